@@ -1,0 +1,33 @@
+"""MuJoCo scenes as Gymnasium environments whose actions are a model's words."""
+
+from envs.gl import ensure_gl
+
+ensure_gl()  # before mujoco is imported: it reads MUJOCO_GL once
+
+from envs.answer import format_answer, parse_answer
+from envs.execute import simulate, simulate_groups
+from envs.gym_env import ManipulationEnv
+from envs.gym_registry import make_vec, register_all, register_scene
+from envs.registry import list_scenes, load_plugins
+from envs.scene import Scene, label_parts, make_scene
+from envs.wrappers import ArrayAction
+from envs import scenes  # registers the built-in scenes
+
+load_plugins()
+register_all()
+
+__all__ = [
+    "ArrayAction",
+    "ManipulationEnv",
+    "Scene",
+    "format_answer",
+    "label_parts",
+    "list_scenes",
+    "make_scene",
+    "make_vec",
+    "parse_answer",
+    "register_scene",
+    "scenes",
+    "simulate",
+    "simulate_groups",
+]

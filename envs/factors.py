@@ -1,0 +1,91 @@
+"""Random factors of a scene, each with a train range and a held-out range.
+
+A scene draws every factor through `Factors`, naming the axis it belongs to and both
+ranges side by side. `split="ood"` takes the held-out range on the chosen axes; train
+and test differ in their seeds alone.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+SPLITS = ("train", "test", "ood")
+AXES = (
+    "shape",
+    "colour",
+    "position",
+    "lighting",
+    "camera",
+    "distractors",
+    "wording",
+    "target",
+)
+
+T = TypeVar("T")
+Range = tuple[float, float]
+
+
+class Factors:
+    """Draws factors from the ranges that a split and its shifts select.
+
+    Attributes:
+        rng: The generator, for what belongs to no axis.
+        shifted: Axes that draw from their held-out range.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, split: str, shifts: Sequence[str] = ()
+    ):
+        """Validates names; `shifts` selects axes for `split="ood"`, all if empty."""
+        check_choice("split", split, SPLITS)
+        for axis in shifts:
+            check_choice("shift", axis, AXES)
+        if shifts and split != "ood":
+            raise ValueError(
+                f"shifts={list(shifts)} need split='ood', not split={split!r}"
+            )
+        self.rng = rng
+        self.shifted = frozenset(shifts or AXES) if split == "ood" else frozenset()
+
+    def uniform(self, axis: str, train: Range, held_out: Range) -> float:
+        """A number from the axis's current range."""
+        return float(self.rng.uniform(*self._pick(axis, train, held_out)))
+
+    def integer(self, axis: str, train: Range, held_out: Range) -> int:
+        """An integer from the axis's current range, both ends included."""
+        low, high = self._pick(axis, train, held_out)
+        return int(self.rng.integers(int(low), int(high) + 1))
+
+    def choice(self, axis: str, train: Sequence[T], held_out: Sequence[T]) -> T:
+        """One of the axis's current choices."""
+        options = self._pick(axis, train, held_out)
+        return options[int(self.rng.integers(len(options)))]
+
+    def sample(
+        self, axis: str, count: int, train: Sequence[T], held_out: Sequence[T]
+    ) -> list[T]:
+        """Several different ones of the axis's current choices."""
+        options = self._pick(axis, train, held_out)
+        order = self.rng.permutation(len(options))[:count]
+        return [options[i] for i in order]
+
+    def _pick(self, axis: str, train: T, held_out: T) -> T:
+        check_choice("axis", axis, AXES)
+        return held_out if axis in self.shifted else train
+
+
+def check_choice(what: str, value: str, valid: Sequence[str]) -> None:
+    """Raises a ValueError that names the culprit and the valid choices."""
+    if value not in valid:
+        raise ValueError(f"unknown {what} {value!r}; valid: {', '.join(valid)}")
+
+
+def scene_rng(name: str, split: str, seed: int, attempt: int) -> np.random.Generator:
+    """The generator of one attempt at one scene; equal arguments, equal stream."""
+    check_choice("split", split, SPLITS)
+    key = (zlib.crc32(name.encode()), SPLITS.index(split), seed, attempt)
+    return np.random.default_rng(np.random.SeedSequence(key))

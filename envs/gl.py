@@ -1,0 +1,87 @@
+"""Choice of the OpenGL backend, and one clear message where there is none.
+
+MuJoCo reads MUJOCO_GL when it is imported and fails there with an obscure error if the
+backend's library is missing; so the choice is made before, by looking for libraries.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from typing import Any
+
+# What each backend loads: one library of every group must be there.
+LIBRARIES = {
+    "egl": (("libEGL.so.1",), ("libGL.so.1", "libOpenGL.so.0")),
+    "osmesa": (("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so"),),
+}
+DEBIAN_PACKAGES = "libegl1 libgl1 libgl1-mesa-dri"
+FEDORA_PACKAGES = "mesa-libEGL mesa-libGL mesa-dri-drivers"
+OFF = "off"  # MuJoCo's word for no rendering: simulation works, images do not
+
+
+class NoGL(RuntimeError):
+    """No OpenGL context can be had on this machine."""
+
+    def __init__(self, cause: object) -> None:
+        super().__init__(
+            f"no OpenGL context for images (MUJOCO_GL={os.environ.get('MUJOCO_GL')}): "
+            f"{cause}. Install on Debian or Ubuntu: apt-get install {DEBIAN_PACKAGES}; "
+            f"on Fedora: dnf install {FEDORA_PACKAGES}"
+        )
+
+
+def ensure_gl() -> None:
+    """Sets MUJOCO_GL, unless the user has: EGL, else OSMesa, else no rendering.
+
+    Must run before mujoco is imported. Only Linux needs a choice.
+
+    Raises:
+        NoGL: If the user chose a backend whose library is missing.
+    """
+    if sys.platform != "linux":
+        return
+    chosen = os.environ.get("MUJOCO_GL", "").lower().strip()
+    if not chosen:
+        usable = [backend for backend in LIBRARIES if not find_missing(backend)]
+        os.environ["MUJOCO_GL"] = usable[0] if usable else OFF
+    elif missing := find_missing(chosen):
+        raise NoGL(f"{missing} not found")
+
+
+def find_missing(backend: str) -> str:
+    """Returns the libraries that a backend lacks, "" if it lacks none."""
+    groups = LIBRARIES.get(backend, ())
+    return ", ".join(group[0] for group in groups if not any(map(_loads, group)))
+
+
+def open_context(width: int, height: int) -> Any:
+    """Makes an off-screen GL context and makes it current in this thread.
+
+    Args:
+        width: Largest image width in pixels.
+        height: Largest image height in pixels.
+
+    Raises:
+        NoGL: If there is none to be had; names the packages to install.
+    """
+    if os.environ.get("MUJOCO_GL") == OFF:
+        raise NoGL("neither libEGL nor libOSMesa was found")
+    from mujoco.gl_context import GLContext
+    from OpenGL.error import Error
+
+    try:
+        context = GLContext(width, height)
+        context.make_current()
+    except (Error, ImportError, AttributeError, RuntimeError, OSError) as error:
+        raise NoGL(error) from error
+    return context
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

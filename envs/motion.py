@@ -1,0 +1,118 @@
+"""From waypoints to joint targets over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import arm, kinematics
+from envs.records import Waypoints
+from envs.world import TIME_STEP
+
+APPROACH = 0.07  # m above the grasp where the simulated part of a plan starts
+DESCENT_S, CLOSE_S, SETTLE_S = 0.40, 0.28, 0.30
+TOOL_SPEED = 0.25  # m/s along the path
+SLOWEST_S, QUANTUM_S = 0.3, 0.1  # path times are rounded up to the quantum
+LONGEST_M = 1.2  # longer paths are refused: no arm of this size needs them
+PIECE = 0.04  # m between inverse kinematics targets: 0.3 mm off a straight line
+SQUEEZE = -0.02  # m, target of the half opening that presses with about 60 N
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """A plan as the simulator plays it.
+
+    Attributes:
+        start: [9] joint positions (arm, fingers) above the grasp.
+        control: [T, 8] joint and gripper targets, one row a physics step.
+        smoothness: 0..1, of the tool's path.
+    """
+
+    start: NDArray[np.float64]
+    control: NDArray[np.float64]
+    smoothness: float
+
+
+def plan_motions(batch: list[Waypoints]) -> list[Motion | None]:
+    """Joint-space motions; None where a target is out of the arm's reach.
+
+    All targets of all plans are solved in one batch.
+    """
+    if not batch:
+        return []
+    paths = [_subdivide(waypoints) for waypoints in batch]
+    counts = [len(path) for path in paths]
+    yaw = np.repeat([waypoints.yaw_rad for waypoints in batch], counts)
+    q, reached = kinematics.solve(np.concatenate(paths), yaw)
+    ends = np.cumsum(counts)
+    return [
+        _motion(q[end - n : end], waypoints) if reached[end - n : end].all() else None
+        for end, n, waypoints in zip(ends, counts, batch, strict=True)
+    ]
+
+
+def score_smoothness(position_world: NDArray[np.float64]) -> float:
+    """How evenly a path runs: 1 straight on, 0 if every turn goes right back.
+
+    Args:
+        position_world: [K, 3] path in metres.
+    """
+    step = np.diff(position_world, axis=0)
+    length = np.linalg.norm(step, axis=1)
+    step = step[length > 1e-6] / length[length > 1e-6, None]
+    if len(step) < 2:
+        return 1.0
+    cosine = (step[1:] * step[:-1]).sum(axis=1)
+    return float(np.clip((1 + cosine) / 2, 0, 1).mean())
+
+
+def _subdivide(waypoints: Waypoints) -> NDArray[np.float64]:
+    """[N, 3] targets: above the grasp, the grasp, then the path in short pieces."""
+    path = waypoints.position_world
+    above = path[0] + (0, 0, APPROACH)
+    middle = path[0] + (0, 0, APPROACH / 2)
+    length = _arc_length(path)
+    pieces = max(2, int(np.ceil(min(length[-1], LONGEST_M) / PIECE)) + 1)
+    at = np.linspace(0, length[-1], pieces)
+    fine = np.stack([np.interp(at, length, path[:, i]) for i in range(3)], axis=1)
+    return np.vstack([above, middle, fine])
+
+
+def _arc_length(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate(
+        [[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))]
+    )
+
+
+def _motion(q: NDArray[np.float64], waypoints: Waypoints) -> Motion | None:
+    length = _arc_length(waypoints.position_world)[-1]
+    if length > LONGEST_M:
+        return None
+    path_s = max(SLOWEST_S, np.ceil(length / TOOL_SPEED / QUANTUM_S) * QUANTUM_S)
+    half = waypoints.opening / 2
+    descent = _ease(q[:3], DESCENT_S)
+    close = np.repeat(q[2:3], _steps(CLOSE_S), axis=0)
+    follow = _ease(q[2:], path_s)
+    settle = np.repeat(q[-1:], _steps(SETTLE_S), axis=0)
+    joints = np.concatenate([descent, close, follow, settle])
+    grip = np.full((len(joints), 1), SQUEEZE)
+    grip[: len(descent)] = half
+    return Motion(
+        start=np.concatenate([q[0], [half, half]]),
+        control=np.hstack([joints, grip]),
+        smoothness=score_smoothness(waypoints.position_world),
+    )
+
+
+def _steps(duration_s: float) -> int:
+    return round(duration_s / TIME_STEP)
+
+
+def _ease(q: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
+    """[T, 7] joint positions through evenly spaced knots, slow at both ends."""
+    t = np.arange(1, _steps(duration_s) + 1) / _steps(duration_s)
+    along = (t * t * (3 - 2 * t)) * (len(q) - 1)
+    knots = np.arange(len(q))
+    return np.stack([np.interp(along, knots, q[:, j]) for j in range(7)], axis=1)

@@ -1,0 +1,132 @@
+"""Plays motions in the simulator: one batch a scene, every row from one snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import mujoco.batch
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.motion import Motion
+
+ARM_JOINTS = 9  # arm and fingers come first in qpos
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION  # all that the next step depends on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """What the simulator did with one motion.
+
+    Attributes:
+        after: State at the end with contacts computed; None if the physics diverged.
+        peak_force: Largest contact force on a finger in newton.
+        frames: [T, nq] positions after each step; no rows unless they were asked for.
+    """
+
+    after: mujoco.MjData | None
+    peak_force: float
+    frames: NDArray[np.float64]
+
+
+def play(
+    model: mujoco.MjModel,
+    snapshot: mujoco.MjData,
+    motions: list[Motion],
+    threads: int = 0,
+    keep_frames: bool = False,
+) -> list[Playback]:
+    """Plays motions of any lengths from a snapshot; each row stops at its own end.
+
+    Args:
+        model: The scene's model.
+        snapshot: The state of the objects; the arm starts where a motion says.
+        motions: G motions.
+        threads: Physics threads, 0 for all cores. The results do not depend on it.
+        keep_frames: Whether to keep every step's positions.
+
+    Returns:
+        G playbacks.
+    """
+    if not motions:
+        return []
+    # Persistent, because which bodies sleep is not part of the state.
+    batch = mujoco.batch.Batch(model, len(motions), threads, persistent=True)
+    _restore(batch, model, snapshot, motions)
+    trace = _roll_out(batch, model, motions, keep_frames)
+    return [
+        Playback(
+            after=_read_state(batch, model, i),
+            peak_force=_find_peak(trace["sensordata"][i]),
+            frames=trace["qpos"][i, : len(motion.control)]
+            if keep_frames
+            else np.empty((0, model.nq)),
+        )
+        for i, motion in enumerate(motions)
+    ]
+
+
+def _restore(
+    batch: mujoco.batch.Batch,
+    model: mujoco.MjModel,
+    snapshot: mujoco.MjData,
+    motions: list[Motion],
+) -> None:
+    state = np.empty(mujoco.mj_stateSize(model, _STATE))
+    mujoco.mj_getState(model, snapshot, state, _STATE)
+    batch.state[:] = state
+    batch.bind("qpos")[:, :ARM_JOINTS] = [motion.start for motion in motions]
+    batch.bind("ctrl")[:] = [motion.control[0] for motion in motions]
+
+
+def _roll_out(
+    batch: mujoco.batch.Batch,
+    model: mujoco.MjModel,
+    motions: list[Motion],
+    keep_frames: bool,
+) -> dict[str, NDArray[np.float64]]:
+    """Steps in pieces, from one motion's end to the next, dropping the finished."""
+    lengths = np.array([len(motion.control) for motion in motions])
+    count, total = len(motions), int(lengths.max())
+    sizes = {"sensordata": model.nsensordata}
+    if keep_frames:
+        sizes["qpos"] = model.nq
+    trace = {name: np.zeros((count, total, size)) for name, size in sizes.items()}
+    start = 0
+    for end in map(int, np.unique(lengths)):
+        ids = np.flatnonzero(lengths >= end)
+        out = {name: np.zeros((len(ids), end - start, n)) for name, n in sizes.items()}
+        try:
+            batch.rollout(
+                end - start,
+                np.stack([motions[i].control[start:end] for i in ids]),
+                control_spec=int(mujoco.mjtState.mjSTATE_CTRL),
+                record=tuple(sizes),
+                ids=ids,
+                out=out,
+            )
+        except mujoco.batch.SimulationError:
+            pass  # the others ran on; the failed rows say so in their status
+        for name, values in out.items():
+            trace[name][ids, start:end] = values
+        start = end
+    return trace
+
+
+def _read_state(
+    batch: mujoco.batch.Batch, model: mujoco.MjModel, i: int
+) -> mujoco.MjData | None:
+    if batch.status[i] or batch.warning[i].any():
+        return None
+    after = mujoco.MjData(model)  # not the batch's own, in which bodies may sleep
+    mujoco.mj_setState(model, after, batch.state[i], _STATE)
+    mujoco.mj_forward(model, after)
+    return after
+
+
+def _find_peak(forces: NDArray[np.float64]) -> float:
+    """Largest norm in [T, 3 * sensors] force readings."""
+    if forces.shape[1] == 0:
+        return 0.0
+    return float(np.linalg.norm(forces.reshape(len(forces), -1, 3), axis=2).max())

@@ -1,0 +1,54 @@
+"""Questions about an execution, from which scenes compose their success."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from envs.arm import FINGERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One plan executed.
+
+    Attributes:
+        model: The scene's model.
+        before: State at the start.
+        after: Settled state at the end, contacts computed.
+    """
+
+    model: mujoco.MjModel
+    before: mujoco.MjData
+    after: mujoco.MjData
+
+
+def rise(run: Execution, body: str) -> float:
+    """How much higher a body is than before [m]."""
+    i = run.model.body(body).id
+    return float(run.after.xpos[i, 2] - run.before.xpos[i, 2])
+
+
+def tilt(data: mujoco.MjData, body: str) -> float:
+    """Angle between a body's z axis and the vertical [rad]."""
+    return float(np.arccos(np.clip(data.body(body).xmat[8], -1, 1)))
+
+
+def toppled(run: Execution, bodies: Iterable[str], limit_rad: float) -> bool:
+    """Whether any of the bodies tilts beyond the limit."""
+    return any(tilt(run.after, body) > limit_rad for body in bodies)
+
+
+def touches(run: Execution, a: str, b: str) -> bool:
+    """Whether two bodies are in contact at the end."""
+    pair = {run.model.body(a).id, run.model.body(b).id}
+    contacts = run.model.geom_bodyid[run.after.contact.geom]
+    return any(set(contact) == pair for contact in contacts)
+
+
+def held_by(run: Execution, part: str) -> bool:
+    """Whether both fingers touch the part at the end."""
+    return all(touches(run, finger, part) for finger in FINGERS)

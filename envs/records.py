@@ -1,0 +1,144 @@
+"""The records that pass between the stages of the loop. Read this file first.
+
+    Scene -> Observation -> text -> Plan | ParseFailure -> Waypoints -> Outcome
+
+Conventions: images are indexed [row v, column u] with the origin at the top left;
+image units are fractions 0..1 of the width (u) and the height (v); the world frame
+has z up, the robot's base at its origin and the table's surface at z = 0; the camera
+frame is OpenCV's (x right, y down, z forward). Lengths are metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """A calibrated pinhole camera.
+
+    Attributes:
+        width: Image width W in pixels.
+        height: Image height H in pixels.
+        K: [3, 3] intrinsics in pixels; the centre of pixel (0, 0) is at (0.5, 0.5).
+        T_world_camera: [4, 4] pose of the camera in the world, OpenCV axes.
+    """
+
+    width: int
+    height: int
+    K: NDArray[np.float64]
+    T_world_camera: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What the policy sees, and the calibration the executor needs.
+
+    Attributes:
+        image: [H, W, 3] uint8 RGB.
+        camera: The camera that took the image.
+        instruction: The task in words.
+    """
+
+    image: NDArray[np.uint8]
+    camera: Camera
+    instruction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A model's answer, read: where to touch and where to go.
+
+    Attributes:
+        box: (x1, y1, x2, y2) affordance box in image units, x1 < x2 and y1 < y2.
+        waypoints: 3 to 10 points in image units, the first at contact, the last at
+            the goal; each (x, y), or each (x, y, height above the table in metres).
+        thought: The text between the think tags.
+        well_formed: Whether the whole text kept the format, not only its answer.
+    """
+
+    box: tuple[float, float, float, float]
+    waypoints: tuple[tuple[float, ...], ...]
+    thought: str = ""
+    well_formed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParseFailure:
+    """Why a text is not a plan. A value, not an exception.
+
+    Attributes:
+        reason: One of `envs.answer.PARSE_FAILURES`.
+        detail: The culprit, shortened, for logs.
+    """
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waypoints:
+    """A plan lifted to the world.
+
+    Attributes:
+        position_world: [K, 3] targets of the tool centre point; the first is the grasp.
+        yaw_rad: Rotation of the finger axis about world z at the grasp.
+        opening: Distance between the fingers before the grasp, in metres.
+    """
+
+    position_world: NDArray[np.float64]
+    yaw_rad: float
+    opening: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What happened when a plan was executed.
+
+    Attributes:
+        success: Whether the instruction was fulfilled, judged on the settled state.
+        reason: "" on success, else why not; a scene lists its own reasons.
+        grasped: Whether the named part was held by both fingers at the end.
+        progress: 0..1, how far the goal was reached.
+        contact_force: Largest contact force between a finger and anything, in newton.
+        smoothness: 0..1, 1 for a straight even motion of the tool.
+    """
+
+    success: bool
+    reason: str
+    grasped: bool = False
+    progress: float = 0.0
+    contact_force: float = 0.0
+    smoothness: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The expert's answer to one scene, verified in simulation.
+
+    Attributes:
+        box: Box of the target part's visible pixels, in image units.
+        waypoints: The expert's path in image units, as in `Plan`.
+        thought: The expert's words.
+    """
+
+    box: tuple[float, float, float, float]
+    waypoints: tuple[tuple[float, ...], ...]
+    thought: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reward:
+    """Named terms and their weighted total.
+
+    Attributes:
+        terms: Name to value in 0..1, every known term (0 where it does not apply).
+        total: What the update maximises.
+    """
+
+    terms: dict[str, float]
+    total: float

@@ -1,0 +1,51 @@
+"""Names of scenes: built in, or from installed packages."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from envs.factors import check_choice
+
+ENTRY_POINTS = "graspo.scenes"
+_tasks: dict[str, type] = {}
+
+
+def register_scene(name: str) -> Callable[[type], type]:
+    """Class decorator: makes a `Task` a scene with this name.
+
+    Raises:
+        ValueError: If another class holds the name.
+    """
+
+    def register(task: type) -> type:
+        taken = _tasks.setdefault(name, task)
+        if (taken.__module__, taken.__qualname__) != (
+            task.__module__,
+            task.__qualname__,
+        ):
+            raise ValueError(f"scene {name!r} is already registered by {taken}")
+        return task
+
+    return register
+
+
+def load_plugins() -> None:
+    """Imports the scenes of installed packages; a broken one is named in a warning."""
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()
+        except Exception as error:  # a stranger's package may raise anything
+            warnings.warn(f"scene plug-in {point.value!r}: {error!r}", stacklevel=2)
+
+
+def list_scenes() -> list[str]:
+    """All registered names, sorted."""
+    return sorted(_tasks)
+
+
+def get_task(name: str) -> type:
+    """The class registered under a name; an unknown name lists the valid ones."""
+    check_choice("env", name, list_scenes())
+    return _tasks[name]

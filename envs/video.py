@@ -1,0 +1,230 @@
+"""Films of rollouts: what was seen, what was said, what the arm did, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+import imageio.v2 as imageio
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from envs.drawing import (
+    BOX,
+    EXPERT,
+    PATH,
+    Colour,
+    Image8,
+    contact_sheet,
+    draw_plan,
+    load_font,
+    wrap_text,
+)
+from envs.execute import Answer, run
+from envs.overview import Overview
+from envs.physics import ARM_JOINTS, Playback
+from envs.records import Outcome, Plan, Reward
+from envs.scene import Scene
+from envs.world import TIME_STEP
+
+__all__ = [
+    "contact_sheet",
+    "draw_plan",
+    "film",
+    "write_rollout_videos",
+    "write_video",
+]
+
+FPS = 25  # every tenth physics step, so that motion is even
+STEPS = round(1 / (FPS * TIME_STEP))
+WIDTH, VIEW, STRIP = 640, 448, 144  # pixels: multiples of 16, as video blocks are
+INSET = 168  # pixels, a side of the policy's image beside the execution
+HOLD_S = 1.2  # of the first and of the last picture
+JOINT_SPEED = 1.5  # rad/s of the fastest joint on the way to the grasp, on average
+PAPER: Colour = (24, 26, 30)
+INK: Colour = (240, 240, 240)
+FAINT: Colour = (165, 170, 178)
+GREEN: Colour = (92, 219, 120)
+RED: Colour = (255, 107, 97)
+
+Film = tuple[Scene, str, Answer, Outcome | None, Reward | None]
+"""A rollout to show: scene, text, what it meant, what happened, what it earned."""
+
+
+def film(
+    scene: Scene,
+    text: str,
+    answer: Answer,
+    outcome: Outcome | None = None,
+    reward: Reward | None = None,
+) -> Iterator[Image8]:
+    """Shows one rollout from the question to the verdict.
+
+    Args:
+        scene: Where it happened.
+        text: What the policy said.
+        answer: What it meant, or why it meant nothing.
+        outcome: What happened; None shows what the execution for the film gives.
+        reward: What it earned, if it was judged.
+
+    Yields:
+        [592, 640, 3] pictures, 25 a second.
+    """
+    happened, playback = run(scene, answer, keep_frames=True)
+    outcome = outcome or happened
+    card = _draw_card(scene, answer)
+    yield from _hold(_join(card, _draw_strip(scene, text, ("the question", FAINT))))
+    view = card
+    if playback is not None:
+        strip = _draw_strip(scene, text, ("the arm moves", FAINT))
+        inset = _draw_inset(scene, answer)
+        for picture in _film_arm(scene, playback):
+            view = _set_in(picture, inset)
+            yield _join(view, strip)
+    verdict = _draw_strip(scene, text, _judge(outcome), reward)
+    yield from _hold(_join(view, verdict))
+
+
+def write_rollout_videos(films: Iterable[Film], path: str | Path) -> None:
+    """Films rollouts one after the other into one file; see `film` and `write_video`.
+
+    Args:
+        films: (scene, text, answer, outcome, reward) each; the last two may be None.
+        path: The mp4 file.
+    """
+    write_video(path, chain.from_iterable(film(*item) for item in films))
+
+
+def write_video(path: str | Path, frames: Iterable[Image8]) -> None:
+    """Writes an H.264 file that browsers play.
+
+    Args:
+        path: An mp4 file; its folder is made.
+        frames: [H, W, 3] pictures of one size, both sides multiples of 16.
+
+    Raises:
+        ValueError: No frames.
+    """
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError(f"no frames to write to {path}")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer: Any = imageio.get_writer(
+        path, format="FFMPEG", fps=FPS, codec="libx264", quality=7
+    )
+    with writer:
+        for frame in chain([first], frames):
+            writer.append_data(frame)
+
+
+def _hold(frame: Image8) -> Iterator[Image8]:
+    return repeat(frame, round(HOLD_S * FPS))
+
+
+def _film_arm(scene: Scene, playback: Playback) -> Iterator[Image8]:
+    """[448, 640, 3] pictures from home to the end of the execution."""
+    data = mujoco.MjData(scene.model)
+    with Overview(scene.model, WIDTH, VIEW) as overview:
+        for qpos in _sample_motion(scene.data.qpos, playback.frames):
+            data.qpos[:] = qpos
+            mujoco.mj_kinematics(scene.model, data)
+            mujoco.mj_camlight(scene.model, data)
+            yield overview.render(data).copy()
+
+
+def _sample_motion(
+    home: NDArray[np.float64], frames: NDArray[np.float64]
+) -> Iterator[NDArray[np.float64]]:
+    """[nq] positions, one a picture: the way to the grasp, then the execution."""
+    usable = frames[np.isfinite(frames).all(axis=1) & frames.any(axis=1)]
+    if len(usable) == 0:  # the physics diverged at once
+        yield home
+        return
+    start = usable[0, :ARM_JOINTS]
+    way = start - home[:ARM_JOINTS]
+    count = max(round(FPS * 0.5), round(FPS * abs(way).max() / JOINT_SPEED))
+    for t in np.linspace(0, 1, count, endpoint=False):
+        qpos = home.copy()
+        qpos[:ARM_JOINTS] += t * t * (3 - 2 * t) * way
+        yield qpos
+    yield from usable[::STEPS]
+    yield usable[-1]
+
+
+def _judge(outcome: Outcome) -> tuple[str, Colour]:
+    if outcome.success:
+        return "success", GREEN
+    return f"failure: {outcome.reason.replace('_', ' ')}", RED
+
+
+def _join(view: Image8, strip: Image8) -> Image8:
+    return np.concatenate([view, strip])
+
+
+def _draw_inset(scene: Scene, answer: Answer) -> Image8:
+    """The policy's image with its plan, small and framed."""
+    seen = Image.fromarray(draw_plan(scene.observation.image, answer))
+    small = np.array(seen.resize((INSET, INSET), Image.Resampling.LANCZOS))
+    return np.pad(small, ((2, 2), (2, 2), (0, 0)), constant_values=PAPER[0])
+
+
+def _set_in(picture: Image8, inset: Image8) -> Image8:
+    """Copies the inset into the lower right, where no scene has objects or the arm."""
+    height, width = inset.shape[:2]
+    picture[-8 - height : -8, -8 - width : -8] = inset
+    return picture
+
+
+def _draw_card(scene: Scene, answer: Answer) -> Image8:
+    """[448, 640, 3] the policy's image with its plan, and what the colours mean."""
+    card = Image.new("RGB", (WIDTH, VIEW), PAPER)
+    size = (VIEW, VIEW)
+    seen = draw_plan(scene.observation.image, answer, scene.reference)
+    card.paste(Image.fromarray(seen).resize(size, Image.Resampling.LANCZOS))
+    pen = ImageDraw.Draw(card)
+    left = VIEW + 16
+    pen.text((left, 16), scene.name, INK, load_font(20))
+    pen.text((left, 44), f"{scene.split} {scene.seed}", FAINT, load_font(14))
+    legend = [("box", BOX), ("path", PATH)] if isinstance(answer, Plan) else []
+    if scene.reference is not None:
+        legend.append(("expert", EXPERT))
+    for row, (name, colour) in enumerate(legend):
+        top = 84 + 26 * row
+        pen.line((left, top + 9, left + 26, top + 9), colour, 4)
+        pen.text((left + 36, top), name, INK, load_font(15))
+    return np.array(card)
+
+
+def _draw_strip(
+    scene: Scene,
+    text: str,
+    status: tuple[str, Colour],
+    reward: Reward | None = None,
+) -> Image8:
+    """[144, 640, 3] instruction, status, answer and reward."""
+    strip = Image.new("RGB", (WIDTH, STRIP), PAPER)
+    pen = ImageDraw.Draw(strip)
+    inner = WIDTH - 24
+    word, colour = status
+    room = inner - load_font(17).getlength(word) - 20
+    pen.text((WIDTH - 12, 9), word, colour, load_font(17), anchor="ra")
+    _write(pen, 9, wrap_text(scene.instruction, 17, room, 1), 17, INK)
+    _write(pen, 37, wrap_text(text or "(no text)", 14, inner, 3), 14, FAINT)
+    if reward is not None:
+        terms = "   ".join(f"{k} {v:.2f}" for k, v in reward.terms.items())
+        line = f"reward {reward.total:.2f}:   {terms}"
+        _write(pen, 100, wrap_text(line, 13, inner, 2), 13, INK)
+    return np.array(strip)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, top: int, lines: Sequence[str], size: int, colour: Colour
+) -> None:
+    for row, line in enumerate(lines):
+        pen.text((12, top + row * (size + 5)), line, colour, load_font(size))

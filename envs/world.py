@@ -1,0 +1,161 @@
+"""The stage every scene shares: table, arm, light, sky and camera."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import mujoco
+import numpy as np
+
+from envs import arm
+from envs.camera import look_at
+from envs.factors import Factors
+from envs.objects import COLLIDE_WITH, Circle, Colour
+
+TIME_STEP = 0.004  # s: the largest at which no grasp verdict changed against 2 ms
+CAMERA = "scene"  # the policy's view
+OVERVIEW = "overview"  # the videos' view
+CENTRE = np.array([0.5, 0.0, 0.05])  # what the camera looks at
+VIEW_WIDTH = 0.50  # m of the table across the image at the centre
+VIEW_DISTANCE = 0.9  # m from the camera to the centre
+AREA = ((0.39, 0.61), (-0.17, 0.17))  # where objects stand: x and y ranges in metres
+TABLES: tuple[Colour, ...] = (
+    (0.62, 0.50, 0.38),
+    (0.74, 0.66, 0.55),
+    (0.45, 0.36, 0.28),
+    (0.60, 0.60, 0.60),
+    (0.40, 0.42, 0.45),
+)
+HELD_OUT_TABLES: tuple[Colour, ...] = ((0.50, 0.56, 0.50), (0.30, 0.26, 0.24))
+
+
+def build_world(factors: Factors) -> mujoco.MjSpec:
+    """A spec with everything but the scene's own objects."""
+    spec = _stage().copy()
+    _add_light(spec, factors)
+    _add_camera(spec, factors)
+    tint = factors.choice("colour", TABLES, HELD_OUT_TABLES)
+    spec.geom("table").rgba = (*np.clip(factors.rng.normal(tint, 0.03), 0, 1), 1)
+    return spec
+
+
+@cache
+def _stage() -> mujoco.MjSpec:
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    option = spec.option
+    option.timestep = TIME_STEP
+    option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    option.impratio = 10  # friction as stiff as the normal: no creeping grasps
+    # Objects that nobody touches sleep: a step takes 22 instead of 34 us. The default
+    # tolerance of 1 mm/s is below the jitter of a resting box.
+    option.enableflags = int(mujoco.mjtEnableBit.mjENBL_SLEEP)
+    option.sleep_tolerance = 0.01
+    spec.visual.global_.offwidth = spec.visual.global_.offheight = 1024
+    spec.visual.map.znear = 0.01
+    spec.stat.extent = 1.0
+    spec.stat.center = CENTRE
+    arm.add_arm(spec)
+    _add_table(spec)
+    return spec
+
+
+def _add_table(spec: mujoco.MjSpec) -> None:
+    spec.worldbody.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=(0.45, 0.6, 0.02),
+        pos=(0.55, 0, -0.02),
+        contype=0,
+        conaffinity=COLLIDE_WITH,
+        friction=(0.8, 0.01, 0.0005),
+    )
+    spec.worldbody.add_geom(
+        name="floor",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=(4, 4, 0.1),
+        pos=(0, 0, -0.7),
+        rgba=(0.80, 0.80, 0.78, 1),
+        contype=0,
+        conaffinity=COLLIDE_WITH,
+    )
+
+
+def _add_light(spec: mujoco.MjSpec, factors: Factors) -> None:
+    power = factors.uniform("lighting", (0.35, 0.75), (0.22, 0.33))
+    azimuth = factors.uniform("lighting", (-1.0, 1.0), (1.2, 1.9))
+    spec.worldbody.add_light(
+        pos=CENTRE + (1.2 * np.cos(azimuth), 1.2 * np.sin(azimuth), 1.6),
+        dir=(-1.2 * np.cos(azimuth), -1.2 * np.sin(azimuth), -1.6),
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        diffuse=(power,) * 3,
+        specular=(0.2,) * 3,
+    )
+    ambient = factors.uniform("lighting", (0.30, 0.45), (0.20, 0.28))
+    spec.visual.headlight.ambient = (ambient,) * 3
+    spec.visual.headlight.diffuse = (0.25,) * 3
+    spec.visual.headlight.specular = (0.0,) * 3
+
+
+def _add_camera(spec: mujoco.MjSpec, factors: Factors) -> None:
+    elevation = np.deg2rad(factors.uniform("camera", (36, 46), (48, 54)))
+    azimuth = np.deg2rad(factors.uniform("camera", (-12, 12), (14, 22)))
+    distance = VIEW_DISTANCE * factors.uniform("camera", (0.95, 1.03), (1.05, 1.10))
+    toward = np.array(
+        [
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ]
+    )
+    place = CENTRE + distance * toward
+    fovy = 2 * np.rad2deg(np.arctan(0.5 * VIEW_WIDTH / VIEW_DISTANCE))
+    spec.worldbody.add_camera(
+        name=CAMERA, pos=place, xyaxes=look_at(place, CENTRE), fovy=fovy
+    )
+    place = np.array([1.35, 0.75, 0.75])
+    spec.worldbody.add_camera(
+        name=OVERVIEW,
+        pos=place,
+        xyaxes=look_at(place, np.array([0.36, 0, 0.16])),
+        fovy=38,
+    )
+
+
+class Placement:
+    """Finds free places for objects on the table, by footprint."""
+
+    def __init__(self, rng: np.random.Generator, area: tuple = AREA):
+        """An empty table."""
+        self._rng = rng
+        self._area = area
+        self._taken: list[tuple[float, float, float]] = []
+
+    def place(
+        self, footprint: tuple[Circle, ...], yaw: float, tries: int = 60
+    ) -> tuple[float, float] | None:
+        """A free (x, y) for an object, or None if the tries do not find one."""
+        for _ in range(tries):
+            x = float(self._rng.uniform(*self._area[0]))
+            y = float(self._rng.uniform(*self._area[1]))
+            circles = [_moved(circle, x, y, yaw) for circle in footprint]
+            if all(_apart(a, b) for a in circles for b in self._taken):
+                self._taken += circles
+                return x, y
+        return None
+
+
+def _moved(
+    circle: Circle, x: float, y: float, yaw: float
+) -> tuple[float, float, float]:
+    c, s = np.cos(yaw), np.sin(yaw)
+    return (
+        x + c * circle.x - s * circle.y,
+        y + s * circle.x + c * circle.y,
+        circle.radius,
+    )
+
+
+def _apart(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
+    return np.hypot(a[0] - b[0], a[1] - b[1]) > a[2] + b[2] + 0.004

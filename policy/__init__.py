@@ -1,0 +1,46 @@
+"""Vision-language policies: ask, sample, score, learn.
+
+Imported names load their files on first use, so that the records cost no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from policy.loading import list_names, load
+    from policy.prompt import build_prompt
+    from policy.records import Completion, LoraSpec, Prompt, Rollout
+    from policy.settings import Settings
+    from policy.vlm import VLM
+
+_HOMES = {
+    "Completion": "policy.records",
+    "LoraSpec": "policy.records",
+    "Prompt": "policy.records",
+    "Rollout": "policy.records",
+    "Settings": "policy.settings",
+    "VLM": "policy.vlm",
+    "build_prompt": "policy.prompt",
+    "list_names": "policy.loading",
+    "load": "policy.loading",
+}
+
+__all__ = [
+    "VLM",
+    "Completion",
+    "LoraSpec",
+    "Prompt",
+    "Rollout",
+    "Settings",
+    "build_prompt",
+    "list_names",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"policy has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOMES[name]), name)

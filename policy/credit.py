@@ -1,0 +1,124 @@
+"""Gives each token its advantage: the whole answer's, and its own part's.
+
+The reward of an answer says whether 40 numbers together were good. The geometric score
+of a part says it of the 4 numbers of the box, or of the 2 of one waypoint, so it
+reaches the tokens that wrote them with a tenth of the noise.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from envs.answer import locate_parts
+from envs.records import Plan, Reference
+from policy.grpo import Batch, GRPOConfig, compute_advantages
+from policy.records import Rollout
+from policy.rollout import Group
+from rewards import part_scores
+
+Span = tuple[int, int]
+
+
+class Speller(Protocol):
+    """What knows where tokens stand in the text; `policy.vlm.VLM` is one."""
+
+    def token_spans(self, token_ids: Sequence[int]) -> list[Span]: ...
+
+
+def build_batch(
+    speller: Speller, groups: Sequence[Group], config: GRPOConfig
+) -> tuple[Batch, Tensor]:
+    """Compares the answers of each group.
+
+    Args:
+        speller: Maps characters to tokens.
+        groups: P groups of G rollouts.
+        config: Scaling and weight of the parts.
+
+    Returns:
+        What the update learns from, and the [P, G] advantages of whole answers.
+    """
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    count = len(groups)
+    mask = _pad([[1.0] * len(r.completion.token_ids) for r in rollouts], count)
+    rewards = [[r.reward.total for r in group.rollouts] for group in groups]
+    answer_advantages = compute_advantages(
+        torch.tensor(rewards, dtype=torch.float32), config.scale_rewards
+    )
+    advantages = answer_advantages[..., None] * mask
+    if config.part_weight:
+        parts = [
+            compute_part_advantages(group.rollouts, group.scene.reference, speller)
+            for group in groups
+            if group.scene.reference is not None
+        ]
+        if parts:
+            rows = [row for group in parts for row in group]
+            has = torch.tensor([g.scene.reference is not None for g in groups])
+            padded = _pad(rows, len(parts))
+            advantages[has, :, : padded.shape[-1]] += config.part_weight * padded
+    batch = Batch(
+        prompts=[group.rollouts[0].prompt for group in groups],
+        completions=[[r.completion for r in group.rollouts] for group in groups],
+        advantages=advantages,
+        mask=mask,
+        old_logprobs=_pad([r.completion.logprobs for r in rollouts], count),
+    )
+    return batch, answer_advantages
+
+
+def compute_part_advantages(
+    rollouts: Sequence[Rollout], reference: Reference, speller: Speller
+) -> list[list[float]]:
+    """Returns each token's advantage from the part of the answer it belongs to.
+
+    Scores are normalised over the answers of the group that have the part. Tokens
+    outside box and waypoints, and answers that do not parse, get 0.
+
+    Args:
+        rollouts: G answers to one scene.
+        reference: What the parts are compared with.
+        speller: Maps characters to tokens.
+
+    Returns:
+        G lists of advantages, one a token.
+    """
+    scores: dict[tuple[str, int], list[float]] = defaultdict(list)
+    places: dict[tuple[str, int], list[tuple[int, Span]]] = defaultdict(list)
+    for g, rollout in enumerate(rollouts):
+        if not isinstance(rollout.answer, Plan):
+            continue
+        judged = part_scores(rollout.answer, reference)
+        for part in locate_parts(rollout.completion.text):
+            key = (part.name, part.index)
+            value = judged.box if part.name == "box" else judged.waypoints[part.index]
+            scores[key].append(value)
+            places[key].append((g, (part.start, part.end)))
+    spans = [speller.token_spans(r.completion.token_ids) for r in rollouts]
+    advantages = [[0.0] * len(r.completion.token_ids) for r in rollouts]
+    for key, values in scores.items():
+        if len(values) < 2:
+            continue
+        compared = compute_advantages(torch.tensor([values]))[0].tolist()
+        for (g, part), advantage in zip(places[key], compared, strict=True):
+            for token in _find_tokens(spans[g], part):
+                advantages[g][token] = advantage
+    return advantages
+
+
+def _find_tokens(spans: Sequence[Span], part: Span) -> list[int]:
+    """Tokens that share a character with a part."""
+    start, end = part
+    return [i for i, (first, last) in enumerate(spans) if first < end and last > start]
+
+
+def _pad(rows: Sequence[Sequence[float]], groups: int) -> Tensor:
+    """[P, G, T] float32 of P * G rows, padded on the right with 0."""
+    values = [torch.as_tensor(row, dtype=torch.float32) for row in rows]
+    return pad_sequence(values, batch_first=True).unflatten(0, (groups, -1))

@@ -1,0 +1,185 @@
+"""From a name, a path or a hub id to a policy, with errors that say what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
+from transformers.utils import logging
+
+from policy.processing import Processor, load_stock_processor
+from policy.records import LoraSpec
+from policy.settings import Settings, load_settings
+from policy.trainable import PARTS
+from policy.vlm import VLM
+
+_ROOT = Path(__file__).resolve().parents[1]
+_NEEDED = {
+    "config.json": ("config.json",),
+    "weights (*.safetensors)": ("*.safetensors",),
+    "a tokenizer (tokenizer.json)": ("tokenizer.json", "vocab.json", "tokenizer.model"),
+    "an image processor (preprocessor_config.json)": (
+        "preprocessor_config.json",
+        "processor_config.json",
+    ),
+}
+_DTYPES = ("float32", "bfloat16", "float16")
+_DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    lora: LoraSpec | None = None,
+    dtype: str = "float32",
+    device: str = "auto",
+    trainable: Sequence[str] = PARTS,
+    keep_reference: bool = False,
+    settings: Settings | None = None,
+) -> VLM:
+    """Loads a policy.
+
+    Args:
+        name_or_path: A short name (a file of conf/policy), a Hugging Face directory or
+            a hub id ("owner/name") of an image-text-to-text model.
+        lora: Train low-rank adapters on the language layers, everything else frozen.
+        dtype: Of the weights: float32, bfloat16 or float16; adapters are float32.
+        device: A torch device, or "auto" for a GPU where there is one.
+        trainable: Without `lora`: the parts to train, of "language" and "tower".
+        keep_reference: Without `lora`: keep a frozen copy for `VLM.reference`.
+        settings: Prompt style and coordinates, instead of the policy's own.
+
+    Raises:
+        ValueError: If the name is unknown or the directory damaged.
+        FileNotFoundError: If files are missing; names each.
+    """
+    _check_choice("dtype", dtype, _DTYPES)
+    logging.disable_progress_bar()  # for weights; it would break into ours
+    directory = find_directory(name_or_path)
+    check_directory(directory)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    model: Any = _load_model(directory, dtype)
+    model.to(device)
+    stock = load_stock_processor(str(directory), model.config)
+    settings = settings or load_settings(directory, model.config.model_type)
+    return VLM(
+        model,
+        Processor(stock, settings),
+        lora=lora,
+        trainable=trainable,
+        keep_reference=keep_reference,
+    )
+
+
+def list_names() -> dict[str, str]:
+    """Returns the short names of models and where each is found."""
+    files = sorted((_ROOT / "conf" / "policy").glob("*.yaml"))
+    paths = {file.stem: yaml.safe_load(file.read_text())["path"] for file in files}
+    return {name: path for name, path in paths.items() if "/" in path}
+
+
+def find_directory(name_or_path: str | Path) -> Path:
+    """Returns the local directory of a policy; a hub id is downloaded first.
+
+    Raises:
+        ValueError: If there is no such name or hub id.
+        FileNotFoundError: If it is a path and does not exist.
+    """
+    names = list_names()
+    target = names.get(str(name_or_path), str(name_or_path))
+    places = (Path(target), _ROOT / target)
+    for place in places:
+        if place.is_dir():
+            return place
+    if "/" in target and any(place.parent.is_dir() for place in places):
+        raise FileNotFoundError(f"policy directory {target} does not exist")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", target):
+        raise ValueError(
+            f"unknown policy {target!r}; choose one of {', '.join(names)}, an existing "
+            "directory, or a hub id (owner/name)"
+        )
+    return _download(target)
+
+
+def check_directory(directory: Path) -> None:
+    """Checks that a policy's files are there.
+
+    Raises:
+        FileNotFoundError: Names each that is missing.
+        ValueError: If the configuration cannot be read.
+    """
+    missing = [
+        what
+        for what, patterns in _NEEDED.items()
+        if not any(any(directory.glob(pattern)) for pattern in patterns)
+    ]
+    index = directory / "model.safetensors.index.json"
+    if index.is_file():
+        shards = set(_read_json(index).get("weight_map", {}).values())
+        missing += sorted(s for s in shards if not (directory / s).is_file())
+    if missing:
+        raise FileNotFoundError(
+            f"policy directory {directory} is incomplete: {', '.join(missing)} missing"
+        )
+    if "model_type" not in _read_json(directory / "config.json"):
+        raise ValueError(f"{directory / 'config.json'} has no model_type")
+
+
+def _download(repo: str) -> Path:
+    try:
+        return Path(snapshot_download(repo, allow_patterns=list(_DOWNLOADED)))
+    except (OSError, ValueError) as error:  # hub errors are OSErrors
+        raise ValueError(
+            f"policy {repo!r} is neither a directory nor could it be had from the "
+            f"hub: {error}"
+        ) from error
+
+
+def _load_model(directory: Path, dtype: str) -> PreTrainedModel:
+    """Loads weights; a missing or misshapen one is an error, not a random one."""
+    try:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            directory,
+            config=config,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+        )
+    except SafetensorError as error:
+        raise ValueError(f"weights of {directory} are damaged: {error}") from error
+    except ValueError as error:
+        raise ValueError(
+            f"{directory} is not an image-text-to-text model: {error}"
+        ) from error
+    model, info = loaded
+    wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]
+    if wrong:
+        raise ValueError(
+            f"weights of {directory} do not fit its config.json: {len(wrong)} missing "
+            f"or of another shape, first {wrong[0]}"
+        )
+    return model
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")

@@ -1,0 +1,202 @@
+"""The text and image side of a model: chat template, tokenizer, image processor.
+
+It is the model family's stock processor without its video part, which would need
+torchvision; how an image's tokens are laid out stays the family's own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from transformers import PretrainedConfig
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+from transformers.processing_utils import ProcessorMixin
+
+from envs.answer import NORMALIZED, Codec
+from policy.prompt import build_messages
+from policy.records import Prompt
+from policy.settings import Settings, save_settings
+
+ANSWER_END = "</answer>"
+_VIDEO = "video_processor"
+
+
+class Processor:
+    """Turns prompts into model inputs, and tokens into text.
+
+    Attributes:
+        stock: The family's processor of transformers.
+        tokenizer: Its tokenizer.
+        settings: Prompt style and coordinates.
+    """
+
+    def __init__(self, stock: ProcessorMixin, settings: Settings) -> None:
+        self.stock = stock
+        self.tokenizer = stock.tokenizer
+        self.settings = settings
+        self._pieces: dict[int, str] = {}
+        control = sorted(self.list_control_ids())
+        self._control_tokens = self.tokenizer.convert_ids_to_tokens(control)
+        if settings.coordinates == "pixels" and not self._resizes_to_patches:
+            raise ValueError(
+                f"coordinates are 'pixels', but {type(stock.image_processor).__name__}"
+                " does not resize as Qwen2-VL does; choose 'normalized'"
+            )
+
+    def codec(self, prompt: Prompt) -> Codec:
+        """Returns the coordinates in which the answer to a prompt is written."""
+        if self.settings.coordinates == "normalized":
+            return NORMALIZED
+        images = self.stock.image_processor
+        height, width = smart_resize(
+            *prompt.image.shape[:2],
+            factor=images.patch_size * images.merge_size,
+            min_pixels=images.size["shortest_edge"],
+            max_pixels=images.size["longest_edge"],
+        )
+        return Codec(width, height)
+
+    def encode(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
+        """Returns the model inputs of prompts, padded on the left.
+
+        Args:
+            prompts: P prompts.
+
+        Returns:
+            `input_ids`, `attention_mask` and, where the family has them, token types,
+            each [P, L], and the family's own image tensors.
+
+        Raises:
+            ValueError: If an instruction contains a control token.
+        """
+        stock: Any = self.stock
+        inputs = stock(
+            text=[self.render(prompt) for prompt in prompts],
+            images=[[prompt.image] for prompt in prompts],
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+        )
+        return dict(inputs)
+
+    def render(self, prompt: Prompt) -> str:
+        """Returns a prompt's text, its image still a placeholder."""
+        for token in self._control_tokens:
+            if token in prompt.instruction:
+                raise ValueError(
+                    f"instruction {prompt.instruction!r} contains the control token "
+                    f"{token!r}"
+                )
+        messages = build_messages(
+            prompt, self.settings.prompt_style, self.codec(prompt)
+        )
+        return self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Returns the text of tokens, control tokens left out."""
+        return self.tokenizer.decode(
+            list(token_ids),
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
+        )
+
+    def token_spans(self, token_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Returns where each token starts and ends in the decoded text.
+
+        Characters that need several tokens belong to the last of them.
+        """
+        pieces = [self._decode_piece(token) for token in token_ids]
+        ends = [0]
+        if "".join(pieces) == self.decode(token_ids):
+            for piece in pieces:
+                ends.append(ends[-1] + len(piece))
+        else:  # a token reads differently alone: bytes of a character, leading spaces
+            for count in range(1, len(token_ids) + 1):
+                text = self.decode(token_ids[:count])
+                complete = len(text.rstrip("\N{REPLACEMENT CHARACTER}"))
+                ends.append(max(ends[-1], complete))
+            ends[-1] = len(self.decode(token_ids))
+        return list(pairwise(ends))
+
+    def closes_answer(self, token_ids: Sequence[int]) -> bool:
+        """Whether the last token completes the answer's closing tag."""
+        # A tag is at most as many tokens as characters.
+        tail = self.decode(token_ids[-len(ANSWER_END) :])
+        before = self.decode(token_ids[-len(ANSWER_END) : -1])
+        return tail.count(ANSWER_END) > before.count(ANSWER_END)
+
+    def list_control_ids(self) -> set[int]:
+        """Returns tokens that are no text: image placeholders, turn marks, padding."""
+        added = self.tokenizer.added_tokens_decoder
+        return set(self.tokenizer.all_special_ids) | {
+            token for token, entry in added.items() if entry.special
+        }
+
+    def list_closing_ids(self) -> list[int]:
+        """Returns tokens that may complete the closing tag: they contain its end."""
+        last = ANSWER_END[-1]
+        known = range(len(self.tokenizer))
+        return [token for token in known if last in self._decode_piece(token)]
+
+    def save(self, directory: Path) -> None:
+        """Writes the files of tokenizer, chat template, image processor, settings."""
+        self.stock.save_pretrained(directory)
+        save_settings(directory, self.settings)
+
+    @property
+    def _resizes_to_patches(self) -> bool:
+        names = ("patch_size", "merge_size", "size")
+        return all(hasattr(self.stock.image_processor, name) for name in names)
+
+    def _decode_piece(self, token: int) -> str:
+        if token not in self._pieces:
+            self._pieces[token] = self.decode([token])
+        return self._pieces[token]
+
+
+def load_stock_processor(path: str, config: PretrainedConfig) -> ProcessorMixin:
+    """Loads a family's processor without its video part.
+
+    Raises:
+        ValueError: If the family has no processor for images and text, or the model has
+            no chat template.
+    """
+    if type(config) not in PROCESSOR_MAPPING:
+        raise ValueError(
+            f"{path}: model_type {config.model_type!r} has no processor for images and "
+            "text; choose an image-text-to-text model"
+        )
+    kind: Any = PROCESSOR_MAPPING[type(config)]
+    stock = _without_video(kind).from_pretrained(path)
+    template = stock.chat_template or stock.tokenizer.chat_template
+    if not template:
+        raise ValueError(f"{path} has no chat template; add a chat_template.jinja")
+    stock.chat_template = stock.tokenizer.chat_template = template
+    return stock
+
+
+def _without_video(stock: Any) -> Any:
+    """A subclass whose video processor is None; of the same name, to be saved."""
+
+    class ImageProcessor(stock):
+        @classmethod
+        def get_attributes(cls) -> list[str]:
+            return [name for name in super().get_attributes() if name != _VIDEO]
+
+        @classmethod
+        def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:
+            loaded = super()._get_arguments_from_pretrained(*args, **kwargs)
+            names = stock.get_attributes()
+            if _VIDEO in names:  # some demand the argument, all accept None
+                loaded.insert(names.index(_VIDEO), None)
+            return loaded
+
+    ImageProcessor.__name__ = stock.__name__
+    return ImageProcessor

@@ -1,0 +1,70 @@
+"""What a person watching a run sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SHOWN = ("success", "reward", "affordance", "endpoint", "parse_rate", "filtered")
+SMOOTHING = 0.9  # of the shown figures: one step's 128 answers scatter by 4 points
+LINE_EVERY = 10  # steps between lines where there is no terminal to draw a bar in
+
+
+class Screen:
+    """A progress bar in a terminal, a line now and then elsewhere.
+
+    Args:
+        console: Where to print; None makes one for standard output.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self._figures: dict[str, float] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+
+    @contextmanager
+    def task(self, name: str, total: int, done: int = 0) -> Iterator[int]:
+        """Shows a bar while the `with` block runs; yields its id for `advance`."""
+        self._figures = {}
+        with self._progress:
+            bar = self._progress.add_task(name, total=total, completed=done, figures="")
+            yield bar
+            self._progress.remove_task(bar)
+
+    def move(self, bar: int, done: int) -> None:
+        """Sets how much of a task is done."""
+        self._progress.update(bar, completed=done)
+
+    def show_step(self, bar: int, row: dict[str, Any]) -> None:
+        """Shows a training step's figures, smoothed."""
+        for name in SHOWN:
+            old = self._figures.get(name, row[name])
+            self._figures[name] = SMOOTHING * old + (1 - SMOOTHING) * row[name]
+        text = " ".join(f"{k} {v:.3f}" for k, v in self._figures.items())
+        self._progress.update(bar, completed=row["step"], figures=text)
+        if not self.console.is_terminal and row["step"] % LINE_EVERY == 0:
+            self.say(f"step {row['step']}: {text}")
+
+    def say(self, text: object) -> None:
+        """Prints above the bar."""
+        self.console.print(text, highlight=False, soft_wrap=isinstance(text, str))

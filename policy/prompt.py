@@ -1,0 +1,96 @@
+"""From an observation to the words and the image a model is asked with.
+
+Two styles. `paper`: the wording of ManipLVM-R1 for both of its subtasks at once, with
+the answer grammar explained, for pretrained models. `short`: the instruction alone, for
+a policy that was trained to know the rest. The style is stored with a policy
+(`policy.settings`), so that training and evaluation cannot ask differently.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS, NORMALIZED, Codec, format_answer
+from envs.records import Observation, Plan
+from policy.records import Prompt
+
+STYLES = ("paper", "short")
+
+_PAPER = """\
+You are a robot using the joint control. The task is "{instruction}". \
+Please predict a possible affordance area of the end effector, and {least}-{most} \
+trajectory points of the end effector to complete the task.
+The affordance area is the box [x1, y1, x2, y2] around the part to touch. The first \
+trajectory point is where the end effector makes contact, the last one is where it \
+has to end.
+{coordinates}
+First think about the task inside <think> </think>, then give the answer as JSON \
+inside <answer> </answer>, exactly in this format:
+{grammar}"""
+
+
+def build_prompt(observation: Observation) -> Prompt:
+    """Returns the question that an observation puts to the policy."""
+    return Prompt(image=observation.image, instruction=observation.instruction)
+
+
+def build_messages(
+    prompt: Prompt, style: str = "paper", codec: Codec = NORMALIZED
+) -> list[dict[str, Any]]:
+    """Returns one user turn for a chat template: the image's place, then the words.
+
+    Args:
+        prompt: The question.
+        style: One of `STYLES`.
+        codec: The coordinates the answer is expected in.
+
+    Raises:
+        ValueError: If the style is unknown.
+    """
+    content = [
+        {"type": "image"},
+        {"type": "text", "text": format_words(prompt.instruction, style, codec)},
+    ]
+    return [{"role": "user", "content": content}]
+
+
+def format_words(instruction: str, style: str, codec: Codec = NORMALIZED) -> str:
+    """Returns the words of a prompt; see `build_messages`."""
+    if style == "short":
+        return instruction
+    if style == "paper":
+        return _PAPER.format(
+            instruction=instruction,
+            least=MIN_WAYPOINTS,
+            most=MAX_WAYPOINTS,
+            coordinates=_describe_coordinates(codec),
+            grammar=_show_grammar(),
+        )
+    raise ValueError(f"unknown prompt style {style!r}; choose one of {STYLES}")
+
+
+def _describe_coordinates(codec: Codec) -> str:
+    width, height = int(codec.width), int(codec.height)
+    start = "Coordinates are whole numbers"
+    if codec == NORMALIZED:
+        return (
+            f"{start} from 0 to {width}: x from the left edge of the image to its "
+            "right edge, y from its top edge to its bottom edge."
+        )
+    return (
+        f"{start} of pixels in the image of {width} x {height} pixels: x from 0 at "
+        f"its left edge to {width} at its right edge, y from 0 at its top edge to "
+        f"{height} at its bottom edge."
+    )
+
+
+def _show_grammar() -> str:
+    """A formatted answer with letters for numbers, so that it cannot disagree."""
+    plan = Plan(
+        box=(0.1, 0.2, 0.3, 0.4),
+        waypoints=((0.1, 0.2),) * MIN_WAYPOINTS,
+        thought="your thoughts",
+    )
+    letters = iter(["x1", "y1", "x2", "y2"] + ["x", "y"] * MIN_WAYPOINTS)
+    return re.sub(r"\d+", lambda _: next(letters), format_answer(plan))

@@ -1,0 +1,141 @@
+"""Collects experience: scenes -> prompts -> answers -> plans -> outcomes -> rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from envs.answer import parse_answer
+from envs.records import ParseFailure
+from envs.scene import Scene
+from policy.clock import Clock
+from policy.prompt import build_prompt
+from policy.records import Rollout
+from policy.vlm import VLM
+from policy.workers import Workers
+from rewards import TERMS, RewardMix, score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutConfig:
+    """How answers are drawn.
+
+    Attributes:
+        prompts: Scenes a step, P.
+        num_generations: Answers a scene, G; at least 2, they are compared.
+        temperature: Of sampling, above 0.
+        max_new_tokens: Longest answer.
+        workers: Processes for scenes and simulation; None is one a core, 0 none.
+    """
+
+    prompts: int = 16
+    num_generations: int = 8
+    temperature: float = 0.7
+    max_new_tokens: int = 128
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be learned from."""
+        least = {"prompts": 1, "num_generations": 2, "max_new_tokens": 1}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise ValueError(
+                    f"rollout.{name} is {getattr(self, name)}; at least {value} needed"
+                )
+        if not self.temperature > 0:
+            raise ValueError(f"rollout.temperature is {self.temperature}; must be > 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One scene, answered G times.
+
+    Attributes:
+        scene: The scene.
+        rollouts: G rollouts, all from the same snapshot.
+    """
+
+    scene: Scene
+    rollouts: tuple[Rollout, ...]
+
+
+def collect(
+    vlm: VLM,
+    scenes: Sequence[Scene],
+    mix: RewardMix,
+    config: RolloutConfig,
+    workers: Workers,
+    generator: torch.Generator,
+    clock: Clock,
+) -> list[Group]:
+    """Answers each scene G times, executes and judges the answers.
+
+    Args:
+        vlm: The policy.
+        scenes: P scenes.
+        mix: The reward.
+        config: How to sample.
+        workers: They execute.
+        generator: Randomness of the answers.
+        clock: Told the seconds of `sample`, `simulate` and `judge`.
+
+    Returns:
+        P groups.
+    """
+    with clock.measure("sample"):
+        prompts = [build_prompt(scene.observation) for scene in scenes]
+        completions = vlm.sample(
+            prompts,
+            config.num_generations,
+            temperature=config.temperature,
+            max_new_tokens=config.max_new_tokens,
+            generator=generator,
+        )
+    answers = [
+        [parse_answer(completion.text, vlm.codec(prompt)) for completion in row]
+        for prompt, row in zip(prompts, completions, strict=True)
+    ]
+    with clock.measure("simulate"):
+        outcomes = workers.simulate(list(zip(scenes, answers, strict=True)))
+    with clock.measure("judge"):
+        return [
+            Group(
+                scene=scene,
+                rollouts=tuple(
+                    Rollout(
+                        prompt=prompt,
+                        completion=completion,
+                        answer=answer,
+                        outcome=outcome,
+                        reward=score(answer, scene.reference, outcome, mix),
+                    )
+                    for completion, answer, outcome in zip(*row, strict=True)
+                ),
+            )
+            for scene, prompt, *row in zip(
+                scenes, prompts, completions, answers, outcomes, strict=True
+            )
+        ]
+
+
+def describe(groups: Sequence[Group]) -> dict[str, float]:
+    """Returns the means of a step's rollouts: reward, its terms, and how they read.
+
+    `parse_rate` is the share of texts that gave a plan, `cut_off` of those that the
+    token limit ended, `surprise` the mean negative log-probability of a token.
+    """
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    count = len(rollouts)
+    tokens = [len(r.completion.token_ids) for r in rollouts]
+    logprobs = [float(r.completion.logprobs.sum(dtype=float)) for r in rollouts]
+    parsed = sum(not isinstance(r.answer, ParseFailure) for r in rollouts)
+    return {
+        "reward": sum(r.reward.total for r in rollouts) / count,
+        **{t: sum(r.reward.terms[t] for r in rollouts) / count for t in TERMS},
+        "parse_rate": parsed / count,
+        "cut_off": sum(not r.completion.finished for r in rollouts) / count,
+        "tokens": sum(tokens) / count,
+        "surprise": -sum(logprobs) / max(sum(tokens), 1),
+    }

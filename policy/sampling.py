@@ -1,0 +1,129 @@
+"""The decode loop: one token a step for all rows, finished rows leave the batch.
+
+Written out because `generate` copies prompt and cache for every answer and token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from policy.prefix import Branches
+from policy.scoring import compute_logprobs
+from policy.vocabulary import Vocabulary
+
+COMPACT_BELOW = 0.8
+"""Rows leave once this share or less is unfinished: copying their cache must pay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """Answers as tensors.
+
+    Attributes:
+        token_ids: [B, T] int64, padded on the right with 0.
+        logprobs: [B, T] float32, padded with 0.
+        lengths: [B] int64.
+        finished: [B] bool, False where the token limit cut the answer off.
+    """
+
+    token_ids: Tensor
+    logprobs: Tensor
+    lengths: Tensor
+    finished: Tensor
+
+
+def sample_tokens(
+    branches: Branches,
+    prompts: int,
+    vocabulary: Vocabulary,
+    *,
+    temperature: float,
+    max_new_tokens: int,
+    generator: torch.Generator | None,
+) -> Sampled:
+    """Continues every row until it ends or reaches the limit.
+
+    Args:
+        branches: B rows with room for the answers; used up.
+        prompts: Number P of prompts; B is a multiple of it.
+        vocabulary: What may be said.
+        temperature: Above 0; 0 takes the likeliest token and reports log-probabilities
+            at temperature 1.
+        max_new_tokens: The limit, at least 1.
+        generator: Source of randomness, on the CPU.
+    """
+    logits = branches.logits
+    count, device = len(logits), logits.device
+    token_ids = torch.zeros(count, max_new_tokens, dtype=torch.long, device=device)
+    logprobs = torch.zeros(count, max_new_tokens, device=device)
+    lengths = torch.full((count,), max_new_tokens, device=device)
+    finished = torch.zeros(count, dtype=torch.bool, device=device)
+    rows = torch.arange(count, device=device).view(prompts, -1)
+    for step in range(max_new_tokens):
+        # Drawn for finished rows too, so that an answer does not depend on them.
+        points = torch.rand(count, generator=generator).to(device)
+        flat = rows.flatten()
+        logp = compute_logprobs(logits, vocabulary.bias, temperature or 1.0)
+        chosen = _choose(logp, points[flat], greedy=temperature == 0)
+        token_ids[flat, step] = chosen
+        logprobs[flat, step] = logp.gather(1, chosen[:, None])[:, 0]
+        ended = _find_ended(token_ids, flat, step, chosen, vocabulary)
+        ended = flat[ended & ~finished[flat]]
+        lengths[ended] = step + 1
+        finished[ended] = True
+        alive = ~finished[rows]
+        if step + 1 == max_new_tokens or not alive.any():
+            break
+        kept, places = _choose_rows(alive)
+        if places.numel() <= COMPACT_BELOW * rows.numel():
+            branches.keep(kept, places.flatten())
+            chosen, rows = chosen[places.flatten()], flat[places]
+        logits = branches.extend(chosen[:, None])[:, -1]
+    inside = torch.arange(max_new_tokens, device=device) < lengths[:, None]
+    return Sampled(
+        token_ids=token_ids * inside,
+        logprobs=logprobs * inside,
+        lengths=lengths,
+        finished=finished,
+    )
+
+
+def _choose_rows(alive: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the smallest grid of rows that holds all those alive.
+
+    Args:
+        alive: [P, G] bool.
+
+    Returns:
+        [P'] prompts with any row alive and [P', G'] places of rows in the flat [P * G],
+        G' the most alive of one prompt; finished rows fill up the others.
+    """
+    prompts = alive.any(1).nonzero()[:, 0]
+    most = int(alive.sum(1).max())
+    first = alive[prompts].int().argsort(dim=1, descending=True, stable=True)
+    return prompts, first[:, :most] + prompts[:, None] * alive.shape[1]
+
+
+def _choose(logp: Tensor, points: Tensor, *, greedy: bool) -> Tensor:
+    """Returns [B] tokens: where [B] points in 0..1 fall among [B, V] probabilities."""
+    if greedy:
+        return logp.argmax(-1)
+    heaps = logp.exp().cumsum(-1)
+    total = heaps[:, -1:]
+    # Strictly below the total, or rounding could pick a token of probability 0.
+    target = (points[:, None] * total).minimum(total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(heaps, target, right=True)[:, 0]
+
+
+def _find_ended(
+    token_ids: Tensor, rows: Tensor, step: int, chosen: Tensor, vocabulary: Vocabulary
+) -> Tensor:
+    """Returns [len(rows)] bool, whether the chosen token ends its answer."""
+    ended = vocabulary.stops[chosen]
+    for place in vocabulary.closing[chosen].nonzero()[:, 0].tolist():
+        said = token_ids[rows[place], : step + 1].tolist()
+        ended[place] |= vocabulary.closes(said)
+    return ended

@@ -1,0 +1,117 @@
+"""Log-probabilities of given answers: the shared path and, to check it, the plain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from policy.prefix import Branches, compute_positions, prefill
+from policy.records import Completion
+
+
+def compute_logprobs(logits: Tensor, bias: Tensor, temperature: float) -> Tensor:
+    """Returns float32 log-probabilities [..., V] at a temperature.
+
+    Args:
+        logits: [..., V].
+        bias: [V], -inf at tokens that may not be said.
+        temperature: Above 0.
+    """
+    # Added in place: of large vocabularies each copy counts.
+    return (logits.float() / temperature).add_(bias).log_softmax(-1)
+
+
+def pad_completions(
+    completions: Sequence[Sequence[Completion]], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Returns answers as tensors.
+
+    Args:
+        completions: P groups of G completions.
+        device: Of the tensors.
+
+    Returns:
+        [B, T] token ids, padded on the right with 0, and [B, T] bool, whether inside.
+
+    Raises:
+        ValueError: If groups differ in size.
+    """
+    if len({len(group) for group in completions}) != 1:
+        sizes = [len(group) for group in completions]
+        raise ValueError(f"groups have {sizes} completions; all need as many")
+    rows = [torch.tensor(c.token_ids) for group in completions for c in group]
+    token_ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    lengths = torch.tensor([len(row) for row in rows])
+    inside = torch.arange(token_ids.shape[1]) < lengths[:, None]
+    return token_ids.to(device), inside.to(device)
+
+
+def run_shared(
+    model: PreTrainedModel, inputs: dict[str, Tensor], token_ids: Tensor
+) -> list[Tensor]:
+    """Returns the logits of answers, each prompt run once.
+
+    Padding is to the right of what is scored, so it needs no mask.
+
+    Args:
+        model: The model.
+        inputs: Of P prompts.
+        token_ids: [B, T], B a multiple of P.
+
+    Returns:
+        [B, 1, V] logits of the first tokens, then, if T > 1, [B, T - 1, V] of the rest:
+        apart, as joining them would copy the larger.
+    """
+    groups = len(token_ids) // len(inputs["input_ids"])
+    branches = Branches(model, prefill(model, inputs), groups)
+    first = branches.logits[:, None]
+    if token_ids.shape[1] == 1:
+        return [first]
+    return [first, branches.extend(token_ids[:, :-1])]
+
+
+def run_plain(
+    model: PreTrainedModel, inputs: dict[str, Tensor], token_ids: Tensor
+) -> list[Tensor]:
+    """Returns `[B, T, V]` logits of answers, each run behind its own prompt.
+
+    Args:
+        model: The model.
+        inputs: Of B prompts.
+        token_ids: [B, T].
+    """
+    length = token_ids.shape[1]
+    positions, start = compute_positions(model, inputs)
+    steps = start[:, None] + torch.arange(length, device=start.device)
+    steps = steps.expand(*positions.shape[:-1], -1)
+    whole = dict(inputs)
+    for name, values in inputs.items():
+        if name == "input_ids":
+            whole[name] = torch.cat([values, token_ids], 1)
+        elif name == "attention_mask":
+            whole[name] = torch.cat([values, torch.ones_like(token_ids)], 1)
+        elif name.endswith("token_type_ids"):
+            whole[name] = torch.cat([values, torch.zeros_like(token_ids)], 1)
+    outputs = model(
+        **whole,
+        position_ids=torch.cat([positions, steps], -1),
+        use_cache=False,
+        logits_to_keep=length + 1,
+    )
+    return [outputs.logits[:, :-1]]
+
+
+def gather_logprobs(
+    pieces: Sequence[Tensor], token_ids: Tensor, bias: Tensor, temperature: float
+) -> Tensor:
+    """Returns [B, T] log-probabilities of tokens, given their logits in pieces."""
+    found, start = [], 0
+    for logits in pieces:
+        wanted = token_ids[:, start : start + logits.shape[1], None]
+        logp = compute_logprobs(logits, bias, temperature)
+        found.append(logp.gather(-1, wanted)[..., 0])
+        start += logits.shape[1]
+    return torch.cat(found, 1)

@@ -1,0 +1,242 @@
+"""Supervised examples: scenes of the simulator turned into padded batches.
+
+Example number i of a seed is always the same example, so a resumed training reads on
+where it stopped and no data set is kept on disk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerFast
+
+import envs
+from envs.answer import format_answer
+from envs.records import Plan
+from policy.prompt import build_messages
+from policy.records import Prompt
+from policy.tiny import TinySize
+from policy.tokenizer import END, IMAGE, PAD
+
+IGNORED = -100
+BLOCK = 2048  # scenes; 400 MB of examples a worker
+_SWAP = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One scene and its expert's answer.
+
+    Attributes:
+        image: [H, W, 3] uint8 RGB.
+        parts: [H, W] uint8 part classes, 0 for anything else.
+        instruction: The task in words.
+        plan: The expert's answer.
+    """
+
+    image: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
+    instruction: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleSource:
+    """Makes examples of a library scene; unverified, which saves the simulation.
+
+    Attributes:
+        name: The scene's name.
+        split: The split its factors are drawn from.
+    """
+
+    name: str
+    split: str
+
+    def __call__(self, seed: int) -> Example:
+        """Returns the example of a scene seed."""
+        scene = envs.make_scene(self.name, split=self.split, seed=seed, verify=False)
+        reference = scene.reference
+        if reference is None:
+            raise ValueError(f"scene {self.name!r} has no expert to learn from")
+        return Example(
+            image=scene.observation.image,
+            parts=envs.label_parts(scene),
+            instruction=scene.instruction,
+            plan=Plan(
+                box=reference.box,
+                waypoints=reference.waypoints,
+                thought=reference.thought,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Examples as tensors, answers padded on the right.
+
+    Attributes:
+        input_ids: [B, T] int64 prompt and answer.
+        labels: [B, T] int64 the token to say next, `IGNORED` outside the answer.
+        token_types: [B, T] int64, 1 at image tokens.
+        images: [B, H, W, 3] uint8.
+        cells: [B, tokens, S * S] int64 part classes inside each image token's cell.
+        cues: [B, tokens, S * S] float32, 1 on the part the instruction asks for.
+    """
+
+    input_ids: Tensor
+    labels: Tensor
+    token_types: Tensor
+    images: Tensor
+    cells: Tensor
+    cues: Tensor
+
+
+def mirror_example(example: Example) -> Example:
+    """Returns the example seen in a mirror; left and right change places in its words.
+
+    A mirrored scene is as likely as the scene, its answer mirrored is as good.
+    """
+    plan = example.plan
+    x1, y1, x2, y2 = plan.box
+    return Example(
+        image=np.ascontiguousarray(example.image[:, ::-1]),
+        parts=np.ascontiguousarray(example.parts[:, ::-1]),
+        instruction=_swap_sides(example.instruction),
+        plan=replace(
+            plan,
+            box=(1 - x2, y1, 1 - x1, y2),
+            waypoints=tuple((1 - p[0], *p[1:]) for p in plan.waypoints),
+            thought=_swap_sides(plan.thought),
+        ),
+    )
+
+
+def jitter_colour(
+    image: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Returns the [H, W, 3] image a little brighter or darker, warmer or cooler.
+
+    The ranges are small enough that no colour gets another name.
+    """
+    gain = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
+    shift = rng.uniform(-10, 10)
+    table = np.arange(256)[:, None] * gain + shift
+    table = np.clip(np.rint(table), 0, 255).astype(np.uint8)
+    return np.stack([table[image[..., c], c] for c in range(3)], axis=-1)
+
+
+class ExampleStream(Dataset):
+    """Examples 0, 1, 2, ... of a source, varied by mirror and colour.
+
+    Rendering is a fifth of the work of a step on a CPU, so each scene serves twice:
+    `BLOCK` scenes as they are, then the same scenes mirrored.
+
+    Args:
+        source: Makes the example of a scene seed; picklable, for worker processes.
+        seed: The stream's seed.
+    """
+
+    def __init__(self, source: Callable[[int], Example], *, seed: int) -> None:
+        self.source = source
+        self.seed = seed
+        self._recent: dict[int, Example] = {}
+
+    def __getitem__(self, index: int) -> Example:
+        """Returns example `index`, always the same one."""
+        block, place = divmod(index, 2 * BLOCK)
+        scene = block * BLOCK + place % BLOCK
+        example = self._recent.pop(scene, None) or self._make(scene)
+        rng = np.random.default_rng([self.seed, index, 1])
+        if place < BLOCK:
+            self._recent[scene] = example
+        else:
+            example = mirror_example(example)
+        return replace(example, image=jitter_colour(example.image, rng))
+
+    def _make(self, scene: int) -> Example:
+        rng = np.random.default_rng([self.seed, scene, 0])
+        return self.source(int(rng.integers(2**31)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collator:
+    """Turns examples into a `Batch`.
+
+    Attributes:
+        tokenizer: The policy's tokenizer, with its chat template.
+        size: The policy's sizes.
+        stride: Pixels between the points at which the dense targets are read.
+    """
+
+    tokenizer: PreTrainedTokenizerFast
+    size: TinySize
+    stride: int = 4
+
+    def __call__(self, examples: Sequence[Example]) -> Batch:
+        """Returns the examples as one batch."""
+        rows = [self._encode(example) for example in examples]
+        length = max(len(prompt) + len(answer) for prompt, answer in rows)
+        ids = self.tokenizer.get_vocab()
+        input_ids = torch.full((len(rows), length), ids[PAD])
+        labels = torch.full((len(rows), length), IGNORED)
+        for row, (prompt, answer) in enumerate(rows):
+            end = len(prompt) + len(answer)
+            input_ids[row, :end] = torch.tensor(prompt + answer)
+            labels[row, len(prompt) - 1 : end - 1] = torch.tensor(answer)
+        cells = np.stack([self._cut(e.parts) for e in examples])
+        cues = np.stack([self._cut(_mark_target(e)) for e in examples])
+        return Batch(
+            input_ids=input_ids,
+            labels=labels,
+            token_types=(input_ids == ids[IMAGE]).long(),
+            images=torch.from_numpy(np.stack([e.image for e in examples])),
+            cells=torch.from_numpy(cells).long(),
+            cues=torch.from_numpy(cues).float(),
+        )
+
+    def encode_prompt(self, prompt: Prompt) -> list[int]:
+        """Returns the token ids of a prompt, its image tokens included."""
+        text = self.tokenizer.apply_chat_template(
+            build_messages(prompt, "short"), tokenize=False, add_generation_prompt=True
+        )
+        side = self.size.grid // self.size.merge
+        return self.tokenizer(str(text).replace(IMAGE, IMAGE * side**2))["input_ids"]
+
+    def _encode(self, example: Example) -> tuple[list[int], list[int]]:
+        answer = self.tokenizer(format_answer(example.plan))["input_ids"]
+        answer = [*answer, self.tokenizer.get_vocab()[END]]
+        prompt = Prompt(image=example.image, instruction=example.instruction)
+        return self.encode_prompt(prompt), answer
+
+    def _cut(self, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Cuts [H, W] classes into [tokens, S * S], one row an image token."""
+        half = self.stride // 2
+        points = classes[half :: self.stride, half :: self.stride]
+        side = self.size.grid // self.size.merge
+        inner = points.shape[0] // side
+        cut = points.reshape(side, inner, side, inner).swapaxes(1, 2)
+        return cut.reshape(side * side, inner * inner)
+
+
+def _mark_target(example: Example) -> NDArray[np.uint8]:
+    """Returns [H, W] ones on the labelled pixels inside the answer's box."""
+    height, width = example.parts.shape
+    x1, y1, x2, y2 = example.plan.box
+    rows = slice(int(y1 * height), int(np.ceil(y2 * height)))
+    columns = slice(int(x1 * width), int(np.ceil(x2 * width)))
+    marked = np.zeros_like(example.parts)
+    inside = example.parts[rows, columns]
+    if inside.size:
+        marked[rows, columns] = inside == inside.max()
+    return marked
+
+
+def _swap_sides(text: str) -> str:
+    return re.sub(r"\b([Ll]eft|[Rr]ight)\b", lambda m: _SWAP[m[0]], text)

@@ -1,0 +1,240 @@
+"""A vision-language model as a policy: sample answers, score them, save.
+
+    vlm = policy.load("tiny")
+    groups = vlm.sample(prompts, 8, temperature=0.7, max_new_tokens=64, generator=rng)
+    logprobs = vlm.score(prompts, groups, temperature=0.7)  # [P, G, T], differentiable
+
+Dropout is always off, so sampling and scoring see the same policy. Shapes: P prompts, G
+completions a prompt, L tokens of prompt, T of answer, V of vocabulary.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from envs.answer import Codec
+from policy.attention import can_share, enable_sharing
+from policy.prefix import Branches, prefill
+from policy.processing import Processor
+from policy.records import Completion, LoraSpec, PartCount, Prompt
+from policy.sampling import Sampled, sample_tokens
+from policy.scoring import (
+    gather_logprobs,
+    pad_completions,
+    run_plain,
+    run_shared,
+)
+from policy.trainable import PARTS, add_adapters, count_parameters, set_trainable
+from policy.vocabulary import read_vocabulary
+
+
+class VLM:
+    """A policy.
+
+    Attributes:
+        model: The stock model, adapters inside where there are any.
+        processor: Its text and image side.
+        vocabulary: What it may say and what ends an answer.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processor: Processor,
+        *,
+        lora: LoraSpec | None = None,
+        trainable: Sequence[str] = PARTS,
+        keep_reference: bool = False,
+    ) -> None:
+        """Wraps a loaded model; see `policy.load` for the arguments."""
+        self.model = model.eval()
+        if can_share(model):
+            enable_sharing(model)
+        self.processor = processor
+        self._reference = None
+        self._adapted = None
+        if lora is not None:
+            self._adapted = add_adapters(model, lora)
+        else:
+            set_trainable(model, trainable)
+            if keep_reference:
+                self._reference = copy.deepcopy(model).requires_grad_(False)
+        self.vocabulary = read_vocabulary(self.model, processor)
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer."""
+        return self.processor.tokenizer
+
+    def codec(self, prompt: Prompt) -> Codec:
+        """Returns the coordinates in which a prompt is answered."""
+        return self.processor.codec(prompt)
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        *,
+        temperature: float,
+        max_new_tokens: int,
+        generator: torch.Generator | None = None,
+    ) -> list[list[Completion]]:
+        """Samples n answers to each prompt.
+
+        Args:
+            prompts: P prompts.
+            n: Answers a prompt.
+            temperature: 0 takes the likeliest token each time; the log-probabilities
+                are then those at temperature 1.
+            max_new_tokens: Longest answer; it also ends at `</answer>`.
+            generator: Source of randomness, on the CPU; same state, same answers.
+
+        Returns:
+            P lists of n completions.
+
+        Raises:
+            ValueError: If prompt and answer may exceed the model's context.
+        """
+        inputs = self._encode(prompts, max_new_tokens)
+        prefix = prefill(self.model, inputs)
+        sampled = sample_tokens(
+            Branches(self.model, prefix, n, room=max_new_tokens),
+            len(prompts),
+            self.vocabulary,
+            temperature=temperature,
+            max_new_tokens=max_new_tokens,
+            generator=generator,
+        )
+        completions = self._read_completions(sampled)
+        return [completions[i : i + n] for i in range(0, len(completions), n)]
+
+    def score(
+        self,
+        prompts: Sequence[Prompt],
+        completions: Sequence[Sequence[Completion]],
+        *,
+        temperature: float,
+    ) -> Tensor:
+        """Returns log-probabilities of answers, with gradient.
+
+        The prompt is run once and shared by its answers.
+
+        Args:
+            prompts: P prompts.
+            completions: P groups of G completions.
+            temperature: That of sampling, above 0.
+
+        Returns:
+            [P, G, T] float32, padded on the right with 0; T is the longest answer.
+        """
+        inputs = self._encode(prompts)
+        token_ids, inside = pad_completions(completions, self.model.device)
+        pieces = run_shared(self.model, inputs, token_ids)
+        logprobs = self._gather(pieces, token_ids, temperature)
+        return _group(logprobs, inside, len(prompts))
+
+    def score_plain(
+        self,
+        prompts: Sequence[Prompt],
+        completions: Sequence[Sequence[Completion]],
+        *,
+        temperature: float,
+    ) -> Tensor:
+        """Returns `score` the plain way: prompt and image again for every answer.
+
+        The yardstick of the shared path, in tests and benchmarks.
+        """
+        repeated = [
+            p for p, group in zip(prompts, completions, strict=True) for _ in group
+        ]
+        inputs = self._encode(repeated)
+        token_ids, inside = pad_completions(completions, self.model.device)
+        pieces = run_plain(self.model, inputs, token_ids)
+        logprobs = self._gather(pieces, token_ids, temperature)
+        return _group(logprobs, inside, len(prompts))
+
+    def token_spans(self, token_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Returns where each token's characters start and end in the decoded text."""
+        return self.processor.token_spans(token_ids)
+
+    @contextmanager
+    def reference(self) -> Iterator[None]:
+        """Makes `score` use the weights from before training.
+
+        Raises:
+            RuntimeError: If no reference was kept.
+        """
+        if self._adapted is not None:
+            with self._adapted.disable_adapter():
+                yield
+            return
+        if self._reference is None:
+            raise RuntimeError(
+                "no reference weights: load the policy with keep_reference=True or lora"
+            )
+        current, self.model = self.model, self._reference
+        try:
+            yield
+        finally:
+            self.model = current
+
+    def count_parameters(self) -> list[PartCount]:
+        """Returns how many parameters each part has and trains."""
+        return count_parameters(self.model)
+
+    def save(self, path: str | Path) -> None:
+        """Writes a plain Hugging Face directory, adapters merged into the weights."""
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        model = self.model
+        if self._adapted is not None:
+            model = copy.deepcopy(self._adapted).merge_and_unload()
+        model.save_pretrained(path)
+        self.processor.save(path)
+
+    def _encode(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 0
+    ) -> dict[str, Tensor]:
+        inputs = self.processor.encode(prompts)
+        length = inputs["input_ids"].shape[1]
+        limit = self.model.config.get_text_config().max_position_embeddings
+        if length + max_new_tokens > limit:
+            raise ValueError(
+                f"a prompt of {length} tokens and an answer of {max_new_tokens} exceed "
+                f"the model's context of {limit}"
+            )
+        return {name: value.to(self.model.device) for name, value in inputs.items()}
+
+    def _gather(
+        self, pieces: Sequence[Tensor], token_ids: Tensor, temperature: float
+    ) -> Tensor:
+        return gather_logprobs(pieces, token_ids, self.vocabulary.bias, temperature)
+
+    def _read_completions(self, sampled: Sampled) -> list[Completion]:
+        ids = sampled.token_ids.tolist()
+        logprobs = sampled.logprobs.cpu().numpy()
+        lengths, finished = sampled.lengths.tolist(), sampled.finished.tolist()
+        return [
+            Completion(
+                text=self.processor.decode(row[:length]),
+                token_ids=tuple(row[:length]),
+                logprobs=values[:length].copy(),
+                finished=done,
+            )
+            for row, values, length, done in zip(
+                ids, logprobs, lengths, finished, strict=True
+            )
+        ]
+
+
+def _group(values: Tensor, inside: Tensor, prompts: int) -> Tensor:
+    """Returns [P, G, T] of [B, T] values, 0 outside the answers."""
+    return torch.where(inside, values, 0.0).unflatten(0, (prompts, -1))

@@ -1,0 +1,23 @@
+"""Rewards: pure functions from an answer, its reference and its outcome to 0..1."""
+
+from rewards.metrics import (
+    WORST_DISTANCE,
+    WORST_METRICS,
+    Metrics,
+    compute_metrics,
+)
+from rewards.mix import RewardMix, score
+from rewards.parts import PartScores, part_scores
+from rewards.terms import TERMS
+
+__all__ = [
+    "TERMS",
+    "WORST_DISTANCE",
+    "WORST_METRICS",
+    "Metrics",
+    "PartScores",
+    "RewardMix",
+    "compute_metrics",
+    "part_scores",
+    "score",
+]

@@ -1,0 +1,138 @@
+"""The front door: from the command line to plain configuration.
+
+Hydra reads conf/ and the `key=value` arguments. Three things are added: scenes of
+installed packages are choices of `env=`, `policy=` takes a path or a hub id, and a
+mistake of the user is one message instead of a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
+MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
+BASELINES = ("expert", "null", "random", "wrong_target")  # of policy/baselines.py
+ANY_POLICY = {
+    "path": "???",
+    "dtype": "float32",
+    "device": "auto",
+    "trainable": ["language", "tower"],
+    "lora": None,
+}
+
+
+def launch(
+    name: str,
+    run: Callable[[DictConfig], None],
+    *,
+    policies: tuple[str, ...] = (),
+    envs: tuple[str, ...] = (),
+) -> None:
+    """Runs a function with the configuration of conf/<name>.yaml.
+
+    Args:
+        name: Of the configuration.
+        run: Gets the resolved configuration; hydra's part is left out.
+        policies: Names that `policy=` takes beside files and paths.
+        envs: Names that `env=` takes beside scenes.
+    """
+    _register_choices(policies, envs)
+    sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell_policy(arg)]
+
+    def main(config: DictConfig) -> None:
+        OmegaConf.resolve(config)
+        try:
+            run(config)
+        except MISTAKES as error:
+            sys.exit(f"error: {error}")
+
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(main)()
+
+
+def build(node: DictConfig) -> Any:
+    """Makes the dataclass that a part of the configuration describes, once."""
+    try:
+        return hydra.utils.instantiate(node, _convert_="all")
+    except hydra.errors.InstantiationException as error:
+        raise ValueError(str(error.__cause__ or error)) from error
+
+
+def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:
+    """Loads the model that `policy=` names."""
+    import policy
+    import torch
+
+    # More threads than this only wait for each other on the small default policy.
+    torch.set_num_threads(min(torch.get_num_threads(), 8))
+    options = OmegaConf.to_container(node)
+    assert isinstance(options, dict)
+    path, lora = options.pop("path"), options.pop("lora")
+    return policy.load(
+        str(path),
+        lora=None if lora is None else policy.LoraSpec(**lora),
+        keep_reference=keep_reference,
+        **options,
+    )
+
+
+def choose_answerer(node: DictConfig, max_new_tokens: int) -> Any:
+    """Returns what answers scenes: a baseline, or a model, greedily."""
+    from policy.baselines import BASELINES as scripted
+    from policy.evaluate import answer_greedily, answer_scripted
+
+    if node.path in scripted:
+        return answer_scripted(scripted[node.path])
+    return answer_greedily(load_policy(node), max_new_tokens)
+
+
+def name_policy(node: DictConfig) -> str:
+    """Returns what the user called the policy: its file in conf/policy, or its path."""
+    choice = HydraConfig.get().runtime.choices["policy"]
+    return str(node.path) if choice == "path" else str(choice)
+
+
+def list_overrides() -> dict[str, str]:
+    """Returns what the command line changes: key to value, as written."""
+    return dict(arg.split("=", 1) for arg in HydraConfig.get().overrides.task)
+
+
+def make_importable() -> None:
+    """Lets the scripts run from a checkout that has not been installed."""
+    if importlib.util.find_spec("envs") is None:
+        sys.path.insert(0, str(ROOT))
+
+
+def _register_choices(policies: tuple[str, ...], envs: tuple[str, ...]) -> None:
+    from envs import list_scenes
+
+    store = ConfigStore.instance()
+    for env in (*list_scenes(), *envs):
+        if not (CONF / "env" / f"{env}.yaml").exists():
+            store.store(group="env", name=env, node={"name": env})
+    store.store(group="policy", name="path", node=ANY_POLICY)
+    for policy in policies:
+        store.store(group="policy", name=policy, node={"path": policy})
+
+
+def _spell_policy(argument: str) -> list[str]:
+    """Turns policy=<directory or hub id> into what Hydra can read."""
+    key, _, value = argument.partition("=")
+    if argument == "policy=null":  # the name of a baseline, not YAML's nothing
+        return ['policy="null"']
+    if key != "policy" or not ("/" in value or Path(value).is_dir()):
+        return [argument]
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    return ["policy=path", f'policy.path="{quoted}"']
+
+
+make_importable()

@@ -1,0 +1,105 @@
+"""Trains a policy: `python scripts/train.py env=pick_mug`.
+
+Writes runs/<env>/<time>/; `resume=<run directory>` goes on with a run that stopped.
+See conf/train.yaml for the keys and --help for the choices.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from _launch import build, launch, list_overrides, load_policy
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from policy.run_dir import RunDir
+    from policy.trainer import Job
+    from policy.vlm import VLM
+
+
+def main(config: DictConfig) -> None:
+    """Starts a run, or goes on with one; wrong names are found before slow work."""
+    from policy.run_dir import RunDir
+
+    if config.resume:
+        run = RunDir.open(Path(config.resume))
+        config = read_config(run.path)
+        job = build_job(config)
+        done = run.read_json("summary.json")
+        if done is not None and done["steps"] >= job.steps:
+            raise ValueError(f"resume={run.path}: its {done['steps']} steps are done")
+        vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
+    else:
+        job = build_job(config)
+        start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        path = Path(config.run_dir or f"runs/{job.source.env}/{start}")
+        RunDir.check_free(path)
+        vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
+        run = RunDir.create(path, OmegaConf.to_yaml(config))
+    execute(vlm, job, run)
+
+
+def execute(vlm: VLM, job: Job, run: RunDir) -> None:
+    """Trains and says what came of it."""
+    from policy.evaluate import tabulate
+    from policy.progress import Screen
+    from policy.trainer import train
+
+    screen = Screen()
+    screen.say(f"run directory: {run.path}")
+    try:
+        summary = train(vlm, job, run, screen)
+    except KeyboardInterrupt:
+        screen.say(f"stopped; go on with: python scripts/train.py resume={run.path}")
+        sys.exit(130)
+    if job.n:
+        kind = {"env": job.source.env, "split": "test"}
+        rows = [kind | summary[w] | {"policy": w} for w in ("before", "after")]
+        screen.say(tabulate(rows))
+    screen.say(f"trained policy: {run.path / 'final'}")
+
+
+def build_job(config: DictConfig) -> Job:
+    """Turns configuration into the trainer's dataclasses."""
+    from policy.trainer import Job
+    from policy.workers import SceneSource
+
+    return Job(
+        source=SceneSource(
+            env=config.env.name, split=config.split, shifts=tuple(config.shifts)
+        ),
+        mix=build(config.reward),
+        algo=build(config.algo),
+        rollout=build(config.rollout),
+        seed=config.seed,
+        steps=config.steps,
+        n=config.n,
+        videos=config.videos,
+        checkpoint_every=config.checkpoint_every,
+    )
+
+
+def read_config(run: Path) -> DictConfig:
+    """Returns the configuration of a run, of which only `steps=` may be changed.
+
+    Raises:
+        ValueError: If the command line changes anything else.
+    """
+    config = OmegaConf.load(run / "config.yaml")
+    assert isinstance(config, DictConfig)
+    for key, value in list_overrides().items():
+        if key == "steps":
+            config.steps = int(value)
+        elif key != "resume":
+            raise ValueError(
+                f"{key}={value} beside resume={run}: a resumed run keeps its "
+                "configuration; only steps= may change"
+            )
+    return config
+
+
+if __name__ == "__main__":
+    launch("train", main)

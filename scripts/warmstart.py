@@ -1,0 +1,128 @@
+"""Trains the default policy from random weights on the expert's answers.
+
+`python scripts/warmstart.py env=pick_mug minutes=55 out=runs/mine` leaves a run
+directory with config.yaml, metrics.jsonl, curve.png, state/ and policy/, and copies the
+finished policy with its model card to `out`. `resume=<run directory>` goes on with a
+run that stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from _launch import build, launch
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from policy.sft import Trainer
+
+
+def main(config: DictConfig) -> None:
+    """Trains, measures and writes the policy."""
+    out = Path(config.out)
+    if out.exists():
+        raise FileExistsError(f"out={out} exists; choose another or remove it")
+    run_dir = open_run(config)
+    if config.resume:
+        kept = OmegaConf.create((run_dir / "config.yaml").read_text())
+        assert isinstance(kept, DictConfig)
+        kept.out, kept.n, kept.threads = config.out, config.n, config.threads
+        config = kept
+    trainer = train(config, run_dir)
+    ship(config, trainer, run_dir / "policy")
+    shutil.copytree(run_dir / "policy", out)
+
+
+def open_run(config: DictConfig) -> Path:
+    """Makes the run directory, or finds the one to go on with."""
+    if config.resume:
+        run_dir = Path(config.resume)
+        if not (run_dir / "config.yaml").is_file():
+            raise FileNotFoundError(f"resume={run_dir} holds no config.yaml")
+        return run_dir
+    now = datetime.now()
+    run_dir = Path(config.run_dir or f"runs/warmstart/{now:%F_%H-%M-%S}")
+    if run_dir.exists():
+        raise FileExistsError(f"run_dir={run_dir} exists; choose another or resume= it")
+    run_dir.mkdir(parents=True)
+    OmegaConf.save(config, run_dir / "config.yaml")
+    return run_dir
+
+
+def train(config: DictConfig, run_dir: Path) -> Trainer:
+    """Trains to the end of the budget."""
+    import torch
+
+    import envs
+    from policy.sft import Trainer
+    from policy.sft_data import Collator, ExampleSource
+    from policy.sft_loss import Student
+    from policy.tiny import build_model
+    from policy.tokenizer import build_tokenizer
+
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    name, size, tokenizer = config.env.name, build(config.size), build_tokenizer()
+    collate = Collator(tokenizer=tokenizer, size=size)
+    student = Student(
+        build_model(size, tokenizer, seed=config.seed),
+        size,
+        classes=1 + len(envs.make_scene(name, verify=False).part_classes),
+        points=(size.cell // collate.stride) ** 2,
+        seed=config.seed,
+    )
+    trainer = Trainer(student, collate, build(config.sft), run_dir)
+    trainer.run(
+        ExampleSource(name=name, split="train"),
+        ExampleSource(name=name, split="test"),
+        seed=config.seed,
+    )
+    return trainer
+
+
+def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
+    """Writes the Hugging Face directory, measures it and writes its model card."""
+    import policy
+    from policy.card import Provenance, write_card
+    from policy.evaluate import answer_greedily, evaluate, tabulate
+    from policy.progress import Screen
+    from policy.tiny import save_policy
+    from policy.workers import SceneSource, Workers
+
+    student, tokenizer = trainer.student, trainer.collate.tokenizer
+    save_policy(directory, student.model, tokenizer, student.size)
+    answerer = answer_greedily(policy.load(directory), max_new_tokens=96)
+    with Workers() as workers:
+        source = SceneSource(env=config.env.name, split="test")
+        measured, _ = evaluate(answerer, source, workers, n=config.n)
+    origin = Provenance(
+        name="tiny" if config.out == "assets/tiny" else config.out,
+        env=config.env.name,
+        seed=config.seed,
+        steps=trainer.progress.step,
+        batch=trainer.config.batch,
+        minutes=trainer.config.minutes,
+        minutes_used=trainer.progress.seconds / 60,
+        device=_describe_device(),
+        parameters=sum(p.numel() for p in student.model.parameters()) / 1e6,
+        image=student.size.image,
+    )
+    write_card(directory, origin, measured)
+    what = {"env": config.env.name, "policy": config.out, "split": "test"}
+    Screen().say(tabulate([what | measured.to_row()]))
+
+
+def _describe_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{len(os.sched_getaffinity(0))} CPU cores"
+
+
+if __name__ == "__main__":
+    launch("warmstart", main)

@@ -1,0 +1,144 @@
+"""Random miniatures of the architectures that policies come in, as directories."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    PretrainedConfig,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+)
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
+    Qwen2VLImageProcessorPil,
+)
+from transformers.models.smolvlm.image_processing_pil_smolvlm import (
+    SmolVLMImageProcessorPil,
+)
+from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE
+
+from policy.settings import Settings, save_settings
+from policy.tiny import TinySize, build_model, save_policy
+from policy.tokenizer import build_tokenizer
+
+SIZE = TinySize(
+    image=84,
+    width=48,
+    tower_heads=2,
+    language_heads=2,
+    tower_layers=2,
+    language_layers=3,
+    tower_hidden=64,
+    language_hidden=64,
+)
+
+
+def build_qwen3_vl(path: Path) -> None:
+    """The default policy's architecture, asked in the short style."""
+    tokenizer = build_tokenizer()
+    model = build_model(SIZE, tokenizer, seed=0)
+    save_policy(path, model, tokenizer, SIZE)
+    save_settings(path, Settings(prompt_style="short"))
+
+
+def build_qwen2_5_vl(path: Path) -> None:
+    """The paper's architecture: grouped queries, tied embeddings."""
+    tokenizer = build_tokenizer()
+    ids = tokenizer.get_vocab()
+    text = {
+        "vocab_size": len(tokenizer) + 3,  # as published models: rows without a token
+        "hidden_size": 48,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 2, 2]},
+    }
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "out_hidden_size": 48,
+        "window_size": 56,
+        "fullatt_block_indexes": [1],
+    }
+    config = Qwen2_5_VLConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        tie_word_embeddings=True,
+    )
+    model = draw_weights(Qwen2_5_VLForConditionalGeneration, config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    Qwen2VLImageProcessorPil().save_pretrained(path)
+
+
+def build_smolvlm(path: Path) -> None:
+    """A family without M-RoPE, whose image tokens stand among others."""
+    tokenizer = build_tokenizer()
+    more = ["<image>", "<fake_token_around_image>", "<global-img>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": more})
+    ids = tokenizer.get_vocab()
+    config = SmolVLMConfig(
+        text_config={
+            "model_type": "llama",
+            "vocab_size": len(tokenizer),
+            "hidden_size": 48,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 512,
+            "pad_token_id": ids["<|endoftext|>"],
+        },
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 56,
+            "patch_size": 14,
+        },
+        image_token_id=ids["<image>"],
+    )
+    model = draw_weights(SmolVLMForConditionalGeneration, config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.save_pretrained(path)
+    tokenizer.chat_template = DEFAULT_CHAT_TEMPLATE
+    tokenizer.save_pretrained(path)
+    edge = {"longest_edge": 56}
+    SmolVLMImageProcessorPil(
+        size=edge, max_image_size=edge, do_image_splitting=False
+    ).save_pretrained(path)
+    config_file = path / "processor_config.json"
+    config_file.write_text(
+        json.dumps({"processor_class": "SmolVLMProcessor", "image_seq_len": 4})
+    )
+
+
+def draw_weights(kind: Any, config: PretrainedConfig) -> Any:
+    """Makes a model with weights large enough for attention to matter."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = kind(config)
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    return model
+
+
+BUILDERS = {
+    "qwen3_vl": build_qwen3_vl,
+    "qwen2_5_vl": build_qwen2_5_vl,
+    "smolvlm": build_smolvlm,
+}

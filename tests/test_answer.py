@@ -1,0 +1,316 @@
+"""The answer grammar: text and plans are inverses, and any text is data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from envs.answer import (
+    MAX_HEIGHT,
+    NORMALIZED,
+    PARSE_FAILURES,
+    Codec,
+    format_answer,
+    locate_parts,
+    parse_answer,
+)
+from envs.records import ParseFailure, Plan
+
+PIXELS = Codec(644, 476)
+BOX = "[100, 200, 300, 400]"
+PATH = "[[100, 200], [150, 250], [200, 300]]"
+OBJECT = f'{{"affordance": {BOX}, "trajectory": {PATH}}}'
+TEXT = f"<think>by the handle</think><answer>{OBJECT}</answer>"
+
+unit = st.floats(0, 1)
+thoughts = st.text(max_size=30).map(lambda text: text.replace("<", "").strip())
+codecs = st.sampled_from([NORMALIZED, PIXELS, Codec(28, 28), Codec(1, 1)])
+
+
+def given(**arguments):
+    """Hypothesis' `given`: the same 200 examples each time, however busy the machine."""
+    fixed = hypothesis.settings(deadline=None, max_examples=200, derandomize=True)
+    return lambda test: fixed(hypothesis.given(**arguments)(test))
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """Any plan inside the image, thin boxes and equal waypoints included."""
+    corners = st.lists(unit, min_size=2, max_size=2, unique=True).map(sorted)
+    (x1, x2), (y1, y2) = draw(corners), draw(corners)
+    point = (unit, unit, st.floats(0, MAX_HEIGHT))[: draw(st.sampled_from([2, 3]))]
+    path = draw(st.lists(st.tuples(*point), min_size=3, max_size=10))
+    return Plan(box=(x1, y1, x2, y2), waypoints=tuple(path), thought=draw(thoughts))
+
+
+def read(text: str, codec: Codec = NORMALIZED) -> Plan:
+    plan = parse_answer(text, codec)
+    assert isinstance(plan, Plan), plan
+    return plan
+
+
+@given(plan=plans(), codec=codecs)
+def test_every_plan_survives_text_up_to_rounding(plan: Plan, codec: Codec):
+    back = read(format_answer(plan, codec), codec)
+    assert back.well_formed and back.thought == plan.thought
+    scale = (codec.width, codec.height, 1000)
+    for point, point_back in zip(plan.waypoints, back.waypoints, strict=True):
+        for a, b, s in zip(point, point_back, scale, strict=False):
+            assert abs(a - b) * s <= 0.5 + 1e-9
+    for a, b, s in zip(plan.box, back.box, scale[:2] * 2, strict=True):
+        assert abs(a - b) * s <= 1 + 1e-9
+
+
+@given(plan=plans(), codec=codecs)
+def test_a_box_wider_than_a_unit_is_off_by_half_a_unit_at_most(plan, codec):
+    x1, _, x2, _ = plan.box
+    back = read(format_answer(plan, codec), codec)
+    if (x2 - x1) * codec.width > 1.001:
+        assert abs(back.box[0] - x1) * codec.width <= 0.5 + 1e-9
+        assert abs(back.box[2] - x2) * codec.width <= 0.5 + 1e-9
+
+
+@given(plan=plans(), codec=codecs)
+def test_text_survives_a_plan_exactly(plan: Plan, codec: Codec):
+    text = format_answer(plan, codec)
+    assert format_answer(read(text, codec), codec) == text
+
+
+@given(low=unit, codec=codecs)
+def test_rounding_never_closes_a_thin_box(low: float, codec: Codec):
+    high = min(1.0, low + 1e-6)
+    low = high - 1e-6
+    plan = Plan(box=(low, low, high, high), waypoints=((0.0, 0.0),) * 3)
+    x1, y1, x2, y2 = read(format_answer(plan, codec), codec).box
+    assert x1 < x2 and y1 < y2
+
+
+def test_the_text_is_exactly_the_documented_one():
+    assert format_answer(read(TEXT)) == TEXT
+    assert read(TEXT).box == (0.1, 0.2, 0.3, 0.4)
+
+
+def test_heights_are_millimetres_in_text_and_metres_in_plans():
+    text = TEXT.replace(PATH, "[[1, 2, 50], [3, 4, 120], [5, 6, 1000]]")
+    assert [point[2] for point in read(text).waypoints] == [0.05, 0.12, 1.0]
+    assert read(text).well_formed
+
+
+@given(text=st.text())
+def test_any_text_is_a_plan_or_a_typed_failure(text: str):
+    answer = parse_answer(text)
+    assert isinstance(answer, Plan) or answer.reason in PARSE_FAILURES
+
+
+PIECES = ["<think>", "</think>", "<answer>", "</answer>", "{", "}", "[", "]", ",", ":"]
+PIECES += ['"affordance"', '"trajectory"', "1", "-1", "0.5", "1e999", "NaN", "true"]
+PIECES += [
+    "null",
+    '"1"',
+    "\\",
+    "```json\n",
+    " ",
+    BOX,
+    PATH,
+    OBJECT,
+    TEXT,
+    "杯",
+    "\ud800",
+]
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=30))
+def test_any_mixture_of_the_grammars_own_pieces_is_read_or_refused(pieces: list[str]):
+    text = "".join(pieces)
+    answer = parse_answer(text)
+    if isinstance(answer, ParseFailure):
+        assert answer.reason in PARSE_FAILURES
+        answer.detail.encode()
+    else:
+        assert len(locate_parts(text)) == 1 + len(answer.waypoints)
+
+
+@given(at=st.integers(0, len(TEXT) - 1), new=st.text(max_size=3))
+def test_a_damaged_answer_is_read_or_refused(at: int, new: str):
+    answer = parse_answer(TEXT[:at] + new + TEXT[at + 1 :])
+    assert isinstance(answer, Plan) or answer.reason in PARSE_FAILURES
+
+
+POINT = "[1, 2]"
+BAD = {
+    "empty": ["", " \n\t "],
+    "no_answer": ["I cannot see a mug.", "<think>hm</think><answer></answer>"],
+    "several_answers": [
+        TEXT + TEXT,
+        OBJECT + OBJECT,
+        f"<answer>{OBJECT} or {OBJECT}</answer>",
+        f"<answer>{OBJECT}</answer><answer>none</answer>",
+        OBJECT.replace('"trajectory"', '"affordance": [1, 2, 3, 4], "trajectory"'),
+        OBJECT.replace('"trajectory"', r'"\u0061ffordance": [], "trajectory"'),
+    ],
+    "not_json": [
+        TEXT[:-15],
+        TEXT.replace("[100", "[0100"),
+        TEXT.replace("100", "١٠٠"),
+        TEXT.replace(BOX, "[" * 50_000 + "]" * 50_000),
+        TEXT.replace(BOX, '{"a":' * 20_000 + "}"),
+        TEXT.replace(BOX, "["),
+    ],
+    "wrong_keys": [
+        TEXT.replace("affordance", "box"),
+        TEXT.replace('"trajectory"', '"note": 1, "trajectory"'),
+        f'{{"affordance": {BOX}}}',
+        "<answer>{}</answer>",
+    ],
+    "not_numbers": [
+        *(
+            TEXT.replace("100", bad)
+            for bad in ("NaN", "1e999", "-Infinity", "9" * 9999)
+        ),
+        *(TEXT.replace("100", bad) for bad in ('"100"', "true", "null", "[100]", "{}")),
+        *(TEXT.replace(BOX, bad) for bad in ("null", '"1 2 3 4"', "7", f"[{BOX}]")),
+        *(TEXT.replace(PATH, bad) for bad in ("null", '"right"', "7", "[1, 2, 3]")),
+        TEXT.replace(BOX, '{"x1": 1, "y1": 2, "x2": 3, "y2": 4}'),
+        TEXT.replace(BOX, '{"a":' * 400 + "1" + "}" * 400),
+        TEXT.replace(BOX, "[" * 400 + "]" * 400),
+    ],
+    "wrong_size": [
+        TEXT.replace(BOX, "[]"),
+        TEXT.replace(BOX, "[1, 2, 3]"),
+        TEXT.replace(BOX, "[1, 2, 3, 4, 5]"),
+        TEXT.replace(PATH, "[[1, 2], [3], [5, 6]]"),
+        TEXT.replace(PATH, "[[1, 2, 3], [3, 4], [5, 6, 7]]"),
+        TEXT.replace(PATH, "[[1, 2, 3, 4], [3, 4, 5, 6], [5, 6, 7, 8]]"),
+    ],
+    "wrong_count": [
+        TEXT.replace(PATH, "[" + ", ".join([POINT] * n) + "]")
+        for n in (0, 1, 2, 11, 500)
+    ],
+    "empty_box": [
+        TEXT.replace(BOX, bad)
+        for bad in (
+            "[300, 200, 100, 400]",
+            "[1, 4, 3, 4]",
+            "[1, 2, 1, 4]",
+            "[0, 0, 0, 0]",
+        )
+    ],
+    "outside_image": [
+        TEXT.replace("100", "-1"),
+        TEXT.replace("400", "1001"),
+        TEXT.replace("[200, 300]", "[200, 1000.5]"),
+        TEXT.replace("100", "1e300"),
+    ],
+    "height_out_of_range": [
+        TEXT.replace(PATH, "[[1, 2, -1], [3, 4, 5], [5, 6, 7]]"),
+        TEXT.replace(PATH, "[[1, 2, 3], [3, 4, 5], [5, 6, 1001]]"),
+    ],
+}
+
+
+@pytest.mark.parametrize("reason", PARSE_FAILURES)
+def test_each_kind_of_bad_text_has_its_reason(reason: str):
+    for text in BAD[reason]:
+        answer = parse_answer(text)
+        assert isinstance(answer, ParseFailure), text
+        assert answer.reason == reason, (text[:200], answer)
+        assert len(answer.detail) <= 80 and answer.detail.isascii()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OBJECT,
+        f"Sure! Here it is: {OBJECT} Good luck.",
+        f"```json\n{OBJECT}\n```",
+        f"<think>a</think><answer>```json\n{OBJECT}\n```</answer>",
+        f"<think>a</think>{OBJECT}",
+        f"<answer>{OBJECT}</answer>",
+        f"<think>a</think><answer>{OBJECT}",
+        f"<think>maybe {OBJECT}</think><answer>{OBJECT}</answer>",
+        f"杯子 {TEXT}",
+        TEXT.replace("100", "100.4"),
+        TEXT.replace("100", "1e2"),
+        f'<answer>{{"trajectory": {PATH}, "affordance": {BOX}}}</answer>',
+    ],
+)
+def test_a_plan_is_read_from_a_text_that_is_not_well_formed(text: str):
+    well_formed = text.startswith("<think>maybe")
+    assert read(text).well_formed == well_formed
+    expected, plan = read(TEXT), read(text)
+    assert plan.waypoints[1:] == expected.waypoints[1:]
+    assert [text[p.start : p.end] for p in locate_parts(text)][2:] == [
+        "150, 250",
+        "200, 300",
+    ]
+
+
+def test_white_space_between_the_elements_keeps_a_text_well_formed():
+    spaced = TEXT.replace("</think>", "</think>\n").replace(", ", ",\n ") + "\n"
+    assert read(spaced).well_formed
+
+
+@given(plan=plans(), codec=codecs, before=thoughts)
+def test_parts_are_the_numbers_of_the_box_and_of_each_waypoint(plan, codec, before):
+    text = before + format_answer(plan, codec)
+    box, *points = locate_parts(text)
+    back = read(text, codec)
+    assert (box.name, box.index) == ("box", 0)
+    assert [(p.name, p.index) for p in points] == [
+        ("waypoint", i) for i in range(len(plan.waypoints))
+    ]
+    scale = (codec.width, codec.height, 1000)
+    for part, values, s in [
+        (box, back.box, scale[:2] * 2),
+        *((p, w, scale) for p, w in zip(points, back.waypoints, strict=True)),
+    ]:
+        written = [int(n) for n in text[part.start : part.end].split(", ")]
+        assert written == [round(v * k) for v, k in zip(values, s, strict=False)]
+
+
+def test_parts_of_an_unreadable_answer_are_none():
+    assert locate_parts("") == locate_parts(TEXT[:-20]) == []
+
+
+def test_each_codec_reads_its_own_pixels():
+    text = TEXT.replace("400", "477")
+    assert parse_answer(text, PIXELS) == ParseFailure(
+        reason="outside_image", detail="[300.0, 477.0]"
+    )
+    assert read(TEXT.replace(BOX, "[0, 0, 644, 476]"), PIXELS).box == (0, 0, 1, 1)
+
+
+def test_a_codec_without_a_whole_positive_size_is_refused():
+    for size in (0, -5, 640.5, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="whole number"):
+            Codec(size, 100)
+
+
+def test_a_thought_with_a_tag_is_refused():
+    with pytest.raises(ValueError, match="</think>"):
+        format_answer(replace(read(TEXT), thought="so </think> it is"))
+
+
+def test_any_100_kb_are_read_within_a_fifth_of_a_second():
+    floods = [
+        "[",
+        "{",
+        '{"affordance":',
+        "<answer>",
+        "<think>",
+        "9",
+        "x",
+        " ",
+        "[[1,2],",
+    ]
+    for flood in floods:
+        text = flood * (100_000 // len(flood))
+        for flooded in (text, TEXT.replace("100", text), TEXT + text, text + TEXT):
+            started = time.process_time()
+            parse_answer(flooded)
+            locate_parts(flooded)
+            assert time.process_time() - started < 0.2, flood

@@ -1,0 +1,103 @@
+"""Held-out evaluation: baselines, intervals, and averages that leave nothing out."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from envs import make_scene, parse_answer
+from envs.answer import NORMALIZED
+from envs.records import Plan
+from policy.baselines import BASELINES
+from policy.evaluate import answer_scripted, choose_seeds, evaluate, tabulate
+from policy.statistics import estimate_mean, estimate_rate
+from policy.workers import SceneSource, Workers
+
+MUGS = SceneSource(env="pick_mug", split="test")
+
+
+def run(answerer, n=4, **options):
+    with Workers(0) as workers:
+        return evaluate(answerer, MUGS, workers, n=n, **options)
+
+
+def test_the_expert_succeeds_on_every_kept_scene() -> None:
+    evaluation, _ = run(answer_scripted(BASELINES["expert"]))
+    figures = evaluation.figures
+    assert figures["success"].mean == figures["parse_rate"].mean == 1
+    assert figures["iou"].mean > 95
+    assert figures["endpoint"].mean < 2
+    assert evaluation.failures == {}
+
+
+@pytest.mark.parametrize("name", ["null", "wrong_target"])
+def test_doing_nothing_or_the_wrong_thing_never_succeeds(name) -> None:
+    evaluation, _ = run(answer_scripted(BASELINES[name]))
+    assert evaluation.figures["success"].mean == 0
+    assert evaluation.figures["parse_rate"].mean == 1
+    assert sum(evaluation.failures.values()) == evaluation.n
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_answers_in_the_grammar_and_always_the_same(name) -> None:
+    scene = make_scene("pick_mug", "test", seed=3)
+    text = BASELINES[name](scene)
+    answer = parse_answer(text)
+    assert isinstance(answer, Plan) and answer.well_formed
+    assert text == BASELINES[name](scene)
+
+
+def test_an_answer_that_cannot_be_read_counts_as_the_worst() -> None:
+    evaluation, _ = run(lambda scenes: [("no idea", NORMALIZED)] * len(scenes), n=2)
+    row = evaluation.to_row()
+    assert row["parse_rate"] == row["success"] == row["iou"] == 0
+    for name in ("dfd", "hd", "rmse", "average", "endpoint"):
+        assert row[name] == pytest.approx(1000 * math.sqrt(2))
+    assert row["failures"] == {"no_answer": 2}
+
+
+def test_an_evaluation_repeats_exactly_and_its_seed_chooses_the_scenes() -> None:
+    first, attempts = run(answer_scripted(BASELINES["random"]), keep=1, seed=5)
+    second, again = run(answer_scripted(BASELINES["random"]), keep=1, seed=5)
+    assert first == second
+    assert attempts[0].scene.seed == again[0].scene.seed == choose_seeds(4, 5)[0]
+    assert choose_seeds(4, 5) != choose_seeds(4, 6)
+
+
+def test_workers_give_what_this_process_gives() -> None:
+    expert = answer_scripted(BASELINES["expert"])
+    with Workers(1) as workers:
+        assert evaluate(expert, MUGS, workers, n=2)[0] == run(expert, n=2)[0]
+
+
+def test_the_table_shows_every_figure() -> None:
+    evaluation, _ = run(answer_scripted(BASELINES["null"]), n=1)
+    row = {"env": "pick_mug", "policy": "null", "split": "test"}
+    table = tabulate([row | evaluation.to_row()])
+    assert table.row_count == len(evaluation.figures) + 1
+
+
+def test_wilson_intervals_are_those_of_the_textbook() -> None:
+    rate = estimate_rate([True] * 61 + [False] * 39)
+    assert (rate.mean, rate.low, rate.high) == pytest.approx(
+        (0.61, 0.512, 0.7), abs=1e-3
+    )
+    none, all_ = estimate_rate([False] * 20), estimate_rate([True] * 20)
+    assert none.low == 0 and none.high == pytest.approx(0.161, abs=1e-3)
+    assert all_.high == 1 and all_.low == pytest.approx(0.839, abs=1e-3)
+
+
+def test_a_bootstrap_interval_has_the_width_of_the_normal_one() -> None:
+    values = [float(i % 10) for i in range(400)]
+    estimate = estimate_mean(values)
+    half = 1.96 * 2.8759 / 20
+    assert estimate.mean == 4.5
+    assert estimate.low == pytest.approx(4.5 - half, abs=0.03)
+    assert estimate.high == pytest.approx(4.5 + half, abs=0.03)
+    assert estimate == estimate_mean(values)
+
+
+def test_no_scenes_is_an_error() -> None:
+    with pytest.raises(ValueError, match="n is 0"):
+        run(answer_scripted(BASELINES["null"]), n=0)

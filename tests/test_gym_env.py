@@ -1,0 +1,243 @@
+"""The Gymnasium side: any text is an action, and equal seeds give equal episodes."""
+
+from functools import partial
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import envs
+import rewards
+from envs import objects
+from envs.gym_env import ManipulationEnv
+from envs.gym_registry import make_vec, name_env
+from envs.records import Outcome, Plan
+from envs.scene import Scene
+from envs.task import Goal
+
+ID = "graspo/PickMug-v0"
+NUMBERS = '{"affordance": [%s], "trajectory": [%s]}'
+HOSTILE = [
+    "",
+    " \n\t",
+    "x" * 100_000,
+    "[" * 50_000,
+    '<answer>{"affordance": [1, 2, 3',
+    NUMBERS % ("NaN, NaN, NaN, NaN", "[NaN, 1], [2, 2], [3, 3]"),
+    NUMBERS % ("1e999, 0, 1, 1", "[1, 1], [2, 2], [3, 3]"),
+    NUMBERS % ("9, 9, 1, 1", "[1, 1], [2, 2], [3, 3]"),
+    NUMBERS % ("-9, 0, 1, 1", "[1, 1], [2, 2], [3, 3]"),
+    *(NUMBERS % ("1, 1, 9, 9", ", ".join(["[5, 5]"] * n)) for n in (0, 1, 2, 500)),
+    NUMBERS % ("[1, 1, 9, 9]", "[[[1, 1]]]"),
+    "```json\n{}\n```",
+    "把杯子拿起来 \x00 \ud800 🤖",
+    "<answer>{}</answer><answer>{}</answer>",
+    NUMBERS % ("0, 0, 1000, 1000", "[0, 0], [1000, 1000], [0, 1000]"),
+    NUMBERS % ("0, 0, 1, 1", "[500, 500, 900], [1, 1, 0], [999, 1, 1000]"),
+]
+
+
+def answer_as_expert(scene: Scene) -> str:
+    """The expert's text for the current scene."""
+    reference = scene.reference
+    return envs.format_answer(Plan(box=reference.box, waypoints=reference.waypoints))
+
+
+@pytest.fixture(scope="module")
+def env():
+    """One registered environment for all tests that reset it."""
+    env = gymnasium.make(ID)
+    yield env
+    env.close()
+
+
+@pytest.mark.filterwarnings("error")
+def test_gymnasium_finds_nothing_to_warn_of():
+    env = gymnasium.make(ID, render_mode="rgb_array")
+    check_env(env.unwrapped)
+    env.close()
+
+
+def test_every_scene_has_an_environment_and_unknown_names_list_the_valid_ones():
+    assert {name_env(scene) for scene in envs.list_scenes()} <= set(gymnasium.registry)
+    with pytest.raises(ValueError, match=r"'pick_mgu'.*pick_mug"):
+        ManipulationEnv("pick_mgu")
+    with pytest.raises(ValueError, match=r"'tets'.*train, test, ood"):
+        ManipulationEnv("pick_mug", split="tets")
+    with pytest.raises(ValueError, match=r"max_turns=0"):
+        gymnasium.make(ID, max_turns=0)
+    with pytest.raises(ValueError, match=r"'human'.*rgb_array"):
+        ManipulationEnv("pick_mug", render_mode="human")
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_any_text_is_a_legal_action_that_fails_for_a_reason(env, text):
+    env.reset(seed=0)
+    observation, reward, terminated, truncated, info = env.step(text)
+    assert env.observation_space.contains(observation)
+    assert (reward, terminated, truncated) == (0.0, False, True)
+    assert not info["success"] and info["failure_reason"]
+
+
+def test_a_failed_parse_leaves_the_image_as_it_was(env):
+    before, _ = env.reset(seed=1)
+    after, *_ = env.step("nothing")
+    assert np.array_equal(before["image"], after["image"])
+
+
+def test_the_experts_answer_terminates_with_success(env):
+    before, start = env.reset(seed=2)
+    text = answer_as_expert(env.unwrapped.scene)
+    after, reward, terminated, truncated, info = env.step(text)
+    assert (reward, terminated, truncated) == (1.0, True, False)
+    assert info["success"] and info["is_success"] and info["failure_reason"] == ""
+    assert isinstance(info["outcome"], Outcome)
+    assert info["task_description"] == before["instruction"] == after["instruction"]
+    assert info["seed"] == start["seed"]
+    assert not np.array_equal(before["image"], after["image"])
+
+
+def test_equal_seeds_give_equal_images_and_outcomes(env):
+    other = gymnasium.make(ID)
+    (a, _), (b, _) = env.reset(seed=3), other.reset(seed=3)
+    assert np.array_equal(a["image"], b["image"])
+    text = answer_as_expert(env.unwrapped.scene)
+    (a, *one), (b, *two) = env.step(text), other.step(text)
+    assert np.array_equal(a["image"], b["image"]) and one == two
+    (a, _), (b, _) = env.reset(), other.reset()  # and so on through later episodes
+    assert np.array_equal(a["image"], b["image"])
+    assert a["instruction"] == b["instruction"]
+
+
+def test_the_reward_function_sees_answer_reference_and_outcome():
+    mix = rewards.RewardMix(weights={"affordance": 1.0, "success": 1.0})
+    env = gymnasium.make(ID, reward_fn=partial(rewards.score, mix=mix))
+    env.reset(seed=4)
+    *_, info = env.step(answer_as_expert(env.unwrapped.scene))
+    assert set(info["reward_terms"]) == set(rewards.TERMS)
+    env.reset(seed=4)
+    _, reward, *_ = env.step(answer_as_expert(env.unwrapped.scene))
+    assert reward > 0.9
+    env.reset(seed=4)
+    assert env.step("no plan")[1] == 0
+
+
+def test_after_a_failed_turn_the_arm_is_home_and_the_next_turn_can_succeed():
+    env = gymnasium.make(ID, max_turns=2)
+    env.reset(seed=5)
+    scene = env.unwrapped.scene
+    reference = scene.reference
+    still = Plan(box=reference.box, waypoints=reference.waypoints[:1] * 3)
+    _, _, terminated, truncated, info = env.step(envs.format_answer(still))
+    assert (terminated, truncated) == (False, False)
+    assert info["outcome"].contact_force > 0  # it did touch the mug
+    later = env.unwrapped.scene
+    assert np.array_equal(later.data.qpos[:7], scene.data.qpos[:7])
+    assert not later.data.qvel.any()
+    _, reward, terminated, truncated, _ = env.step(answer_as_expert(later))
+    assert (reward, terminated, truncated) == (1.0, True, False)
+
+
+def test_between_turns_objects_fall_and_nothing_returns_to_the_start():
+    env = gymnasium.make(ID, max_turns=2)
+    env.reset(seed=6)
+    scene = env.unwrapped.scene
+    x1, y1, x2, y2 = scene.reference.box
+    low = [(x, y - 0.1) for x, y in scene.reference.waypoints[:1] * 2]
+    path = (scene.reference.waypoints[0], *low)  # lifts the mug, but not far enough
+    *_, info = env.step(envs.format_answer(Plan(box=(x1, y1, x2, y2), waypoints=path)))
+    assert info["failure_reason"] == "not_lifted"
+    later = env.unwrapped.scene
+    mug = scene.model.body(scene.goal.target).id
+    assert not np.array_equal(later.data.xpos[mug], scene.data.xpos[mug])
+    assert later.data.xpos[mug, 2] < scene.data.xpos[mug, 2] + 0.05
+    env.step("nothing")
+    assert env.unwrapped.scene is later
+
+
+def test_the_picture_is_an_image_only_if_it_was_asked_for(env):
+    env.reset(seed=7)
+    assert ManipulationEnv("pick_mug").render() is None
+    seeing = gymnasium.make(ID, render_mode="rgb_array")
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        seeing.render()
+    seeing.reset(seed=7)
+    picture = seeing.render()
+    assert picture.shape == (480, 640, 3) and picture.std() > 10
+    seeing.close()
+
+
+def test_an_array_is_a_plan_with_its_corners_in_order(env):
+    array_env = envs.ArrayAction(env, waypoints=3)
+    assert array_env.action_space.shape == (10,)
+    array_env.reset(seed=8)
+    scene = env.unwrapped.scene
+    x1, y1, x2, y2 = scene.reference.box
+    path = np.ravel(scene.reference.waypoints)
+    swapped = np.array([x2, y1, x1, y2, *path], np.float32)
+    assert array_env.action(swapped) == answer_as_expert(scene)
+    assert array_env.step(swapped)[1] == 1.0
+
+
+def test_arrays_out_of_range_are_clipped_and_broken_ones_refused(env):
+    array_env = envs.ArrayAction(env, waypoints=10)
+    text = array_env.action(np.linspace(-5, 5, 24))
+    assert isinstance(envs.parse_answer(text), Plan)
+    with pytest.raises(ValueError, match="NaN"):
+        array_env.action(np.full(24, np.nan))
+    with pytest.raises(ValueError, match=r"\(24,\)"):
+        array_env.action(np.zeros(3))
+    with pytest.raises(ValueError, match="waypoints=2"):
+        envs.ArrayAction(env, waypoints=2)
+
+
+def test_vector_environments_return_true_instructions_in_every_step(env):
+    vector = gymnasium.make_vec(ID, num_envs=2)
+    try:
+        observation, _ = vector.reset(seed=[10, 11])
+        expected = [env.reset(seed=seed)[0] for seed in (10, 11)]
+        assert list(observation["instruction"]) == [e["instruction"] for e in expected]
+        for image, single in zip(observation["image"], expected, strict=True):
+            assert np.array_equal(image, single["image"])
+        following, _, _, truncated, info = vector.step(("", "no plan"))
+        assert truncated.all()  # and the next episode has begun in the same step
+        assert list(info["final_info"]["failure_reason"]) == ["empty", "no_answer"]
+        for i, seed in enumerate((10, 11)):
+            env.reset(seed=seed)
+            assert following["instruction"][i] == env.reset()[0]["instruction"]
+        assert vector.step(("", ""))[3].all()
+    finally:
+        vector.close()
+    with pytest.raises(ValueError, match="pick_mug"):
+        make_vec("pick_mgu", 2)
+
+
+def test_a_users_scene_becomes_an_environment_when_it_is_registered(monkeypatch):
+    monkeypatch.setattr("envs.registry._tasks", {})
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", {})
+    monkeypatch.setattr(gymnasium, "registry", gymnasium.envs.registration.registry)
+    envs.register_scene("lift_block")(LiftBlock)
+    env = gymnasium.make("graspo/LiftBlock-v0")
+    observation, _ = env.reset(seed=0)
+    assert observation["instruction"] == "lift the red block"
+    assert env.unwrapped.scene.reference is None
+    assert not env.step("no plan")[4]["success"]
+
+
+class LiftBlock:
+    """A scene as a user writes one, without an expert."""
+
+    lift_rule = "vertical"
+    part_classes = ("block",)
+
+    def build(self, spec, factors):
+        body = objects.add_free_body(spec, "block", 0.5, 0.0, yaw=0.3)
+        objects.add_block(body, (0.02, 0.02, 0.03), objects.PALETTE["red"])
+        return Goal(instruction="lift the red block", target="block", part="block")
+
+    def judge(self, goal, run):
+        return Outcome(success=False, reason="not_lifted")
+
+    def classify(self, part):
+        return int(part == "block")

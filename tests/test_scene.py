@@ -1,0 +1,125 @@
+"""Sampling of scenes: deterministic, visible, held-out ranges apart."""
+
+import warnings
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+import envs
+from envs import registry
+from envs.factors import AXES, Factors
+from envs.scene import label_parts, make_scene, sample_scene
+from envs.scenes.pick_mug import COLOURS, HELD_OUT_COLOURS
+
+
+def test_equal_seeds_give_equal_scenes_bit_for_bit():
+    first, second = (make_scene("pick_mug", seed=7) for _ in range(2))
+    assert first.instruction == second.instruction
+    assert first.reference == second.reference
+    np.testing.assert_array_equal(first.observation.image, second.observation.image)
+    np.testing.assert_array_equal(first.data.qpos, second.data.qpos)
+
+
+def test_seeds_and_splits_give_different_scenes():
+    scenes = [make_scene("pick_mug", split, seed=1) for split in ("train", "test")]
+    scenes.append(make_scene("pick_mug", seed=2))
+    images = {scene.observation.image.tobytes() for scene in scenes}
+    assert len(images) == 3
+
+
+def test_the_handle_is_at_least_fifteen_pixels_wide_in_nine_scenes_of_ten():
+    scenes = [sample_scene("pick_mug", "train", seed) for seed in range(60)]
+    boxes = np.array([scene.reference.box for scene in scenes if scene])
+    width = (boxes[:, 2] - boxes[:, 0]) * 224
+    assert np.mean(width >= 15) >= 0.9
+
+
+def test_the_reference_box_is_tight_around_the_parts_visible_pixels():
+    scene = make_scene("pick_mug", seed=4)
+    bodies = np.append(scene.model.geom_bodyid, -1)[scene.seen]
+    rows, columns = np.nonzero(bodies == scene.model.body(scene.goal.part).id)
+    box = np.array(scene.reference.box) * 224
+    np.testing.assert_allclose(
+        box, [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    )
+
+
+def test_part_labels_mark_every_handle_and_mug():
+    scene = make_scene("pick_mug", seed=5)
+    labels = label_parts(scene)
+    assert labels.shape == scene.observation.image.shape[:2]
+    assert set(np.unique(labels)) == {0, 1, 2}
+    assert scene.part_classes == ("mug", "handle")
+
+
+def test_held_out_colours_and_words_appear_only_out_of_distribution():
+    train = [make_scene("pick_mug", "train", seed=i, verify=False) for i in range(12)]
+    shifted = [
+        make_scene("pick_mug", "ood", seed=i, shifts=("colour",), verify=False)
+        for i in range(12)
+    ]
+    for scene in train:
+        assert any(colour in scene.instruction for colour in COLOURS)
+    for scene in shifted:
+        assert any(colour in scene.instruction for colour in HELD_OUT_COLOURS)
+
+
+def test_ood_scenes_are_solved_by_the_expert_too():
+    assert all(make_scene("pick_mug", "ood", seed=i).reference for i in range(3))
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_shift_moves_its_own_axis_alone(axis):
+    rng = np.random.default_rng(0)
+    factors = Factors(rng, "ood", (axis,))
+    for other in AXES:
+        value = factors.uniform(other, (0, 1), (2, 3))
+        assert (value >= 2) == (other == axis)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "valid"),
+    [
+        ({"name": "pick_mugs"}, "pick_mug"),
+        ({"name": "pick_mug", "split": "dev"}, "train, test, ood"),
+        ({"name": "pick_mug", "split": "ood", "shifts": ("colours",)}, "colour"),
+        ({"name": "pick_mug", "shifts": ("colour",)}, "split='ood'"),
+    ],
+)
+def test_a_wrong_name_lists_the_valid_ones(arguments, valid):
+    with pytest.raises(ValueError, match=valid):
+        make_scene(**arguments)
+
+
+def test_a_broken_plug_in_is_named_in_a_warning_and_breaks_nothing(monkeypatch):
+    broken = EntryPoint("bad", "no_such_package.scenes", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    with pytest.warns(UserWarning, match="no_such_package"):
+        registry.load_plugins()
+    assert "pick_mug" in envs.list_scenes()
+
+
+def test_a_scene_name_belongs_to_one_class():
+    with pytest.raises(ValueError, match="already registered"):
+        registry.register_scene("pick_mug")(type("Other", (), {}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert registry.get_task("pick_mug").__name__ == "PickMug"
+
+
+@pytest.mark.slow
+def test_five_hundred_scenes_do_not_grow_memory():
+    import gc
+    import resource
+
+    def peak_mib() -> float:
+        gc.collect()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    for seed in range(100):
+        make_scene("pick_mug", seed=seed)
+    before = peak_mib()
+    for seed in range(100, 600):
+        make_scene("pick_mug", seed=seed)
+    assert peak_mib() - before < 20

@@ -1,0 +1,143 @@
+"""The commands as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = (
+    "env=pick_mug",
+    "steps=3",
+    "n=2",
+    "videos=1",
+    "checkpoint_every=1",
+    "rollout.prompts=2",
+    "rollout.num_generations=3",
+    "rollout.workers=1",
+)
+
+
+def start(script: str, *arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / f"{script}.py"), *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(script: str, *arguments: str, cwd: Path) -> tuple[int, str]:
+    process = start(script, *arguments, cwd=cwd)
+    output, errors = process.communicate(timeout=240)
+    return process.returncode, output + errors
+
+
+def read_figures(path: Path) -> list[dict]:
+    rows = [json.loads(line) for line in (path / "metrics.jsonl").open()]
+    return [{k: v for k, v in row.items() if k != "timing"} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three real steps of the default policy."""
+    folder = tmp_path_factory.mktemp("trained")
+    code, output = run("train", *SMALL, "run_dir=run", cwd=folder)
+    assert code == 0, output
+    return folder
+
+
+def test_training_leaves_the_files_other_programs_rely_on(trained: Path) -> None:
+    assert [p.name for p in trained.iterdir()] == ["run"]  # nothing of Hydra's
+    path = trained / "run"
+    assert len(read_figures(path)) == 3
+    for name in ("videos/before.mp4", "videos/after.mp4", "final/config.json"):
+        assert (path / name).stat().st_size > 0
+    summary = json.loads((path / "summary.json").read_text())
+    assert (summary["env"], summary["seed"], summary["steps"]) == ("pick_mug", 0, 3)
+    assert summary["before"]["n"] == summary["after"]["n"] == 2
+
+
+def test_a_run_killed_at_any_moment_resumes_to_the_same_end(trained: Path) -> None:
+    process = start("train", *SMALL, "run_dir=killed", cwd=trained)
+    metrics = trained / "killed" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    code, output = run("train", f"resume={trained / 'killed'}", cwd=ROOT)
+    assert code == 0, output
+    assert read_figures(trained / "killed") == read_figures(trained / "run")
+    summaries = [
+        json.loads((trained / name / "summary.json").read_text())
+        for name in ("killed", "run")
+    ]
+    assert summaries[0]["after"] == summaries[1]["after"]
+
+
+def test_evaluate_writes_rows_for_a_trained_directory(trained: Path) -> None:
+    code, output = run(
+        "evaluate", "policy=run/final", "n=2", "out=new/rows.json", cwd=trained
+    )
+    assert code == 0, output
+    (row,) = json.loads((trained / "new" / "rows.json").read_text())
+    assert (row["env"], row["policy"], row["split"]) == (
+        "pick_mug",
+        "run/final",
+        "test",
+    )
+    summary = json.loads((trained / "run" / "summary.json").read_text())
+    for figure in ("success", "parse_rate", "iou", "dfd", "hd", "rmse", "endpoint"):
+        assert row[figure] == summary["after"][figure]
+
+
+def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
+    code, output = run("record", "policy=null", "n=1", "out=it.mp4", cwd=tmp_path)
+    assert code == 0, output
+    assert (tmp_path / "it.mp4").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("script", "argument", "expected"),
+    [
+        ("train", "env=pick_mugg", "pick_mug"),
+        ("train", "policy=tinny", "tiny"),
+        ("train", "reward=sucess", "success"),
+        ("train", "algo.betta=1", "betta"),
+        ("train", "algo.loss_type=sum", "dapo"),
+        ("train", "policy=no/such/directory", "tiny"),
+        ("train", "resume=nowhere", "not a run directory"),
+        ("evaluate", "policy=experd", "expert"),
+        ("evaluate", "split=tests", "train, test, ood"),
+        ("record", "env=pick_mugg", "pick_mug"),
+    ],
+)
+def test_a_mistake_is_answered_with_the_valid_choices(
+    script: str,
+    argument: str,
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    monkeypatch.setattr(sys, "argv", [f"{script}.py", argument])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / "scripts" / f"{script}.py"), run_name="__main__")
+    said = f"{stop.value.code}" + "".join(capfd.readouterr())
+    assert stop.value.code not in (0, None)
+    assert expected in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,177 @@
+"""Supervised training: examples mean what they say, a killed run goes on exactly."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import policy
+from policy.card import Provenance, write_card
+from policy.evaluate import Evaluation
+from policy.records import Prompt
+from policy.sft import Trainer
+from policy.sft_data import (
+    IGNORED,
+    Collator,
+    Example,
+    ExampleSource,
+    ExampleStream,
+    mirror_example,
+)
+from policy.sft_loss import Student, blur_targets
+from policy.sft_optim import SFTConfig, schedule_blur, schedule_rate
+from policy.statistics import estimate_rate
+from policy.tiny import TinySize, build_model, save_policy
+from policy.tokenizer import END, build_tokenizer
+
+TOKENIZER = build_tokenizer()
+SIZE = TinySize(width=48, tower_layers=1, language_layers=2, tower_hidden=96)
+COLLATE = Collator(tokenizer=TOKENIZER, size=SIZE)
+SOURCE = ExampleSource(name="pick_mug", split="train")
+CONFIG = SFTConfig(steps=4, batch=2, every=2, held_out=2, workers=0, save_s=0.0)
+
+
+def build_trainer(run_dir: Path, config: SFTConfig = CONFIG) -> Trainer:
+    """A trainer of a very small student."""
+    model = build_model(SIZE, TOKENIZER, seed=0)
+    student = Student(model, SIZE, classes=3, points=49)
+    return Trainer(student, COLLATE, config, run_dir)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mirroring_twice_changes_nothing(seed: int) -> None:
+    example = SOURCE(seed)
+    twice = mirror_example(mirror_example(example))
+    assert np.array_equal(twice.image, example.image)
+    assert np.array_equal(twice.parts, example.parts)
+    assert np.allclose(twice.plan.box, example.plan.box)
+    assert twice.instruction == example.instruction
+
+
+def test_mirroring_swaps_left_and_right_in_words() -> None:
+    example = replace(SOURCE(0), instruction="the left mug, right of the brightest")
+    assert mirror_example(example).instruction == "the right mug, left of the brightest"
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_cues_mark_the_named_handle_alone(mirrored: bool) -> None:
+    for seed in range(5):
+        example = mirror_example(SOURCE(seed)) if mirrored else SOURCE(seed)
+        batch = COLLATE([example])
+        marked = batch.cues > 0
+        assert marked.any()
+        assert (batch.cells[marked] == 2).all()
+        assert marked.sum() <= (batch.cells == 2).sum()
+
+
+def test_example_numbers_name_examples_whatever_was_read_before() -> None:
+    stream, other = (ExampleStream(SOURCE, seed=1) for _ in range(2))
+    first = [stream[i] for i in (0, 1, 2048)]
+    again = [other[i] for i in (2048, 1, 0)][::-1]
+    for a, b in zip(first, again):
+        assert np.array_equal(a.image, b.image) and a.plan == b.plan
+    assert np.allclose(first[2].plan.box[0], 1 - first[0].plan.box[2])
+
+
+def test_labels_are_the_tokens_that_follow() -> None:
+    batch = COLLATE([SOURCE(0), SOURCE(1)])
+    inside = batch.labels[:, :-1] != IGNORED
+    assert torch.equal(batch.labels[:, :-1][inside], batch.input_ids[:, 1:][inside])
+    end = TOKENIZER.get_vocab()[END]
+    assert [row.tolist().count(end) for row in batch.labels] == [1, 1]
+
+
+def test_training_asks_as_sampling_does(tmp_path) -> None:
+    save_policy(tmp_path, build_model(SIZE, TOKENIZER, seed=0), TOKENIZER, SIZE)
+    processor = policy.load(tmp_path, device="cpu").processor
+    example = SOURCE(0)
+    prompt = Prompt(image=example.image, instruction=example.instruction)
+    encoded = processor.encode([prompt])["input_ids"][0].tolist()
+    assert COLLATE.encode_prompt(prompt) == encoded
+
+
+@given(st.integers(0, 1000), st.floats(0, 50))
+@settings(max_examples=50)
+def test_blurred_targets_are_distributions_that_peak_at_the_truth(value, blur) -> None:
+    target = blur_targets(torch.tensor([value]), blur)
+    assert torch.isclose(target.sum(), torch.tensor(1.0), atol=1e-4)
+    assert target.argmax() == value
+
+
+def test_a_run_ends_sharp_and_at_rest() -> None:
+    assert schedule_blur(0.0, CONFIG) == CONFIG.blur
+    assert schedule_blur(0.8, CONFIG) == 0
+    assert schedule_rate(1.0, CONFIG) == 0
+    assert max(schedule_rate(s, CONFIG) for s in np.linspace(0, 1, 50)) == 1
+
+
+def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir(), broken.mkdir()
+    undisturbed = build_trainer(whole)
+    undisturbed.run(SOURCE, SOURCE, seed=0)
+    victim = build_trainer(broken)
+    with pytest.raises(KeyboardInterrupt):
+        victim.run(_Killer(after=2 + 256 + 4), _Killer(after=99), seed=0)
+    resumed = build_trainer(broken)
+    assert 0 < resumed.progress.step < CONFIG.steps
+    resumed.run(SOURCE, SOURCE, seed=0)
+    pairs = zip(undisturbed.student.parameters(), resumed.student.parameters())
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert _read_log(whole) == _read_log(broken)
+    assert (whole / "curve.png").is_file()
+
+
+def test_training_lowers_the_loss(tmp_path) -> None:
+    config = replace(CONFIG, steps=16, batch=4, every=1, save_s=1e9, warmup=0.1)
+    build_trainer(tmp_path, config).run(SOURCE, SOURCE, seed=0)
+    rows = _read_log(tmp_path)
+    for name in ("loss_coordinate", "loss_words", "loss_part", "loss_cue"):
+        assert rows[-1][name] < rows[0][name]
+
+
+def test_the_card_states_data_seed_time_and_figures(tmp_path) -> None:
+    origin = Provenance(
+        name="tiny",
+        env="pick_mug",
+        seed=7,
+        steps=100,
+        batch=32,
+        minutes=55,
+        minutes_used=55.1,
+        device="2 CPU cores",
+        parameters=5.4,
+        image=224,
+    )
+    success = estimate_rate([True] * 3 + [False])
+    measured = Evaluation(n=4, figures={"success": success}, failures={"missed": 1})
+    write_card(tmp_path, origin, measured)
+    text = (tmp_path / "README.md").read_text()
+    facts = ("3,200 images", "| seed | 7", "55 minutes on 2 CPU cores", "1 missed")
+    for fact in (*facts, "| success | 0.750 | 0.301 to 0.954 |"):
+        assert fact in text
+
+
+class _Killer:
+    """The real source, interrupted after some examples."""
+
+    def __init__(self, *, after: int) -> None:
+        self.left = after
+
+    def __call__(self, seed: int) -> Example:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return SOURCE(seed)
+
+
+def _read_log(run_dir: Path) -> list[dict]:
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    return [{**json.loads(line), "seconds": 0} for line in lines]

@@ -1,0 +1,112 @@
+"""The default policy's parts: any text round-trips, numbers and answers are short."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import envs
+import policy
+from envs.answer import format_answer
+from envs.records import Plan
+from policy.prompt import build_prompt
+from policy.sft_loss import patchify
+from policy.tiny import (
+    TinySize,
+    build_image_processor,
+    build_model,
+    save_policy,
+)
+from policy.tokenizer import build_tokenizer, list_integer_ids
+
+TOKENIZER = build_tokenizer()
+SMALL = TinySize(width=48, tower_layers=1, language_layers=2, tower_hidden=96)
+unit = st.floats(0, 1)
+
+
+def split(text: str) -> list[str]:
+    """The pieces of text that its tokens stand for."""
+    return [str(TOKENIZER.decode([token])) for token in TOKENIZER(text)["input_ids"]]
+
+
+@given(st.text())
+@settings(max_examples=200)
+def test_any_text_comes_back_from_its_tokens(text: str) -> None:
+    assert TOKENIZER.decode(TOKENIZER(text)["input_ids"]) == text
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+@settings(max_examples=200)
+def test_pieces_of_ascii_text_join_to_the_text(text: str) -> None:
+    assert "".join(split(text)) == text
+
+
+def test_each_integer_up_to_1000_is_one_token() -> None:
+    ids = list_integer_ids(TOKENIZER)
+    assert len(set(ids)) == 1001
+    assert [split(str(value)) for value in range(1001)] == [
+        [str(value)] for value in range(1001)
+    ]
+
+
+def test_a_larger_number_falls_to_digits() -> None:
+    assert split("1001") == ["1", "0", "0", "1"]
+
+
+@given(st.lists(st.tuples(unit, unit), min_size=3, max_size=3))
+@settings(max_examples=50)
+def test_an_answer_of_three_waypoints_takes_22_tokens_and_its_thought(
+    points: list,
+) -> None:
+    plan = Plan(box=(0.1, 0.2, 0.3, 0.4), waypoints=tuple(points), thought="red mug")
+    assert len(split(format_answer(plan))) == 22 + len(split("red mug"))
+
+
+@pytest.mark.parametrize("name", envs.list_scenes())
+def test_words_of_every_scene_are_single_tokens(name: str) -> None:
+    for split_name in ("train", "test"):
+        for seed in range(5):
+            scene = envs.make_scene(name, split=split_name, seed=seed, verify=False)
+            words = scene.instruction.split()
+            commas = scene.instruction.count(",")
+            # ", " is one token and the word after it another.
+            assert len(split(scene.instruction)) <= len(words) + commas
+
+
+def test_patches_are_those_of_the_stock_processor() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    size = TinySize()
+    stock = build_image_processor(size)(images=[image], return_tensors="pt")
+    patches, grid = patchify(torch.from_numpy(image)[None], size)
+    assert torch.equal(grid, stock["image_grid_thw"])
+    assert torch.allclose(patches, stock["pixel_values"], atol=1e-6)
+
+
+def test_the_same_seed_builds_the_same_weights() -> None:
+    a, b = (build_model(SMALL, TOKENIZER, seed=3) for _ in range(2))
+    assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters()))
+
+
+def test_the_default_size_has_three_to_eight_million_parameters() -> None:
+    model = build_model(TinySize(), TOKENIZER, seed=0)
+    assert 3e6 < sum(p.numel() for p in model.parameters()) < 8e6
+
+
+def test_a_saved_policy_loads_and_answers(tmp_path) -> None:
+    model = build_model(SMALL, TOKENIZER, seed=0)
+    save_policy(tmp_path, model, TOKENIZER, SMALL)
+    vlm = policy.load(tmp_path, device="cpu")
+    scene = envs.make_scene("pick_mug", verify=False)
+    prompt = build_prompt(scene.observation)
+    group = vlm.sample([prompt], 2, temperature=1.0, max_new_tokens=4)
+    assert [len(completion.token_ids) for completion in group[0]] == [4, 4]
+
+
+def test_integers_start_closer_to_their_neighbours() -> None:
+    model = build_model(SMALL, TOKENIZER, seed=0)
+    rows = model.lm_head.weight[list_integer_ids(TOKENIZER)].detach()
+    like = torch.nn.functional.cosine_similarity
+    assert like(rows[500], rows[501], 0) > 0.9 > like(rows[500], rows[600], 0)

@@ -1,0 +1,174 @@
+"""The loop on the default policy: it learns, repeats exactly and resumes exactly."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+import policy
+from policy.average import list_trainable
+from policy.checkpoint import build_learner, load_checkpoint, save_checkpoint
+from policy.credit import build_batch
+from policy.evaluate import choose_seeds
+from policy.grpo import GRPOConfig, LearningRates
+from policy.progress import Screen
+from policy.rollout import RolloutConfig, collect, describe
+from policy.run_dir import RunDir
+from policy.trainer import Job, train
+from policy.workers import SceneSource, Workers
+from rewards import TERMS, RewardMix
+
+JOB = Job(
+    source=SceneSource(env="pick_mug"),
+    mix=RewardMix(weights={"success": 1.0}),
+    algo=GRPOConfig(learning_rate=LearningRates(tower=1e-4)),
+    rollout=RolloutConfig(
+        prompts=2, num_generations=3, temperature=1.0, max_new_tokens=64, workers=0
+    ),
+    steps=3,
+    n=2,
+    videos=0,
+    checkpoint_every=1,
+)
+
+
+def execute(path: Path, job: Job = JOB, *, resume: bool = False) -> RunDir:
+    run = RunDir.open(path) if resume else RunDir.create(path, "a: 1\n")
+    train(policy.load("tiny", device="cpu"), job, run, Screen(Console(quiet=True)))
+    return run
+
+
+def read_figures(run: RunDir) -> list[dict]:
+    """Lines of metrics.jsonl without the timings."""
+    return [{k: v for k, v in r.items() if k != "timing"} for r in run.read_metrics()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    return execute(tmp_path_factory.mktemp("runs") / "undisturbed")
+
+
+def test_a_run_leaves_everything_behind(undisturbed: RunDir) -> None:
+    names = {p.name for p in undisturbed.path.iterdir()}
+    assert {"config.yaml", "metrics.jsonl", "rollouts.jsonl", "final"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    steps = {p.name for p in undisturbed.checkpoints.iterdir()}
+    assert steps == {"step_1", "step_2", "step_3"}
+    summary = undisturbed.read_json("summary.json")
+    assert summary is not None and summary["steps"] == 3 and summary["seconds"] > 0
+    for when in ("before", "after"):
+        figures = {"success", "parse_rate", "iou", "dfd", "hd", "rmse", "endpoint", "n"}
+        assert figures <= summary[when].keys()
+        assert summary[when]["intervals"].keys() >= figures - {"n"}
+
+
+def test_every_rollout_is_on_record(undisturbed: RunDir) -> None:
+    lines = (undisturbed.path / "rollouts.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == 3 * 2 * 3
+    assert {row["seed"] for row in rows if row["step"] == 2} == set(
+        choose_seeds(2, JOB.seed, 2)
+    )
+    for row in rows:
+        assert (row["box"] is None) == (row["parse_failure"] is not None)
+        assert row["terms"].keys() == set(TERMS)
+
+
+def test_training_changes_the_weights_and_the_final_policy_loads(
+    undisturbed: RunDir,
+) -> None:
+    start = dict(list_trainable(policy.load("tiny", device="cpu")))
+    final_policy = policy.load(undisturbed.path / "final", device="cpu")
+    final = dict(list_trainable(final_policy))
+    assert start.keys() == final.keys()
+    assert any(not torch.equal(start[name], final[name]) for name in start)
+
+
+def test_the_same_seed_writes_the_same_figures(undisturbed, tmp_path: Path) -> None:
+    job = replace(JOB, steps=1, n=0)
+    again = execute(tmp_path / "again", job)
+    assert read_figures(again) == read_figures(undisturbed)[:1]
+    other = execute(tmp_path / "other", replace(job, seed=1))
+    assert read_figures(other) != read_figures(undisturbed)[:1]
+
+
+def test_a_killed_run_resumes_as_if_undisturbed(undisturbed, tmp_path: Path) -> None:
+    path = tmp_path / "killed"
+    run = execute(path, replace(JOB, steps=2, n=0))
+    (path / "summary.json").unlink()
+    (run.checkpoints / ".step_3.partial").mkdir()  # killed while it was written
+    with (path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "timing": {"elapsed_s": 9}}\n{"step": 4, "rew')
+    resumed = execute(path, replace(JOB, n=0), resume=True)
+    assert read_figures(resumed) == read_figures(undisturbed)
+    name = "final/model.safetensors"
+    assert (path / name).read_bytes() == (undisturbed.path / name).read_bytes()
+
+
+def test_a_checkpoint_restores_weights_average_and_optimizer(tmp_path: Path) -> None:
+    learner = build_learner(policy.load("tiny", device="cpu"), GRPOConfig())
+    torch.manual_seed(0)
+    for _, parameter in list_trainable(learner.vlm):
+        parameter.grad = torch.randn_like(parameter)
+    learner.optimizer.step()
+    learner.average.update(learner.vlm)
+    save_checkpoint(learner, tmp_path, 7)
+    other = build_learner(policy.load("tiny", device="cpu"), GRPOConfig())
+    assert load_checkpoint(other, tmp_path) == 7
+    for (name, a), (_, b) in zip(
+        list_trainable(learner.vlm), list_trainable(other.vlm), strict=True
+    ):
+        assert torch.equal(a, b), name
+        assert torch.equal(learner.average.weights[name], other.average.weights[name])
+        assert learner.optimizer.state[a].keys() == other.optimizer.state[b].keys()
+        for key, value in learner.optimizer.state[a].items():
+            assert torch.equal(value, other.optimizer.state[b][key]), (name, key)
+
+
+def test_each_part_of_an_answer_gets_its_own_advantage_on_its_own_tokens() -> None:
+    from policy.clock import Clock
+
+    vlm = policy.load("tiny", device="cpu")
+    mix = RewardMix(weights={"format": 1.0})  # equal for all: only parts differ
+    with Workers(0) as workers:
+        scenes = next(workers.make_scenes(JOB.source, [[0, 1]]))
+        generator = torch.Generator().manual_seed(0)
+        groups = collect(vlm, scenes, mix, JOB.rollout, workers, generator, Clock())
+    assert describe(groups)["parse_rate"] > 0.5
+    batch, answers = build_batch(vlm, groups, GRPOConfig(part_weight=0.5))
+    assert not answers.any()
+    for row, completions in zip(batch.advantages, batch.completions, strict=True):
+        for advantages, completion in zip(row, completions, strict=True):
+            tokens = [
+                completion.text[first:last]
+                for first, last in vlm.token_spans(completion.token_ids)
+            ]
+            credited = "".join(t for t, a in zip(tokens, advantages.tolist()) if a)
+            assert any(c.isdigit() for c in credited)
+            assert not any(c.isalpha() for c in credited)
+
+
+def test_a_run_directory_is_never_overwritten(undisturbed: RunDir) -> None:
+    with pytest.raises(FileExistsError, match="resume="):
+        RunDir.create(undisturbed.path, "")
+    with pytest.raises(FileNotFoundError, match=r"config\.yaml"):
+        RunDir.open(undisturbed.path / "videos")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RolloutConfig(num_generations=1), "num_generations is 1; at least 2"),
+        (lambda: RolloutConfig(temperature=0.0), "temperature is 0.0"),
+        (lambda: replace(JOB, steps=0), "steps is 0; at least 1"),
+        (lambda: GRPOConfig(average_decay=1.0), "average_decay is 1.0"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
