@@ -4,6 +4,7 @@ from envs.gl import ensure_gl
 
 ensure_gl()  # before mujoco is imported: it reads MUJOCO_GL once
 
+# ruff: noqa: E402, I001  (the order of these imports is meant)
 from envs.answer import format_answer, parse_answer
 from envs.execute import simulate, simulate_groups
 from envs.gym_env import ManipulationEnv

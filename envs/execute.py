@@ -71,7 +71,7 @@ def run(
     """
     if isinstance(answer, ParseFailure):
         return Outcome(success=False, reason=answer.reason), None
-    motion = _prepare(scene, [_key(answer)])[0]
+    motion = prepare(scene, [_key(answer)])[0]
     if isinstance(motion, Outcome):
         return motion, None
     playback = play(scene.model, scene.data, [motion], 1, keep_frames)[0]
@@ -96,7 +96,7 @@ def _key(plan: Plan) -> Plan:
 
 
 def _execute(scene: Scene, plans: list[Plan], threads: int) -> list[Outcome]:
-    prepared = _prepare(scene, plans)
+    prepared = prepare(scene, plans)
     motions = [item for item in prepared if isinstance(item, Motion)]
     playbacks = iter(play(scene.model, scene.data, motions, threads))
     return [
@@ -105,8 +105,8 @@ def _execute(scene: Scene, plans: list[Plan], threads: int) -> list[Outcome]:
     ]
 
 
-def _prepare(scene: Scene, plans: list[Plan]) -> list[Motion | Outcome]:
-    """The plans' motions, or the outcome of those that cannot be executed."""
+def prepare(scene: Scene, plans: list[Plan]) -> list[Motion | Outcome]:
+    """Returns the plans' motions, or the outcome of those that cannot be executed."""
     camera, rule = scene.observation.camera, scene.task.lift_rule
     lifted = [lift(scene.model, scene.data, camera, plan, rule) for plan in plans]
     motions = iter(plan_motions([w for w in lifted if isinstance(w, Waypoints)]))

@@ -24,13 +24,6 @@ OFF = "off"  # MuJoCo's word for no rendering: simulation works, images do not
 class NoGL(RuntimeError):
     """No OpenGL context can be had on this machine."""
 
-    def __init__(self, cause: object) -> None:
-        super().__init__(
-            f"no OpenGL context for images (MUJOCO_GL={os.environ.get('MUJOCO_GL')}): "
-            f"{cause}. Install on Debian or Ubuntu: apt-get install {DEBIAN_PACKAGES}; "
-            f"on Fedora: dnf install {FEDORA_PACKAGES}"
-        )
-
 
 def ensure_gl() -> None:
     """Sets MUJOCO_GL, unless the user has: EGL, else OSMesa, else no rendering.
@@ -47,13 +40,16 @@ def ensure_gl() -> None:
         usable = [backend for backend in LIBRARIES if not find_missing(backend)]
         os.environ["MUJOCO_GL"] = usable[0] if usable else OFF
     elif missing := find_missing(chosen):
-        raise NoGL(f"{missing} not found")
+        raise _explain(f"{missing} not found")
 
 
 def find_missing(backend: str) -> str:
-    """Returns the libraries that a backend lacks, "" if it lacks none."""
+    """Returns what a backend lacks, "" if it lacks nothing."""
     groups = LIBRARIES.get(backend, ())
-    return ", ".join(group[0] for group in groups if not any(map(_loads, group)))
+    missing = [group[0] for group in groups if not any(map(_loads, group))]
+    if backend == "egl" and not missing and not _count_egl_devices():
+        missing = ["a driver for libEGL"]
+    return ", ".join(missing)
 
 
 def open_context(width: int, height: int) -> Any:
@@ -67,7 +63,7 @@ def open_context(width: int, height: int) -> Any:
         NoGL: If there is none to be had; names the packages to install.
     """
     if os.environ.get("MUJOCO_GL") == OFF:
-        raise NoGL("neither libEGL nor libOSMesa was found")
+        raise _explain("neither a working EGL nor OSMesa was found")
     from mujoco.gl_context import GLContext
     from OpenGL.error import Error
 
@@ -75,8 +71,22 @@ def open_context(width: int, height: int) -> Any:
         context = GLContext(width, height)
         context.make_current()
     except (Error, ImportError, AttributeError, RuntimeError, OSError) as error:
-        raise NoGL(error) from error
+        raise _explain(error) from error
     return context
+
+
+def name_renderer() -> str:
+    """Returns what draws, as OpenGL names it; llvmpipe means the CPU.
+
+    Raises:
+        NoGL: If there is no context to be had.
+    """
+    context = open_context(64, 64)
+    from OpenGL import GL
+
+    name = GL.glGetString(GL.GL_RENDERER).decode()
+    context.free()
+    return name
 
 
 def _loads(library: str) -> bool:
@@ -85,3 +95,24 @@ def _loads(library: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _count_egl_devices() -> int:
+    """Asks EGL; needs no context. libEGL is only a front, drivers are apart."""
+    find = ctypes.CDLL("libEGL.so.1").eglGetProcAddress
+    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.c_char_p]
+    address, count = find(b"eglQueryDevicesEXT"), ctypes.c_int32(0)
+    if address:
+        prototype = (ctypes.c_int32, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int32))
+        query = ctypes.CFUNCTYPE(ctypes.c_uint, *prototype)(address)
+        query(0, None, ctypes.byref(count))
+    return count.value
+
+
+def _explain(cause: object) -> NoGL:
+    return NoGL(
+        f"no OpenGL context for images (MUJOCO_GL={os.environ.get('MUJOCO_GL')}): "
+        f"{str(cause).rstrip('.')}. Install on Debian or Ubuntu: "
+        f"apt-get install {DEBIAN_PACKAGES}; "
+        f"on Fedora: dnf install {FEDORA_PACKAGES}"
+    )

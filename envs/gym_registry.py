@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -63,7 +64,8 @@ def register_all() -> None:
 
 def name_env(scene: str) -> str:
     """The environment's id: "pick_mug" is "graspo/PickMug-v0"."""
-    camel = "".join(word[:1].upper() + word[1:] for word in scene.split("_"))
+    words = re.split(r"[^0-9a-zA-Z]+", scene)
+    camel = "".join(word[:1].upper() + word[1:] for word in words)
     return f"graspo/{camel}-v0"
 
 

@@ -112,7 +112,7 @@ def _error(
     position: NDArray[np.float64],
     rotation: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """[N, 6] position error and rotation error (half the sum of axis cross products)."""
+    """[N, 6] position and rotation error (half the sum of the axes' cross products)."""
     turn = 0.5 * np.cross(tool[:, :3, :3], rotation, axis=1).sum(axis=-1)
     return np.concatenate([position - tool[:, :3, 3], turn], axis=1)
 

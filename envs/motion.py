@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import arm, kinematics
+from envs import kinematics
 from envs.records import Waypoints
 from envs.world import TIME_STEP
 

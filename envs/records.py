@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
     """A calibrated pinhole camera.

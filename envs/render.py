@@ -12,8 +12,9 @@ from threading import local
 
 import mujoco
 import numpy as np
-from mujoco.gl_context import GLContext
 from numpy.typing import NDArray
+
+from envs.gl import open_context
 
 MAX_SIZE = 1024  # of an image's side, in pixels: size of the off-screen buffer
 MAX_GEOMS = 2000
@@ -100,7 +101,7 @@ def _draw(
 
 def _context(model: mujoco.MjModel) -> mujoco.MjrContext:
     if not hasattr(_thread, "gl"):
-        _thread.gl = GLContext(MAX_SIZE, MAX_SIZE)
+        _thread.gl = open_context(MAX_SIZE, MAX_SIZE)
         _thread.contexts = OrderedDict()
     _thread.gl.make_current()
     contexts: OrderedDict = _thread.contexts

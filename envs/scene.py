@@ -181,9 +181,7 @@ def _observe(
     )
 
 
-def _visible_box(
-    scene: Scene, part: str
-) -> tuple[float, float, float, float] | None:
+def _visible_box(scene: Scene, part: str) -> tuple[float, float, float, float] | None:
     """Tight box around a part's visible pixels, in image units."""
     owner = np.append(scene.model.geom_bodyid, -1)
     rows, columns = np.nonzero(owner[scene.seen] == scene.model.body(part).id)

@@ -85,9 +85,10 @@ def _add_table(spec: mujoco.MjSpec) -> None:
 def _add_light(spec: mujoco.MjSpec, factors: Factors) -> None:
     power = factors.uniform("lighting", (0.35, 0.75), (0.22, 0.33))
     azimuth = factors.uniform("lighting", (-1.0, 1.0), (1.2, 1.9))
+    away = np.array([1.2 * np.cos(azimuth), 1.2 * np.sin(azimuth), 1.6])
     spec.worldbody.add_light(
-        pos=CENTRE + (1.2 * np.cos(azimuth), 1.2 * np.sin(azimuth), 1.6),
-        dir=(-1.2 * np.cos(azimuth), -1.2 * np.sin(azimuth), -1.6),
+        pos=CENTRE + away,
+        dir=-away,
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         diffuse=(power,) * 3,
         specular=(0.2,) * 3,

@@ -14,7 +14,9 @@ class Trained(Protocol):
     """What has weights that train; `policy.vlm.VLM` is one."""
 
     @property
-    def model(self) -> nn.Module: ...
+    def model(self) -> nn.Module:
+        """The module that holds them."""
+        ...
 
 
 class WeightAverage:

@@ -32,16 +32,16 @@ annotation, no pretrained weights.
 
 | | |
 |---|---|
-| data | {examples:,} images of `{env}`, split `train`, made by the simulator on the fly; every second one is another mirrored; brightness and tint vary |
+| data | {examples:,} images of `{env}`, split `train`, made on the fly, half mirrored |
 | seed | {seed} (weights, scenes, order) |
 | steps | {steps:,} of {batch} examples |
 | time | {minutes_used:.0f} minutes on {device} |
 | software | torch {torch}, transformers {transformers} |
 | weights | bfloat16 safetensors; train them in float32 |
 
-The loss of the answers (coordinates against Gaussians over neighbouring integers, which
-narrow to the true one) plus two dense ones whose heads were dropped afterwards: parts on
-the tower's image tokens, the target on those of the language model.
+The loss of the answers (coordinates against Gaussians over neighbouring integers, that
+narrow to the true one) plus two dense ones whose heads were dropped afterwards: parts
+on the tower's image tokens, the target on those of the language model.
 
 ## Figures
 

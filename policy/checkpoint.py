@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from policy.average import WeightAverage, copy_weights, list_trainable
-from policy.grpo import GRPOConfig
+from policy.grpo_config import GRPOConfig
 from policy.optimizer import build_optimizer
 from policy.vlm import VLM
 
@@ -48,7 +48,7 @@ def build_learner(vlm: VLM, config: GRPOConfig) -> Learner:
     """Returns a learner before its first step."""
     return Learner(
         vlm=vlm,
-        optimizer=build_optimizer(vlm, config.learning_rate),
+        optimizer=build_optimizer(vlm, config),
         average=WeightAverage(vlm, config.average_decay),
     )
 

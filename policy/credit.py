@@ -17,7 +17,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from envs.answer import locate_parts
 from envs.records import Plan, Reference
-from policy.grpo import Batch, GRPOConfig, compute_advantages
+from policy.grpo import Batch, compute_advantages
+from policy.grpo_config import GRPOConfig
 from policy.records import Rollout
 from policy.rollout import Group
 from rewards import part_scores
@@ -28,7 +29,9 @@ Span = tuple[int, int]
 class Speller(Protocol):
     """What knows where tokens stand in the text; `policy.vlm.VLM` is one."""
 
-    def token_spans(self, token_ids: Sequence[int]) -> list[Span]: ...
+    def token_spans(self, token_ids: Sequence[int]) -> list[Span]:
+        """Returns the first character of each token, and the one after its last."""
+        ...
 
 
 def build_batch(
@@ -68,7 +71,7 @@ def build_batch(
         completions=[[r.completion for r in group.rollouts] for group in groups],
         advantages=advantages,
         mask=mask,
-        old_logprobs=_pad([r.completion.logprobs for r in rollouts], count),
+        old_logprobs=_pad([r.completion.logprobs.tolist() for r in rollouts], count),
     )
     return batch, answer_advantages
 

@@ -17,7 +17,8 @@ What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
    cheaper. With `beta` > 0 they carry a KL gradient and none is dropped.
 6. The average of the weights over steps is what is evaluated and kept
    (`policy/average.py`): single steps are noisy, their average is not.
-7. One rate for each of tower, language layers and embeddings; 0 freezes the group.
+7. One rate for each of tower, language layers and embeddings, warmed up and falling
+   to zero (`policy/optimizer.py`): a run is a hundred steps, not an epoch.
 
 Numerically equal to `GRPOTrainer._compute_loss` of TRL 1.16, whose names the options
 keep. Shapes: P prompts, G completions a prompt, T tokens, padded on the right.
@@ -27,80 +28,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from policy.grpo_config import GRPOConfig
 from policy.records import Completion, Prompt
 
-SCALES = ("group", "batch", "none")
-LOSS_TYPES = ("grpo", "bnpo", "dr_grpo", "dapo")
 STD_EPSILON = 1e-4  # added after the root, as in TRL
 STD_TOLERANCE = 1e-6  # below it the answers of a group count as equal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearningRates:
-    """Adam's rate for each group of parameters; 0 freezes the group.
-
-    Attributes:
-        tower: The vision encoder with its merger.
-        language: The decoder layers, and adapters where there are any.
-        embeddings: Token embeddings and the output head.
-    """
-
-    tower: float = 5e-5
-    language: float = 5e-5
-    embeddings: float = 5e-5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GRPOConfig:
-    """How rewards become an update.
-
-    Attributes:
-        scale_rewards: Divide advantages by the std of the `group`, of the `batch`, or
-            by nothing (`none`).
-        part_weight: Weight of the per-part geometric advantage; 0 switches it off.
-        loss_type: Reduction over tokens, one of `LOSS_TYPES`.
-        epsilon_low: The ratio is clipped at 1 - epsilon_low.
-        epsilon_high: The ratio is clipped at 1 + epsilon_high.
-        beta: Weight of the KL divergence to the reference; 0 skips its forward pass.
-        num_iterations: Passes over a batch of answers.
-        minibatches: Optimiser steps a pass; must not exceed the prompts of a step.
-        prompts_per_forward: Prompts in one forward and backward pass, to bound memory;
-            0 takes a whole minibatch. The update does not depend on it.
-        max_grad_norm: The gradient's norm is clipped here.
-        average_decay: Decay of the running average of the weights, per step; 0 keeps
-            the last weights instead.
-        learning_rate: Adam's rates.
-    """
-
-    scale_rewards: str = "group"
-    part_weight: float = 0.5
-    loss_type: str = "dapo"
-    epsilon_low: float = 0.2
-    epsilon_high: float = 0.2
-    beta: float = 0.0
-    num_iterations: int = 1
-    minibatches: int = 1
-    prompts_per_forward: int = 0
-    max_grad_norm: float = 1.0
-    average_decay: float = 0.97
-    learning_rate: LearningRates = field(default_factory=LearningRates)
-
-    def __post_init__(self) -> None:
-        _check_choice("scale_rewards", self.scale_rewards, SCALES)
-        _check_choice("loss_type", self.loss_type, LOSS_TYPES)
-        for name in ("num_iterations", "minibatches"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; at least 1 needed")
-        if not 0 <= self.average_decay < 1:
-            raise ValueError(
-                f"average_decay is {self.average_decay}; must be in [0, 1)"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +88,9 @@ class Policy(Protocol):
     """What the update needs of a policy; `policy.vlm.VLM` is one."""
 
     @property
-    def model(self) -> nn.Module: ...
+    def model(self) -> nn.Module:
+        """The module whose parameters are updated."""
+        ...
 
     def score(
         self,
@@ -158,9 +98,13 @@ class Policy(Protocol):
         completions: Sequence[Sequence[Completion]],
         *,
         temperature: float,
-    ) -> Tensor: ...
+    ) -> Tensor:
+        """Returns [P, G, T] log-probabilities, with gradient, 0 at padding."""
+        ...
 
-    def reference(self) -> AbstractContextManager[object]: ...
+    def reference(self) -> AbstractContextManager[object]:
+        """Makes `score` use the weights from before training."""
+        ...
 
 
 def compute_advantages(rewards: Tensor, scale: str = "group") -> Tensor:
@@ -288,8 +232,8 @@ def _backward(
     totals: _Totals,
 ) -> None:
     """Adds the gradient of some groups' weighted token losses."""
-    prompts = [batch.prompts[row] for row in rows]
-    completions = [batch.completions[row] for row in rows]
+    prompts = [batch.prompts[row] for row in rows.tolist()]
+    completions = [batch.completions[row] for row in rows.tolist()]
     logprobs = policy.score(prompts, completions, temperature=temperature).float()
     reference = None
     if config.beta > 0:
@@ -348,11 +292,6 @@ def _minibatches(
 
 def _chunks(rows: Tensor, size: int) -> Sequence[Tensor]:
     return rows.split(size or max(len(rows), 1)) if len(rows) else ()
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
 
 
 class _Totals:

@@ -11,6 +11,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -43,7 +44,7 @@ class Screen:
         )
 
     @contextmanager
-    def task(self, name: str, total: int, done: int = 0) -> Iterator[int]:
+    def task(self, name: str, total: int, done: int = 0) -> Iterator[TaskID]:
         """Shows a bar while the `with` block runs; yields its id for `advance`."""
         self._figures = {}
         with self._progress:
@@ -51,15 +52,16 @@ class Screen:
             yield bar
             self._progress.remove_task(bar)
 
-    def move(self, bar: int, done: int) -> None:
+    def move(self, bar: TaskID, done: int) -> None:
         """Sets how much of a task is done."""
         self._progress.update(bar, completed=done)
 
-    def show_step(self, bar: int, row: dict[str, Any]) -> None:
+    def show_step(self, bar: TaskID, row: dict[str, Any]) -> None:
         """Shows a training step's figures, smoothed."""
         for name in SHOWN:
-            old = self._figures.get(name, row[name])
-            self._figures[name] = SMOOTHING * old + (1 - SMOOTHING) * row[name]
+            new = float(row[name])
+            old = self._figures.get(name, new)
+            self._figures[name] = SMOOTHING * old + (1 - SMOOTHING) * new
         text = " ".join(f"{k} {v:.3f}" for k, v in self._figures.items())
         self._progress.update(bar, completed=row["step"], figures=text)
         if not self.console.is_terminal and row["step"] % LINE_EVERY == 0:
@@ -67,4 +69,5 @@ class Screen:
 
     def say(self, text: object) -> None:
         """Prints above the bar."""
-        self.console.print(text, highlight=False, soft_wrap=isinstance(text, str))
+        plain = isinstance(text, str)
+        self.console.print(text, highlight=False, markup=not plain, soft_wrap=plain)

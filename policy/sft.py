@@ -1,8 +1,8 @@
 """Supervised training of the default policy, from random weights.
 
 The schedule follows the clock (`minutes`) or the step count (`steps`). A run directory
-holds `metrics.jsonl`, `curve.png` and `state/`, from which a stopped run goes on exactly
-where it was: examples are numbered, and nothing else in training is random.
+holds `metrics.jsonl`, `curve.png` and `state/`, from which a stopped run goes on where
+it was, exactly: examples are numbered, and nothing else in training is random.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Trainer:
     def _log(self, row: dict[str, float]) -> None:
         with open(self.run_dir / "metrics.jsonl", "a") as file:
             file.write(json.dumps(row) + "\n")
-        print(
+        print(  # noqa: T201  (the progress that a long training shows)
             f"{self.share:4.0%} step {row['step']}: corner loss "
             f"{row['corner_loss']:.2f} (blind {row['entropy']:.2f}), centre error "
             f"{row['center_px']:.1f} px, IoU {row['iou']:.2f}",

@@ -1,6 +1,6 @@
 """The training loop.
 
-    before -> [scenes -> answers -> outcomes -> rewards -> advantages -> update] -> after
+    before, [scenes -> answers -> outcomes -> rewards -> advantages -> update], after
 
 Every step's scenes and samples follow from the run's seed and the step's number, so
 a run that was killed and resumed writes what an undisturbed one would.
@@ -30,7 +30,9 @@ from policy.checkpoint import (
 from policy.clock import Clock
 from policy.credit import build_batch
 from policy.evaluate import answer_greedily, choose_seeds, evaluate
-from policy.grpo import GRPOConfig, update
+from policy.grpo import update
+from policy.grpo_config import GRPOConfig
+from policy.optimizer import set_rates
 from policy.progress import Screen
 from policy.rollout import RolloutConfig, collect, describe
 from policy.run_dir import RunDir
@@ -154,6 +156,7 @@ def _step(
         with clock.measure("compare"):
             batch, advantages = build_batch(learner.vlm, groups, job.algo)
         with clock.measure("update"):
+            set_rates(learner.optimizer, job.algo, step, job.steps)
             learned = update(
                 learner.vlm,
                 learner.optimizer,
@@ -199,7 +202,7 @@ def _evaluate(
         if attempts:
             films = [(a.scene, a.text, a.answer, a.outcome, a.reward) for a in attempts]
             write_rollout_videos(films, run.video(name))
-    return evaluation.to_row()
+    return {"split": split} | evaluation.to_row()
 
 
 def measure_peak_gib() -> float:

@@ -8,6 +8,7 @@ mistake of the user is one message instead of a traceback.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +31,10 @@ ANY_POLICY = {
     "trainable": ["language", "tower"],
     "lora": None,
 }
+
+# Threads that spin while they wait starve the processes that simulate: on two busy
+# cores a step took ten times as long. Read once, when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def launch(
@@ -53,7 +59,7 @@ def launch(
         OmegaConf.resolve(config)
         try:
             run(config)
-        except MISTAKES as error:
+        except (*MISTAKES, _no_gl()) as error:
             sys.exit(f"error: {error}")
 
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(main)()
@@ -63,19 +69,19 @@ def build(node: DictConfig) -> Any:
     """Makes the dataclass that a part of the configuration describes, once."""
     try:
         return hydra.utils.instantiate(node, _convert_="all")
-    except hydra.errors.InstantiationException as error:
+    except InstantiationException as error:
         raise ValueError(str(error.__cause__ or error)) from error
 
 
 def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:
     """Loads the model that `policy=` names."""
-    import policy
     import torch
+
+    import policy
 
     # More threads than this only wait for each other on the small default policy.
     torch.set_num_threads(min(torch.get_num_threads(), 8))
-    options = OmegaConf.to_container(node)
-    assert isinstance(options, dict)
+    options: Any = OmegaConf.to_container(node)
     path, lora = options.pop("path"), options.pop("lora")
     return policy.load(
         str(path),
@@ -122,6 +128,12 @@ def _register_choices(policies: tuple[str, ...], envs: tuple[str, ...]) -> None:
     store.store(group="policy", name="path", node=ANY_POLICY)
     for policy in policies:
         store.store(group="policy", name=policy, node={"path": policy})
+
+
+def _no_gl() -> type[Exception]:
+    from envs.gl import NoGL
+
+    return NoGL
 
 
 def _spell_policy(argument: str) -> list[str]:

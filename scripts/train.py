@@ -56,8 +56,10 @@ def execute(vlm: VLM, job: Job, run: RunDir) -> None:
         screen.say(f"stopped; go on with: python scripts/train.py resume={run.path}")
         sys.exit(130)
     if job.n:
-        kind = {"env": job.source.env, "split": "test"}
-        rows = [kind | summary[w] | {"policy": w} for w in ("before", "after")]
+        rows = [
+            {"env": job.source.env, "policy": when} | summary[when]
+            for when in ("before", "after")
+        ]
         screen.say(tabulate(rows))
     screen.say(f"trained policy: {run.path / 'final'}")
 

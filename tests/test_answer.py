@@ -32,7 +32,7 @@ codecs = st.sampled_from([NORMALIZED, PIXELS, Codec(28, 28), Codec(1, 1)])
 
 
 def given(**arguments):
-    """Hypothesis' `given`: the same 200 examples each time, however busy the machine."""
+    """Hypothesis' `given`: the same 200 examples each time, on any machine."""
     fixed = hypothesis.settings(deadline=None, max_examples=200, derandomize=True)
     return lambda test: fixed(hypothesis.given(**arguments)(test))
 

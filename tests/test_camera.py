@@ -14,7 +14,7 @@ from envs.world import CAMERA
 @pytest.fixture(scope="module")
 def scene():
     """One sampled scene."""
-    found = sample_scene("pick_mug", "train", 3)
+    found = sample_scene("pick_mug", "train", 1)
     assert found is not None
     return found
 

@@ -89,9 +89,7 @@ def test_a_box_on_the_bare_table_finds_nothing_to_grasp(scenes):
 def test_an_unreachable_path_is_an_outcome_not_an_error(scenes):
     plan = expert(scenes[0])
     x, y = plan.waypoints[0]
-    high = Plan(
-        box=plan.box, waypoints=((x, y, 0.05), (x, y, 0.5), (x, 0.01, 1.0))
-    )
+    high = Plan(box=plan.box, waypoints=((x, y, 0.05), (x, y, 0.5), (x, 0.01, 1.0)))
     outcome = envs.simulate(scenes[0], [high])[0]
     assert outcome.reason in ("unreachable", "off_the_scene")
 
@@ -100,9 +98,7 @@ def test_a_path_with_heights_lifts_as_the_flat_one_does(scenes):
     for scene in scenes[:4]:
         path = scene.task.expert(scene.model, scene.data, scene.goal.part)
         plan = expert(scene)
-        tall = tuple(
-            (x, y, float(z)) for (x, y), z in zip(plan.waypoints, path[:, 2])
-        )
+        tall = tuple((x, y, float(z)) for (x, y), z in zip(plan.waypoints, path[:, 2]))
         tall_plan = parse_answer(format_answer(Plan(box=plan.box, waypoints=tall)))
         assert envs.simulate(scene, [tall_plan])[0].success
 

@@ -16,14 +16,13 @@ from envs.records import Plan, Reference, Reward
 from policy.average import WeightAverage
 from policy.credit import build_batch, compute_part_advantages
 from policy.grpo import (
-    LOSS_TYPES,
     Batch,
-    GRPOConfig,
     compute_advantages,
     token_losses,
     token_weights,
     update,
 )
+from policy.grpo_config import LOSS_TYPES, GRPOConfig
 from policy.records import Completion, Prompt, Rollout
 
 PROMPT = Prompt(image=np.zeros((2, 2, 3), np.uint8), instruction="choose")

@@ -12,7 +12,7 @@ import rewards
 from envs import objects
 from envs.gym_env import ManipulationEnv
 from envs.gym_registry import make_vec, name_env
-from envs.records import Outcome, Plan
+from envs.records import Outcome, ParseFailure, Plan
 from envs.scene import Scene
 from envs.task import Goal
 
@@ -57,6 +57,11 @@ def test_gymnasium_finds_nothing_to_warn_of():
     env = gymnasium.make(ID, render_mode="rgb_array")
     check_env(env.unwrapped)
     env.close()
+
+
+def test_ids_are_camel_case_whatever_a_plug_in_calls_its_scene():
+    assert name_env("pick_mug") == ID
+    assert name_env("my scene-2b") == "graspo/MyScene2b-v0"
 
 
 def test_every_scene_has_an_environment_and_unknown_names_list_the_valid_ones():
@@ -182,8 +187,10 @@ def test_an_array_is_a_plan_with_its_corners_in_order(env):
 
 def test_arrays_out_of_range_are_clipped_and_broken_ones_refused(env):
     array_env = envs.ArrayAction(env, waypoints=10)
-    text = array_env.action(np.linspace(-5, 5, 24))
-    assert isinstance(envs.parse_answer(text), Plan)
+    plan = envs.parse_answer(array_env.action(np.array([-5.0, 5.0] * 12)))
+    assert isinstance(plan, ParseFailure) and plan.reason == "empty_box"
+    plan = envs.parse_answer(array_env.action(np.array([-5.0, -5, 5, 5] * 6)))
+    assert plan.box == (0, 0, 1, 1) and plan.waypoints[:2] == ((0, 0), (1, 1))
     with pytest.raises(ValueError, match="NaN"):
         array_env.action(np.full(24, np.nan))
     with pytest.raises(ValueError, match=r"\(24,\)"):

@@ -53,7 +53,7 @@ references = st.builds(Reference, box=boxes, waypoints=paths)
 
 
 def given(**arguments):
-    """Hypothesis' `given`: the same 100 examples each time, however busy the machine."""
+    """Hypothesis' `given`: the same 100 examples each time, on any machine."""
     fixed = hypothesis.settings(deadline=None, max_examples=100, derandomize=True)
     return lambda test: fixed(hypothesis.given(**arguments)(test))
 

@@ -15,7 +15,8 @@ from policy.average import list_trainable
 from policy.checkpoint import build_learner, load_checkpoint, save_checkpoint
 from policy.credit import build_batch
 from policy.evaluate import choose_seeds
-from policy.grpo import GRPOConfig, LearningRates
+from policy.grpo_config import GRPOConfig, LearningRates
+from policy.optimizer import build_optimizer, set_rates
 from policy.progress import Screen
 from policy.rollout import RolloutConfig, collect, describe
 from policy.run_dir import RunDir
@@ -26,7 +27,8 @@ from rewards import TERMS, RewardMix
 JOB = Job(
     source=SceneSource(env="pick_mug"),
     mix=RewardMix(weights={"success": 1.0}),
-    algo=GRPOConfig(learning_rate=LearningRates(tower=1e-4)),
+    # Without a cooldown, so that fewer steps are the beginning of more.
+    algo=GRPOConfig(cooldown=0.0, learning_rate=LearningRates(tower=1e-4)),
     rollout=RolloutConfig(
         prompts=2, num_generations=3, temperature=1.0, max_new_tokens=64, workers=0
     ),
@@ -151,6 +153,26 @@ def test_each_part_of_an_answer_gets_its_own_advantage_on_its_own_tokens() -> No
             credited = "".join(t for t, a in zip(tokens, advantages.tolist()) if a)
             assert any(c.isdigit() for c in credited)
             assert not any(c.isalpha() for c in credited)
+
+
+def test_rates_grow_stay_and_fall_for_each_group_of_parameters() -> None:
+    config = GRPOConfig(
+        warmup_steps=2,
+        cooldown=0.5,
+        learning_rate=LearningRates(tower=0.0, language=1.0, embeddings=0.1),
+    )
+    vlm = policy.load("tiny", device="cpu")
+    optimizer = build_optimizer(vlm, config)
+    count = sum(len(group["params"]) for group in optimizer.param_groups)
+    assert count == len(list_trainable(vlm))
+    rates = {"tower": [], "language": [], "embeddings": []}
+    for step in range(1, 9):
+        set_rates(optimizer, config, step, 8)
+        for group in optimizer.param_groups:
+            rates[group["name"]].append(group["lr"])
+    assert rates["language"] == [0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert rates["embeddings"] == pytest.approx([r / 10 for r in rates["language"]])
+    assert not any(rates["tower"])
 
 
 def test_a_run_directory_is_never_overwritten(undisturbed: RunDir) -> None:

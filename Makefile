@@ -1,0 +1,49 @@
+# One command per habit. ARGS goes to the script: make train ARGS="env=pick_mug seed=1"
+.DEFAULT_GOAL := help
+.PHONY: help setup train evaluate record warmstart bench test slow check doctor clean
+
+PY := .venv/bin/python
+DONE := .venv/.complete
+ARGS ?= env=pick_mug
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(DONE) ## make .venv with everything that is needed
+
+$(DONE): pyproject.toml .ci/constraints.txt scripts/setup.sh
+	@bash scripts/setup.sh
+
+train: setup ## train the default policy on a scene
+	$(PY) scripts/train.py $(ARGS)
+
+evaluate: setup ## measure a policy on held-out scenes
+	$(PY) scripts/evaluate.py $(ARGS)
+
+record: setup ## film a policy
+	$(PY) scripts/record.py $(ARGS)
+
+warmstart: setup ## train the default policy from random weights: out=<directory>
+	$(PY) scripts/warmstart.py $(ARGS)
+
+bench: setup ## measure speed: ARGS="env=pick_mug out=bench.json"
+	$(PY) scripts/bench.py $(ARGS)
+
+test: check ## all checks and tests but the slow ones
+	$(PY) -m pytest -q -n 2 -m "not slow" $(TESTS)
+
+slow: setup ## the tests that take minutes
+	$(PY) -m pytest -q -m slow $(TESTS)
+
+check: setup ## formatting, lint, types, import directions
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m pyright
+	$(PY) -m pytest -q tests/test_project.py
+
+doctor: setup ## what this machine has, and what it lacks
+	$(PY) scripts/doctor.py
+
+clean: ## remove the virtual environment and caches; runs/ stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

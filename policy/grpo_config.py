@@ -1,0 +1,85 @@
+"""The settings of the algorithm; a file of conf/algo/ makes one. Names are TRL's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+SCALES = ("group", "batch", "none")
+LOSS_TYPES = ("grpo", "bnpo", "dr_grpo", "dapo")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningRates:
+    """Adam's rate for each group of parameters; 0 leaves the group as it is.
+
+    Attributes:
+        tower: The vision encoder with its merger.
+        language: The decoder layers, and adapters where there are any.
+        embeddings: Token embeddings and the output head.
+    """
+
+    tower: float = 5e-5
+    language: float = 5e-5
+    embeddings: float = 5e-5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GRPOConfig:
+    """How rewards become an update.
+
+    Attributes:
+        scale_rewards: Divide advantages by the std of the `group`, of the `batch`, or
+            by nothing (`none`).
+        part_weight: Weight of the per-part geometric advantage; 0 switches it off.
+        loss_type: Reduction over tokens, one of `LOSS_TYPES`.
+        epsilon_low: The ratio is clipped at 1 - epsilon_low.
+        epsilon_high: The ratio is clipped at 1 + epsilon_high.
+        beta: Weight of the KL divergence to the reference; 0 skips its forward pass.
+        num_iterations: Passes over a batch of answers.
+        minibatches: Optimiser steps a pass; must not exceed the prompts of a step.
+        prompts_per_forward: Prompts in one forward and backward pass, to bound memory;
+            0 takes a whole minibatch. The update does not depend on it.
+        max_grad_norm: The gradient's norm is clipped here.
+        average_decay: Decay of the running average of the weights, per step; 0 keeps
+            the last weights instead.
+        warmup_steps: Steps over which the rates grow to their values. Adam's first
+            steps move every weight by the full rate, whatever the noise.
+        cooldown: Last share of the run over which the rates fall to zero, 0 to 1.
+        adam_beta2: Decay of Adam's second moment. 0.99 remembers 100 steps, about a
+            run; the usual 0.999 never gets beyond its first estimate.
+        learning_rate: Adam's rates.
+    """
+
+    scale_rewards: str = "group"
+    part_weight: float = 0.5
+    loss_type: str = "dapo"
+    epsilon_low: float = 0.2
+    epsilon_high: float = 0.2
+    beta: float = 0.0
+    num_iterations: int = 1
+    minibatches: int = 1
+    prompts_per_forward: int = 0
+    max_grad_norm: float = 1.0
+    average_decay: float = 0.97
+    warmup_steps: int = 10
+    cooldown: float = 0.8
+    adam_beta2: float = 0.99
+    learning_rate: LearningRates = field(default_factory=LearningRates)
+
+    def __post_init__(self) -> None:
+        _check_choice("scale_rewards", self.scale_rewards, SCALES)
+        _check_choice("loss_type", self.loss_type, LOSS_TYPES)
+        for name in ("num_iterations", "minibatches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; at least 1 needed")
+        for name in ("average_decay", "adam_beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; must be in [0, 1)")
+        if not 0 <= self.cooldown <= 1:
+            raise ValueError(f"cooldown is {self.cooldown}; must be in [0, 1]")
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")

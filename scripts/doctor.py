@@ -1,0 +1,158 @@
+"""Says what this machine has and what it lacks: `python scripts/doctor.py`.
+
+One line a check: ok, or what to do. Exits with 1 if something that Graspo needs is
+missing. Copy its output into a bug report.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SETUP = "run `make setup`"
+FRAMES = 20  # timed; the median counts
+NEEDED_GIB = 4  # training takes under 3, the system the rest
+PACKAGES = (
+    *("torch", "transformers", "peft", "safetensors", "mujoco", "gymnasium"),
+    *("numpy", "scipy", "hydra-core", "imageio", "tensorboard", "rich"),
+)
+
+
+class Missing(Exception):
+    """Something needed is not there; the message says what to do."""
+
+
+def check_python() -> str:
+    """Version and place of the interpreter."""
+    if sys.version_info < (3, 11):  # noqa: UP036  (doctors see the old, too)
+        raise Missing(f"{platform.python_version()} is too old: install 3.11 or newer")
+    return f"{platform.python_version()} at {sys.executable}"
+
+
+def check_packages() -> str:
+    """Versions of the packages that matter."""
+    versions, missing = [], []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        raise Missing(f"{', '.join(missing)} not installed: {SETUP}")
+    return ", ".join(versions)
+
+
+def check_torch() -> str:
+    """Build, device and threads of torch."""
+    import torch
+
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
+    else:
+        device = "no GPU in use, training runs on the CPU"
+    return f"{torch.__version__}, {torch.get_num_threads()} threads, {device}"
+
+
+def check_gl() -> str:
+    """Backend and renderer of images."""
+    from envs.gl import NoGL, name_renderer
+
+    try:
+        renderer = name_renderer()
+    except NoGL as error:
+        raise Missing(str(error)) from error
+    return f"{os.environ.get('MUJOCO_GL', 'default')}, {renderer}"
+
+
+def check_frame() -> str:
+    """Time of one image of a real scene."""
+    import envs
+    from envs.gl import NoGL
+    from envs.render import render
+    from envs.world import CAMERA
+
+    try:
+        scene = envs.make_scene("pick_mug", verify=False)
+    except NoGL as error:
+        raise Missing("no images without an OpenGL context") from error
+    times = []
+    for _ in range(FRAMES):
+        start = time.perf_counter()
+        image = render(scene.model, scene.data, CAMERA, 224, 224)
+        times.append(1000 * (time.perf_counter() - start))
+    if image.std() == 0:
+        raise Missing("the image is empty: try MUJOCO_GL=osmesa")
+    return f"224 x 224 in {statistics.median(times):.1f} ms"
+
+
+def check_cores() -> str:
+    """Cores that this process may use, and limits on threads."""
+    limits = [
+        f"{name}={os.environ[name]}"
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        if name in os.environ
+    ]
+    return ", ".join([f"{len(os.sched_getaffinity(0))} usable", *limits])
+
+
+def check_memory() -> str:
+    """Memory that is free."""
+    gib = os.sysconf("SC_PAGE_SIZE") / 2**30
+    total, free = (os.sysconf(k) * gib for k in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    if total < NEEDED_GIB:
+        raise Missing(f"{total:.1f} GiB; training needs a machine with {NEEDED_GIB}")
+    return f"{total:.1f} GiB, {free:.1f} free"
+
+
+def check_policy() -> str:
+    """The default policy is there and loads."""
+    import policy
+
+    start = time.perf_counter()
+    try:
+        vlm = policy.load("tiny")
+    except (FileNotFoundError, ValueError) as error:
+        raise Missing(f"{error}: restore assets/tiny from git") from error
+    millions = sum(p.numel() for p in vlm.model.parameters()) / 1e6
+    seconds = time.perf_counter() - start
+    return f"{millions:.1f} million parameters, loaded in {seconds:.1f} s"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "python": check_python,
+    "packages": check_packages,
+    "torch": check_torch,
+    "OpenGL": check_gl,
+    "frame": check_frame,
+    "cores": check_cores,
+    "memory": check_memory,
+    "policy tiny": check_policy,
+}
+
+
+def main() -> int:
+    """Runs every check; one that fails does not keep the others from running."""
+    failures = 0
+    for name, check in CHECKS.items():
+        try:
+            mark, text = "ok", check()
+        except (Missing, ImportError) as error:
+            failures += 1
+            mark, text = "MISSING", str(error)
+            if isinstance(error, ImportError):
+                text = f"{error}: {SETUP}"
+        print(f"{mark:8}{name:12}{text}", flush=True)
+    print(f"{failures} of {len(CHECKS)} need something" if failures else "all is well")
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""The project around the code: imports point one way, documents tell the truth."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LADDER = ("envs", "rewards", "policy", "scripts")  # each may import those before it
+TOP_LEVEL = {*LADDER, "conf", "tests", "assets", "pyproject.toml", "Makefile"} | {
+    *("README.md", "CHANGELOG.md", "LICENSE")
+}
+# The files of policy that wrap the model.
+WRAPPERS = (
+    *("attention", "cache", "loading", "prefix", "processing", "scoring", "sft_data"),
+    *("sft_loss", "tiny", "tokenizer", "trainable", "vlm", "vocabulary"),
+)
+# Where a library may be imported. A trailing slash means the whole folder.
+HOMES = {
+    "mujoco": ("envs/",),
+    "torch": ("policy/", "scripts/"),
+    "hydra": ("scripts/",),
+    "omegaconf": ("scripts/",),
+    "transformers": tuple(f"policy/{name}.py" for name in WRAPPERS),
+    "peft": ("policy/trainable.py",),
+}
+MAX_LINES = 350  # the answer grammar and GRPO, both best read in one piece
+SOURCES = sorted(p for part in LADDER for p in (ROOT / part).rglob("*.py"))
+DOCUMENTS = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", "runs"} & set(path.relative_to(ROOT).parts)
+)
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of everything a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return {module.split(".")[0] for module in found}
+
+
+def make_targets() -> set[str]:
+    makefile = (ROOT / "Makefile").read_text()
+    return set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_imports_point_one_way(path):
+    folder = path.relative_to(ROOT).parts[0]
+    above = set(LADDER[LADDER.index(folder) + 1 :])
+    assert not imports(path) & above
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_is_imported_only_where_it_belongs(library):
+    users = {name(path) for path in SOURCES if library in imports(path)}
+    strangers = {user for user in users if not user.startswith(HOMES[library])}
+    assert not strangers
+    assert users, f"nothing imports {library}: remove it from HOMES"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_file_holds_one_idea(path):
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def test_the_top_level_holds_only_what_was_agreed():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    found = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    assert {entry for entry in found if not entry.startswith(".")} <= TOP_LEVEL
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "Makefile"], ids=name)
+def test_commands_that_are_written_down_exist(path):
+    text = path.read_text()
+    for script in re.findall(r"(?:python|\$\(PY\)) (scripts/\w+\.py)", text):
+        assert (ROOT / script).is_file(), script
+    if path.suffix == ".md":
+        asked = re.findall(r"(?:^ *|`)make ([a-z]+)", text, flags=re.MULTILINE)
+        assert set(asked) <= make_targets()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_links_in_documents_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
+        if not link.startswith(("http://", "https://")):
+            assert (path.parent / link).exists(), link
+
+
+def test_keys_of_commands_in_the_readme_are_known():
+    for script, line in re.findall(
+        r"python scripts/(\w+)\.py(.*)", (ROOT / "README.md").read_text()
+    ):
+        keys = {word.split("=")[0] for word in line.split() if "=" in word}
+        config = ROOT / "conf" / f"{script}.yaml"
+        known = config.read_text() if config.is_file() else ""
+        assert all(re.search(rf"^(  - )?{key}:", known, re.MULTILINE) for key in keys)
+
+
+def test_python_in_the_readme_runs(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert blocks
+    for block in blocks:
+        done = subprocess.run(
+            [sys.executable, "-W", "error::UserWarning", "-c", block],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert not done.returncode, done.stderr
+
+
+def test_every_dependency_is_pinned_within_its_bound():
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name as plain
+
+    lines = (ROOT / ".ci" / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    pins = {plain(package): version for package, version in pins.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for line in project["dependencies"] + extras["test"]:
+        needed = Requirement(line)
+        assert plain(needed.name) in pins, needed.name
+        assert needed.specifier.contains(pins[plain(needed.name)]), line
+
+
+def test_torch_is_pinned_without_its_build():
+    pins = (ROOT / ".ci" / "constraints.txt").read_text()
+    assert re.search(r"^torch==[\d.]+$", pins, re.MULTILINE)
+
+
+def test_the_backend_that_the_user_chose_is_kept(monkeypatch):
+    from envs import gl
+
+    monkeypatch.setattr(gl, "_loads", lambda library: True)
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    gl.ensure_gl()
+    assert gl.os.environ["MUJOCO_GL"] == "osmesa"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a choice")
+@pytest.mark.parametrize(
+    ("present", "devices", "backend"),
+    [
+        ("EGL GL OSMesa", 1, "egl"),
+        ("EGL GL OSMesa", 0, "osmesa"),
+        ("GL OSMesa", 0, "osmesa"),
+        ("EGL", 1, "off"),
+        ("", 0, "off"),
+    ],
+)
+def test_egl_is_preferred_to_osmesa_and_to_nothing(
+    monkeypatch, present, devices, backend
+):
+    from envs import gl
+
+    libraries = {f"lib{word}.so" for word in present.split()}
+    monkeypatch.setattr(gl, "_count_egl_devices", lambda: devices)
+    monkeypatch.setattr(
+        gl, "_loads", lambda lib: lib.split(".so")[0] + ".so" in libraries
+    )
+    monkeypatch.setenv("MUJOCO_GL", "")
+    gl.ensure_gl()
+    assert gl.os.environ["MUJOCO_GL"] == backend
+
+
+def test_without_gl_one_message_names_the_packages(monkeypatch):
+    from envs import gl
+
+    monkeypatch.setenv("MUJOCO_GL", gl.OFF)
+    with pytest.raises(gl.NoGL, match=r"apt-get install libegl1 .* dnf install mesa"):
+        gl.open_context(64, 64)
+
+
+def test_a_chosen_backend_without_its_library_is_named(monkeypatch):
+    from envs import gl
+
+    monkeypatch.setattr(gl, "_loads", lambda library: False)
+    monkeypatch.setenv("MUJOCO_GL", "egl")
+    if sys.platform == "linux":
+        with pytest.raises(gl.NoGL, match=r"MUJOCO_GL=egl\): libEGL.so.1, libGL.so.1"):
+            gl.ensure_gl()
