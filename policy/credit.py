@@ -13,13 +13,14 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from envs.answer import locate_parts
+from envs.answer import Codec, format_answer, locate_parts
 from envs.records import Plan, Reference
 from policy.grpo import Batch, compute_advantages
 from policy.grpo_config import GRPOConfig
-from policy.records import Rollout
+from policy.records import Completion, Prompt, Rollout
 from policy.rollout import Group
 from rewards import part_scores
 
@@ -27,7 +28,15 @@ Span = tuple[int, int]
 
 
 class Speller(Protocol):
-    """What knows where tokens stand in the text; `policy.vlm.VLM` is one."""
+    """What turns text into tokens and back; `policy.vlm.VLM` is one."""
+
+    def spell(self, text: str) -> Completion:
+        """Returns a text as a completion."""
+        ...
+
+    def codec(self, prompt: Prompt) -> Codec:
+        """Returns the coordinates in which a prompt is answered."""
+        ...
 
     def token_spans(self, token_ids: Sequence[int]) -> list[Span]:
         """Returns the first character of each token, and the one after its last."""
@@ -73,7 +82,50 @@ def build_batch(
         mask=mask,
         old_logprobs=_pad([r.completion.logprobs.tolist() for r in rollouts], count),
     )
+    if config.expert_advantage:
+        batch = add_experts(speller, batch, groups, config.expert_advantage)
     return batch, answer_advantages
+
+
+def add_experts(
+    speller: Speller, batch: Batch, groups: Sequence[Group], advantage: float
+) -> Batch:
+    """Lets the expert's answer to each scene join the scene's group.
+
+    It was executed and succeeded when the scene was made. It was not sampled, so its
+    ratio is 1 and its advantage the same for every token.
+
+    Args:
+        speller: Spells the answers.
+        batch: P groups of G answers.
+        groups: Where they come from; without references the batch stays as it is.
+        advantage: Of the expert's tokens.
+
+    Returns:
+        P groups of G + 1 answers.
+    """
+    experts: list[Completion] = []
+    for group in groups:
+        reference = group.scene.reference
+        if reference is None:
+            return batch
+        plan = Plan(
+            box=reference.box, waypoints=reference.waypoints, thought=reference.thought
+        )
+        codec = speller.codec(group.rollouts[0].prompt)
+        experts.append(speller.spell(format_answer(plan, codec)))
+    mask = _pad([[1.0] * len(expert.token_ids) for expert in experts], len(groups))
+    unknown = torch.where(mask > 0, torch.nan, 0.0)
+    return Batch(
+        prompts=batch.prompts,
+        completions=[
+            [*row, expert]
+            for row, expert in zip(batch.completions, experts, strict=True)
+        ],
+        advantages=_join(batch.advantages, advantage * mask),
+        mask=_join(batch.mask, mask),
+        old_logprobs=_join(batch.old_logprobs, unknown),
+    )
 
 
 def compute_part_advantages(
@@ -119,6 +171,13 @@ def _find_tokens(spans: Sequence[Span], part: Span) -> list[int]:
     """Tokens that share a character with a part."""
     start, end = part
     return [i for i, (first, last) in enumerate(spans) if first < end and last > start]
+
+
+def _join(sampled: Tensor, given: Tensor) -> Tensor:
+    """[P, G + 1, T] of [P, G, T'] and [P, 1, T"], padded on the right with 0."""
+    length = max(sampled.shape[-1], given.shape[-1])
+    padded = [F.pad(part, (0, length - part.shape[-1])) for part in (sampled, given)]
+    return torch.cat(padded, dim=1)
 
 
 def _pad(rows: Sequence[Sequence[float]], groups: int) -> Tensor:

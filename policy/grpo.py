@@ -50,7 +50,8 @@ class Batch:
         completions: P groups of G completions.
         advantages: [P, G, T] float32, 0 at padding.
         mask: [P, G, T] float32, 1 at the tokens of a completion, 0 at padding.
-        old_logprobs: [P, G, T] float32 at sampling, 0 at padding.
+        old_logprobs: [P, G, T] float32 at sampling, 0 at padding; NaN where an answer
+            was given instead of sampled, which makes its ratio 1.
     """
 
     prompts: Sequence[Prompt]
@@ -252,6 +253,7 @@ def _backward(
     )
     if config.num_iterations * config.minibatches == 1:
         old = logprobs.detach()  # same weights: the ratio is exactly 1
+    old = torch.where(old.isnan(), logprobs.detach(), old)
     loss, kl, held = token_losses(logprobs, old, advantages, reference, config)
     loss = (loss * weights).sum()
     loss.backward()

@@ -32,6 +32,8 @@ class GRPOConfig:
         scale_rewards: Divide advantages by the std of the `group`, of the `batch`, or
             by nothing (`none`).
         part_weight: Weight of the per-part geometric advantage; 0 switches it off.
+        expert_advantage: Advantage of the expert's answer, which joins the group of its
+            scene; 0 leaves it out, as do scenes without an expert.
         loss_type: Reduction over tokens, one of `LOSS_TYPES`.
         epsilon_low: The ratio is clipped at 1 - epsilon_low.
         epsilon_high: The ratio is clipped at 1 + epsilon_high.
@@ -53,6 +55,7 @@ class GRPOConfig:
 
     scale_rewards: str = "group"
     part_weight: float = 0.5
+    expert_advantage: float = 0.0
     loss_type: str = "dapo"
     epsilon_low: float = 0.2
     epsilon_high: float = 0.2

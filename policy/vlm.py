@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -160,6 +161,17 @@ class VLM:
         pieces = run_plain(self.model, inputs, token_ids)
         logprobs = self._gather(pieces, token_ids, temperature)
         return _group(logprobs, inside, len(prompts))
+
+    def spell(self, text: str) -> Completion:
+        """Returns a text as a completion that was not sampled: log-probabilities 0."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert isinstance(ids, list)
+        return Completion(
+            text=text,
+            token_ids=tuple(ids),
+            logprobs=np.zeros(len(ids), np.float32),
+            finished=True,
+        )
 
     def token_spans(self, token_ids: Sequence[int]) -> list[tuple[int, int]]:
         """Returns where each token's characters start and end in the decoded text."""

@@ -316,3 +316,32 @@ def run_trl(data: SimpleNamespace, config: GRPOConfig) -> torch.Tensor:
         "num_items_in_batch": data.mask.sum(),
     }
     return GRPOTrainer._compute_loss(trainer, model, inputs)
+
+
+def test_a_given_answer_is_learned_though_it_was_never_sampled():
+    policy = Bandit()
+    config = GRPOConfig(expert_advantage=1.0)
+    before = policy.model.logits.detach().log_softmax(0)[1]
+    optimizer = torch.optim.Adam(policy.model.parameters(), lr=0.1)
+    given = Completion(
+        text="", token_ids=(1,), logprobs=np.zeros(1, np.float32), finished=True
+    )
+    ones = torch.ones(1, 2, 1)
+    batch = Batch(
+        prompts=[PROMPT],
+        completions=[[given, given]],
+        advantages=ones,
+        mask=ones,
+        old_logprobs=torch.full_like(ones, torch.nan),
+    )
+    metrics = update(
+        policy,
+        optimizer,
+        batch,
+        config,
+        temperature=1.0,
+        max_new_tokens=1,
+        generator=torch.Generator().manual_seed(0),
+    )
+    assert policy.model.logits.detach().log_softmax(0)[1] > before
+    assert metrics.clip_fraction == 0 and metrics.skipped == 0

@@ -11,16 +11,19 @@ import torch
 from rich.console import Console
 
 import policy
+from envs import parse_answer, simulate
 from policy.average import list_trainable
 from policy.checkpoint import build_learner, load_checkpoint, save_checkpoint
+from policy.clock import Clock
 from policy.credit import build_batch
 from policy.evaluate import choose_seeds
 from policy.grpo_config import GRPOConfig, LearningRates
 from policy.optimizer import build_optimizer, set_rates
 from policy.progress import Screen
-from policy.rollout import RolloutConfig, collect, describe
+from policy.rollout import Group, RolloutConfig, collect, describe
 from policy.run_dir import RunDir
 from policy.trainer import Job, train
+from policy.vlm import VLM
 from policy.workers import SceneSource, Workers
 from rewards import TERMS, RewardMix
 
@@ -132,15 +135,36 @@ def test_a_checkpoint_restores_weights_average_and_optimizer(tmp_path: Path) -> 
             assert torch.equal(value, other.optimizer.state[b][key]), (name, key)
 
 
-def test_each_part_of_an_answer_gets_its_own_advantage_on_its_own_tokens() -> None:
-    from policy.clock import Clock
-
+def collect_two_groups() -> tuple[VLM, list[Group]]:
+    """Two scenes, answered; equal rewards, so that only parts differ."""
     vlm = policy.load("tiny", device="cpu")
-    mix = RewardMix(weights={"format": 1.0})  # equal for all: only parts differ
+    mix = RewardMix(weights={"format": 1.0})
     with Workers(0) as workers:
         scenes = next(workers.make_scenes(JOB.source, [[0, 1]]))
         generator = torch.Generator().manual_seed(0)
         groups = collect(vlm, scenes, mix, JOB.rollout, workers, generator, Clock())
+    return vlm, groups
+
+
+def test_the_experts_answer_joins_the_group_as_text_that_succeeds() -> None:
+    vlm, groups = collect_two_groups()
+    config = GRPOConfig(part_weight=0.0, expert_advantage=2.0)
+    batch, _ = build_batch(vlm, groups, config)
+    size = JOB.rollout.num_generations
+    for i, group in enumerate(groups):
+        assert len(batch.completions[i]) == size + 1
+        expert = batch.completions[i][-1]
+        assert vlm.tokenizer.decode(expert.token_ids) == expert.text
+        assert simulate(group.scene, [parse_answer(expert.text)])[0].success
+        inside = batch.mask[i, -1].bool()
+        assert int(inside.sum()) == len(expert.token_ids)
+        assert (batch.advantages[i, -1][inside] == 2).all()
+        assert batch.old_logprobs[i, -1][inside].isnan().all()
+        assert not batch.old_logprobs[i, :-1].isnan().any()
+
+
+def test_each_part_of_an_answer_gets_its_own_advantage_on_its_own_tokens() -> None:
+    vlm, groups = collect_two_groups()
     assert describe(groups)["parse_rate"] > 0.5
     batch, answers = build_batch(vlm, groups, GRPOConfig(part_weight=0.5))
     assert not answers.any()
