@@ -16,8 +16,8 @@ DESCENT_S, CLOSE_S, SETTLE_S = 0.40, 0.28, 0.30
 TOOL_SPEED = 0.25  # m/s along the path
 SLOWEST_S, QUANTUM_S = 0.3, 0.1  # path times are rounded up to the quantum
 LONGEST_M = 1.2  # longer paths are refused: no arm of this size needs them
-PIECE = 0.04  # m between inverse kinematics targets: 0.3 mm off a straight line
-SQUEEZE = -0.02  # m, target of the half opening that presses with about 60 N
+PIECE = 0.04  # m between inverse kinematics targets: 0.7 mm off a straight line
+SQUEEZE = -0.01  # m, target of the half opening: presses with about 25 N a finger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +97,11 @@ def _motion(q: NDArray[np.float64], waypoints: Waypoints) -> Motion | None:
     follow = _ease(q[2:], path_s)
     settle = np.repeat(q[-1:], _steps(SETTLE_S), axis=0)
     joints = np.concatenate([descent, close, follow, settle])
+    # The fingers close at an even speed. Left to the motor alone they slam shut: they
+    # then knocked handles away, and verdicts depended on the time step.
     grip = np.full((len(joints), 1), SQUEEZE)
     grip[: len(descent)] = half
+    grip[len(descent) :][: len(close), 0] = np.linspace(half, SQUEEZE, len(close))
     return Motion(
         start=np.concatenate([q[0], [half, half]]),
         control=np.hstack([joints, grip]),

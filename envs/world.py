@@ -12,7 +12,7 @@ from envs.camera import look_at
 from envs.factors import Factors
 from envs.objects import COLLIDE_WITH, Circle, Colour
 
-TIME_STEP = 0.004  # s: the largest at which no grasp verdict changed against 2 ms
+TIME_STEP = 0.004  # s: 98.8 % of verdicts on shaken plans are those of 1 ms
 CAMERA = "scene"  # the policy's view
 OVERVIEW = "overview"  # the videos' view
 CENTRE = np.array([0.5, 0.0, 0.05])  # what the camera looks at
@@ -119,8 +119,8 @@ def _add_camera(spec: mujoco.MjSpec, factors: Factors) -> None:
     spec.worldbody.add_camera(
         name=OVERVIEW,
         pos=place,
-        xyaxes=look_at(place, np.array([0.36, 0, 0.16])),
-        fovy=38,
+        xyaxes=look_at(place, np.array([0.33, 0, 0.24])),
+        fovy=42,
     )
 
 
