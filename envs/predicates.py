@@ -44,9 +44,10 @@ def toppled(run: Execution, bodies: Iterable[str], limit_rad: float) -> bool:
 
 def touches(run: Execution, a: str, b: str) -> bool:
     """Whether two bodies are in contact at the end."""
-    pair = {run.model.body(a).id, run.model.body(b).id}
-    contacts = run.model.geom_bodyid[run.after.contact.geom]
-    return any(set(contact) == pair for contact in contacts)
+    pair = run.model.body(a).id, run.model.body(b).id
+    contacts = run.model.geom_bodyid[run.after.contact.geom]  # [N, 2]
+    either = (contacts == pair) | (contacts == pair[::-1])
+    return bool(either.all(axis=1).any())
 
 
 def held_by(run: Execution, part: str) -> bool:
