@@ -8,7 +8,6 @@ than the stock ones: the palm then passes over mugs whose handle the tips hold.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import mujoco
@@ -185,11 +184,3 @@ def _add_grip(spec: mujoco.MjSpec) -> None:
     for name in FINGERS:
         grip.wrap_joint(name, 0.5)
     _add_servo(spec, "arm/grip", mujoco.mjtTrn.mjTRN_TENDON, 3000, 140)
-
-
-@cache
-def home_tool() -> np.ndarray:
-    """[3] position of the tool at home, in the world."""
-    from envs.kinematics import forward
-
-    return forward(HOME[None])[0, :3, 3]

@@ -129,6 +129,10 @@ class Reference:
     waypoints: tuple[tuple[float, ...], ...]
     thought: str = ""
 
+    def to_plan(self) -> Plan:
+        """The expert's answer as a policy would give it."""
+        return Plan(box=self.box, waypoints=self.waypoints, thought=self.thought)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reward:

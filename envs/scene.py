@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import arm, render
-from envs.camera import read_camera
+from envs.camera import project, read_camera
 from envs.factors import Factors, scene_rng
 from envs.records import Observation, Reference
 from envs.registry import get_task
@@ -114,8 +114,8 @@ def sample_scene(
         goal=goal,
         model=model,
         data=data,
-        observation=_observe(model, data, goal.instruction),
-        seen=_segment(model, data),
+        observation=observe(model, data, goal.instruction),
+        seen=segment(model, data),
         reference=None,
     )
     if not hasattr(task, "expert"):
@@ -129,8 +129,6 @@ def make_reference(scene: Scene, part: str) -> Reference | None:
     box = _visible_box(scene, part)
     if box is None:
         return None
-    from envs.camera import project
-
     path = scene.task.expert(scene.model, scene.data, part)
     waypoints = project(scene.observation.camera, path)
     if (waypoints <= 0).any() or (waypoints >= 1).any():
@@ -152,7 +150,8 @@ def label_parts(scene: Scene) -> NDArray[np.uint8]:
     return of_geom[scene.seen].astype(np.uint8)
 
 
-def _segment(model: mujoco.MjModel, data: mujoco.MjData) -> NDArray[np.int16]:
+def segment(model: mujoco.MjModel, data: mujoco.MjData) -> NDArray[np.int16]:
+    """[H, W] id of the geom in each pixel of the image, -1 for none."""
     geoms = render.render_geoms(model, data, CAMERA, IMAGE_SIZE, IMAGE_SIZE)
     return geoms.astype(np.int16)
 
@@ -170,9 +169,10 @@ def _settle(model: mujoco.MjModel) -> mujoco.MjData:
     return data
 
 
-def _observe(
+def observe(
     model: mujoco.MjModel, data: mujoco.MjData, instruction: str
 ) -> Observation:
+    """What the policy sees of a state whose kinematics are computed."""
     size = IMAGE_SIZE
     return Observation(
         image=render.render(model, data, CAMERA, size, size),
@@ -205,10 +205,6 @@ def _expert_succeeds(scene: Scene) -> bool:
         return not hasattr(scene.task, "expert")
     from envs.answer import format_answer, parse_answer
     from envs.execute import simulate
-    from envs.records import Plan
 
-    reference = scene.reference
-    plan = Plan(
-        box=reference.box, waypoints=reference.waypoints, thought=reference.thought
-    )
+    plan = scene.reference.to_plan()
     return simulate(scene, [parse_answer(format_answer(plan))], threads=1)[0].success

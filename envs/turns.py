@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import mujoco
 
-from envs import arm, render
-from envs.camera import read_camera
+from envs import arm
 from envs.physics import ARM_JOINTS
-from envs.records import Observation
-from envs.scene import IMAGE_SIZE, Scene, make_reference
-from envs.world import CAMERA, TIME_STEP
+from envs.scene import Scene, make_reference, observe, segment
+from envs.world import TIME_STEP
 
 LONGEST_REST_S = 1.0  # enough for what the hand drops to fall, roll and lie still
 STILL = 0.01  # m/s and rad/s: slower objects count as at rest, as for sleeping
@@ -24,16 +22,11 @@ def observe_after(scene: Scene, after: mujoco.MjData) -> Scene:
         scene: The scene before.
         after: A state, kinematics computed; the result keeps it.
     """
-    model, size = scene.model, IMAGE_SIZE
     return replace(
         scene,
         data=after,
-        observation=Observation(
-            image=render.render(model, after, CAMERA, size, size),
-            camera=read_camera(model, after, CAMERA, size, size),
-            instruction=scene.instruction,
-        ),
-        seen=render.render_geoms(model, after, CAMERA, size, size).astype("int16"),
+        observation=observe(scene.model, after, scene.instruction),
+        seen=segment(scene.model, after),
     )
 
 

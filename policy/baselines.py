@@ -57,13 +57,7 @@ def answer_wrong_target(scene: Scene) -> str:
 
 
 def _format_reference(reference: Reference) -> str:
-    return format_answer(
-        Plan(
-            box=reference.box,
-            waypoints=reference.waypoints,
-            thought=reference.thought,
-        )
-    )
+    return format_answer(reference.to_plan())
 
 
 BASELINES: dict[str, Callable[[Scene], str]] = {

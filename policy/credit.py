@@ -109,11 +109,8 @@ def add_experts(
         reference = group.scene.reference
         if reference is None:
             return batch
-        plan = Plan(
-            box=reference.box, waypoints=reference.waypoints, thought=reference.thought
-        )
         codec = speller.codec(group.rollouts[0].prompt)
-        experts.append(speller.spell(format_answer(plan, codec)))
+        experts.append(speller.spell(format_answer(reference.to_plan(), codec)))
     mask = _pad([[1.0] * len(expert.token_ids) for expert in experts], len(groups))
     unknown = torch.where(mask > 0, torch.nan, 0.0)
     return Batch(

@@ -69,11 +69,7 @@ class ExampleSource:
             image=scene.observation.image,
             parts=envs.label_parts(scene),
             instruction=scene.instruction,
-            plan=Plan(
-                box=reference.box,
-                waypoints=reference.waypoints,
-                thought=reference.thought,
-            ),
+            plan=reference.to_plan(),
         )
 
 

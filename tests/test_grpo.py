@@ -334,14 +334,6 @@ def test_a_given_answer_is_learned_though_it_was_never_sampled():
         mask=ones,
         old_logprobs=torch.full_like(ones, torch.nan),
     )
-    metrics = update(
-        policy,
-        optimizer,
-        batch,
-        config,
-        temperature=1.0,
-        max_new_tokens=1,
-        generator=torch.Generator().manual_seed(0),
-    )
+    metrics = step(policy, optimizer, batch, config)
     assert policy.model.logits.detach().log_softmax(0)[1] > before
     assert metrics.clip_fraction == 0 and metrics.skipped == 0
