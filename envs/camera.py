@@ -50,10 +50,10 @@ def rays(camera: Camera, point: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         [N, 3] unit vectors from the camera's origin.
     """
-    pixel = point * (camera.width, camera.height)
-    homogeneous = np.concatenate([pixel, np.ones((len(pixel), 1))], axis=1)
-    direction = homogeneous @ np.linalg.inv(camera.K).T
-    direction = direction @ camera.T_world_camera[:3, :3].T
+    focal, centre = camera.K[[0, 1], [0, 1]], camera.K[:2, 2]
+    flat = (point * (camera.width, camera.height) - centre) / focal
+    rotation = camera.T_world_camera[:3, :3]
+    direction = flat @ rotation[:, :2].T + rotation[:, 2]
     return direction / np.linalg.norm(direction, axis=1, keepdims=True)
 
 

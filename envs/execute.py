@@ -74,7 +74,7 @@ def run(
     motion = prepare(scene, [_key(answer)])[0]
     if isinstance(motion, Outcome):
         return motion, None
-    playback = play(scene.model, scene.data, [motion], 1, keep_frames)[0]
+    playback = next(play(scene.model, scene.data, [motion], 1, keep_frames))
     return _judge(scene, motion, playback), playback
 
 
@@ -98,7 +98,7 @@ def _key(plan: Plan) -> Plan:
 def _execute(scene: Scene, plans: list[Plan], threads: int) -> list[Outcome]:
     prepared = prepare(scene, plans)
     motions = [item for item in prepared if isinstance(item, Motion)]
-    playbacks = iter(play(scene.model, scene.data, motions, threads))
+    playbacks = play(scene.model, scene.data, motions, threads)
     return [
         item if isinstance(item, Outcome) else _judge(scene, item, next(playbacks))
         for item in prepared
@@ -108,7 +108,7 @@ def _execute(scene: Scene, plans: list[Plan], threads: int) -> list[Outcome]:
 def prepare(scene: Scene, plans: list[Plan]) -> list[Motion | Outcome]:
     """Returns the plans' motions, or the outcome of those that cannot be executed."""
     camera, rule = scene.observation.camera, scene.task.lift_rule
-    lifted = [lift(scene.model, scene.data, camera, plan, rule) for plan in plans]
+    lifted = lift(scene.model, scene.data, camera, plans, rule)
     motions = iter(plan_motions([w for w in lifted if isinstance(w, Waypoints)]))
     unreachable = Outcome(success=False, reason="unreachable")
     return [

@@ -9,6 +9,8 @@ hand on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -31,23 +33,37 @@ def lift(
     model: mujoco.MjModel,
     data: mujoco.MjData,
     camera: Camera,
-    plan: Plan,
+    plans: Sequence[Plan],
     rule: str,
-) -> Waypoints | Outcome:
-    """Lifts a plan into the world.
+) -> list[Waypoints | Outcome]:
+    """Lifts plans into the world.
 
     Args:
         model: The scene's model.
         data: Its state, kinematics computed.
         camera: The camera that took the policy's image.
-        plan: The plan in image units.
+        plans: G plans in image units.
         rule: A task's `lift_rule` for 2D waypoints.
 
     Returns:
-        The waypoints, or the outcome of a plan that cannot be executed, with reason
-        "nothing_in_box" or "off_the_scene".
+        G times the waypoints, or the outcome of a plan that cannot be executed, with
+        reason "nothing_in_box" or "off_the_scene".
     """
-    surface = _surface_in_box(model, data, camera, plan.box)
+    surfaces = _surfaces_in_boxes(model, data, camera, [plan.box for plan in plans])
+    return [
+        _lift_one(model, data, camera, plan, rule, surface)
+        for plan, surface in zip(plans, surfaces, strict=True)
+    ]
+
+
+def _lift_one(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    camera: Camera,
+    plan: Plan,
+    rule: str,
+    surface: NDArray[np.float64],
+) -> Waypoints | Outcome:
     if len(surface) == 0:
         return Outcome(success=False, reason="nothing_in_box")
     grasp, yaw = _fit_grasp(surface, _contact(surface, camera, plan.waypoints[0]))
@@ -77,15 +93,18 @@ def cast(
     return start + distance[:, None] * direction
 
 
-def _surface_in_box(
-    model: mujoco.MjModel, data: mujoco.MjData, camera: Camera, box: tuple
-) -> NDArray[np.float64]:
-    """[N, 3] visible points inside the box that stand above the table."""
-    x1, y1, x2, y2 = box
+def _surfaces_in_boxes(
+    model: mujoco.MjModel, data: mujoco.MjData, camera: Camera, boxes: Sequence[tuple]
+) -> list[NDArray[np.float64]]:
+    """For each box, [N, 3] visible points inside it that stand above the table."""
+    if not boxes:
+        return []
     fraction = (np.arange(GRID) + 0.5) / GRID
-    x, y = np.meshgrid(x1 + fraction * (x2 - x1), y1 + fraction * (y2 - y1))
-    points = cast(model, data, camera, np.stack([x.ravel(), y.ravel()], axis=1))
-    return points[points[:, 2] > TABLE_MARGIN]  # NaN compares false
+    grid = np.stack(np.meshgrid(fraction, fraction), axis=-1).reshape(-1, 2)
+    corners = np.array(boxes)
+    low, high = corners[:, None, :2], corners[:, None, 2:]
+    points = cast(model, data, camera, (low + grid * (high - low)).reshape(-1, 2))
+    return [p[p[:, 2] > TABLE_MARGIN] for p in np.split(points, len(boxes))]
 
 
 def _contact(

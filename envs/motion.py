@@ -117,5 +117,6 @@ def _ease(q: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
     """[T, 7] joint positions through evenly spaced knots, slow at both ends."""
     t = np.arange(1, _steps(duration_s) + 1) / _steps(duration_s)
     along = (t * t * (3 - 2 * t)) * (len(q) - 1)
-    knots = np.arange(len(q))
-    return np.stack([np.interp(along, knots, q[:, j]) for j in range(7)], axis=1)
+    knot = np.minimum(along.astype(int), len(q) - 2)
+    share = (along - knot)[:, None]
+    return (1 - share) * q[knot] + share * q[knot + 1]

@@ -17,6 +17,7 @@ Colour = tuple[float, float, float]
 OBJECT_GROUP = 1  # contype bit of objects; the gripper's is `arm.GRIPPER_GROUP`
 COLLIDE_WITH = 3  # objects and the table meet both objects and the gripper
 WALLS = 12  # boxes in the ring of a mug's wall
+RIM = 0.014  # m, height of the upper end of a mug's wall that counts as its rim
 DENSITY = 600  # kg/m^3, between wood and ceramics: a mug of 100 to 200 g
 
 PALETTE: dict[str, Colour] = {
@@ -86,9 +87,12 @@ def add_free_body(
 
 
 def add_mug(body: Any, shape: MugShape, colour: Colour) -> None:
-    """Gives a body the parts `<name>/bottom`, `<name>/wall` and `<name>/handle`."""
+    """Gives a body the parts `<name>/bottom`, `/wall`, `/rim` and `/handle`."""
     _add_bottom(body.add_body(name=f"{body.name}/bottom"), shape, colour)
-    _add_wall(body.add_body(name=f"{body.name}/wall"), shape, colour)
+    # The wall ends just above the table: the bottom alone carries a standing mug.
+    lip = shape.height - RIM
+    for part, low, high in (("wall", 0.002, lip), ("rim", lip, shape.height)):
+        _add_ring(body.add_body(name=f"{body.name}/{part}"), shape, low, high, colour)
     _add_handle(body.add_body(name=f"{body.name}/handle"), shape, colour)
 
 
@@ -102,21 +106,18 @@ def _add_bottom(part: Any, shape: MugShape, colour: Colour) -> None:
     )
 
 
-def _add_wall(part: Any, shape: MugShape, colour: Colour) -> None:
+def _add_ring(
+    part: Any, shape: MugShape, low: float, high: float, colour: Colour
+) -> None:
+    """The wall between two heights."""
     radius = shape.radius - shape.wall / 2
     half_width = shape.radius * np.tan(np.pi / WALLS)
-    # The wall ends just above the table: the bottom alone carries a standing mug.
-    base = 0.002
     for angle in np.arange(WALLS) * 2 * np.pi / WALLS:
         add_shape(
             part,
             mujoco.mjtGeom.mjGEOM_BOX,
-            size=(shape.wall / 2, half_width, (shape.height - base) / 2),
-            pos=(
-                radius * np.cos(angle),
-                radius * np.sin(angle),
-                (shape.height + base) / 2,
-            ),
+            size=(shape.wall / 2, half_width, (high - low) / 2),
+            pos=(radius * np.cos(angle), radius * np.sin(angle), (high + low) / 2),
             quat=(np.cos(angle / 2), 0, 0, np.sin(angle / 2)),
             colour=colour,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ class Playback:
 
     Attributes:
         after: State at the end with contacts computed; None if the physics diverged.
+            The next playback of the same call overwrites it.
         peak_force: Largest contact force on a finger in newton.
         frames: [T, nq] positions after each step; no rows unless they were asked for.
     """
@@ -37,7 +39,7 @@ def play(
     motions: list[Motion],
     threads: int = 0,
     keep_frames: bool = False,
-) -> list[Playback]:
+) -> Iterator[Playback]:
     """Plays motions of any lengths from a snapshot; each row stops at its own end.
 
     Args:
@@ -47,25 +49,25 @@ def play(
         threads: Physics threads, 0 for all cores. The results do not depend on it.
         keep_frames: Whether to keep every step's positions.
 
-    Returns:
-        G playbacks.
+    Yields:
+        G playbacks, one at a time: an `MjData` for each would take longer to make than
+        a twentieth of its simulation.
     """
     if not motions:
-        return []
+        return
     # Persistent, because which bodies sleep is not part of the state.
     batch = mujoco.batch.Batch(model, len(motions), threads, persistent=True)
     _restore(batch, model, snapshot, motions)
     trace = _roll_out(batch, model, motions, keep_frames)
-    return [
-        Playback(
-            after=_read_state(batch, model, i),
+    after = mujoco.MjData(model)  # not the batch's own, in which bodies may sleep
+    for i, motion in enumerate(motions):
+        yield Playback(
+            after=after if _read_state(batch, model, i, after) else None,
             peak_force=_find_peak(trace["sensordata"][i]),
             frames=trace["qpos"][i, : len(motion.control)]
             if keep_frames
             else np.empty((0, model.nq)),
         )
-        for i, motion in enumerate(motions)
-    ]
 
 
 def roll_out_bare(
@@ -130,14 +132,15 @@ def _roll_out(
 
 
 def _read_state(
-    batch: mujoco.batch.Batch, model: mujoco.MjModel, i: int
-) -> mujoco.MjData | None:
+    batch: mujoco.batch.Batch, model: mujoco.MjModel, i: int, into: mujoco.MjData
+) -> bool:
+    """Whether row i ended well; then its state is computed anew."""
     if batch.status[i] or batch.warning[i].any():
-        return None
-    after = mujoco.MjData(model)  # not the batch's own, in which bodies may sleep
-    mujoco.mj_setState(model, after, batch.state[i], _STATE)
-    mujoco.mj_forward(model, after)
-    return after
+        return False
+    mujoco.mj_resetData(model, into)  # or a sleeping body stays asleep
+    mujoco.mj_setState(model, into, batch.state[i], _STATE)
+    mujoco.mj_forward(model, into)
+    return True
 
 
 def _find_peak(forces: NDArray[np.float64]) -> float:

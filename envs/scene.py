@@ -22,6 +22,7 @@ SETTLE_STEPS = 25  # 0.1 s: objects are placed at rest, this lets contacts form
 MIN_PIXELS = 60  # of the target part: less is hidden, and the scene drawn again
 MIN_WIDTH = 10  # pixels, shorter side of the target part's box
 MAX_ATTEMPTS = 50  # at one seed; a sound scene needs 1 or 2
+DEMONSTRATION = MAX_ATTEMPTS  # number of the random stream of the expert's choices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,7 +130,8 @@ def make_reference(scene: Scene, part: str) -> Reference | None:
     box = _visible_box(scene, part)
     if box is None:
         return None
-    path = scene.task.expert(scene.model, scene.data, part)
+    rng = scene_rng(scene.name, scene.split, scene.seed, DEMONSTRATION)
+    path = scene.task.expert(scene.model, scene.data, part, rng)
     waypoints = project(scene.observation.camera, path)
     if (waypoints <= 0).any() or (waypoints >= 1).any():
         return None
@@ -148,6 +150,11 @@ def label_parts(scene: Scene) -> NDArray[np.uint8]:
     ]
     of_geom = np.append(np.array(classes)[model.geom_bodyid], 0)
     return of_geom[scene.seen].astype(np.uint8)
+
+
+def mark_target(scene: Scene) -> NDArray[np.bool_]:
+    """[H, W] whether a pixel shows the part that the instruction asks for."""
+    return _pixels_of(scene, scene.goal.part)
 
 
 def segment(model: mujoco.MjModel, data: mujoco.MjData) -> NDArray[np.int16]:
@@ -183,8 +190,7 @@ def observe(
 
 def _visible_box(scene: Scene, part: str) -> tuple[float, float, float, float] | None:
     """Tight box around a part's visible pixels, in image units."""
-    owner = np.append(scene.model.geom_bodyid, -1)
-    rows, columns = np.nonzero(owner[scene.seen] == scene.model.body(part).id)
+    rows, columns = np.nonzero(_pixels_of(scene, part))
     if len(rows) < MIN_PIXELS:
         return None
     left, top = columns.min(), rows.min()
@@ -198,6 +204,11 @@ def _visible_box(scene: Scene, part: str) -> tuple[float, float, float, float] |
         float(right / width),
         float(bottom / height),
     )
+
+
+def _pixels_of(scene: Scene, part: str) -> NDArray[np.bool_]:
+    owner = np.append(scene.model.geom_bodyid, -1)
+    return owner[scene.seen] == scene.model.body(part).id
 
 
 def _expert_succeeds(scene: Scene) -> bool:

@@ -56,9 +56,16 @@ class Task(Protocol):
         ...
 
     def expert(
-        self, model: mujoco.MjModel, data: mujoco.MjData, part: str
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        part: str,
+        rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """[K, 3] world path of the tool that uses the given part."""
+        """[K, 3] world path of the tool that uses the given part.
+
+        What the task leaves open may be drawn from `rng`, as people differ, too.
+        """
         ...
 
     def classify(self, part: str) -> int:

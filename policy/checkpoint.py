@@ -1,10 +1,10 @@
 """Checkpoints: what a run needs to go on as if it had never stopped.
 
 `checkpoints/step_<n>/` is a Hugging Face directory of the averaged weights, usable as
-a policy, with `trainer.safetensors` beside it: weights, their average and Adam's
-moments, all exact. There is no random state to keep: every step draws from generators
-seeded by the run's seed and its own number. A checkpoint is written under another name
-and renamed when complete, so a directory called step_<n> is always whole.
+a policy, with `trainer.safetensors` beside it: weights, their average and the
+optimizer's state, all exact. There is no random state to keep: every step draws from
+generators seeded by the run's seed and its own number. A checkpoint is written under
+another name and renamed when complete, so a directory called step_<n> is always whole.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Learner:
 
     Attributes:
         vlm: The policy.
-        optimizer: Adam over its trainable weights.
+        optimizer: Over its trainable weights.
         average: Their running average.
     """
 
@@ -113,12 +113,12 @@ def _pack(learner: Learner) -> dict[str, Tensor]:
     for name, parameter in list_trainable(learner.vlm):
         tensors[f"weight.{name}"] = parameter.detach()
         for key, value in learner.optimizer.state[parameter].items():
-            tensors[f"adam.{key}.{name}"] = value
+            tensors[f"state.{key}.{name}"] = value
     return {k: v.contiguous().cpu().clone() for k, v in tensors.items()}
 
 
 def _unpack(learner: Learner, tensors: dict[str, Tensor]) -> None:
-    parts: dict[str, dict[str, Tensor]] = {"average": {}, "weight": {}, "adam": {}}
+    parts: dict[str, dict[str, Tensor]] = {"average": {}, "weight": {}, "state": {}}
     for key, tensor in tensors.items():
         kind, name = key.split(".", 1)
         parts[kind][name] = tensor
@@ -126,7 +126,7 @@ def _unpack(learner: Learner, tensors: dict[str, Tensor]) -> None:
     for name, average in learner.average.weights.items():
         average.copy_(parts["average"][name])
     parameters = dict(list_trainable(learner.vlm))
-    for key, tensor in parts["adam"].items():
+    for key, tensor in parts["state"].items():
         moment, name = key.split(".", 1)
         parameter = parameters[name]
         device = "cpu" if moment == "step" else parameter.device

@@ -237,13 +237,15 @@ def _backward(
     """Adds the gradient of some groups' weighted token losses."""
     prompts = [batch.prompts[row] for row in rows.tolist()]
     completions = [batch.completions[row] for row in rows.tolist()]
-    logprobs = policy.score(prompts, completions, temperature=temperature).float()
+    device = next(policy.model.parameters()).device
     reference = None
-    if config.beta > 0:
-        with torch.no_grad(), policy.reference():
-            reference = policy.score(prompts, completions, temperature=temperature)
-            reference = reference.float()
-    length, device = logprobs.shape[-1], logprobs.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+        logprobs = policy.score(prompts, completions, temperature=temperature).float()
+        if config.beta > 0:
+            with torch.no_grad(), policy.reference():
+                reference = policy.score(prompts, completions, temperature=temperature)
+                reference = reference.float()
+    length = logprobs.shape[-1]
     old, advantages, mask, weights = (
         values[..., :length].to(device)
         for values in (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 SCALES = ("group", "batch", "none")
 LOSS_TYPES = ("grpo", "bnpo", "dr_grpo", "dapo")
+OPTIMIZERS = ("adam", "muon")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class GRPOConfig:
         minibatches: Optimiser steps a pass; must not exceed the prompts of a step.
         prompts_per_forward: Prompts in one forward and backward pass, to bound memory;
             0 takes a whole minibatch. The update does not depend on it.
+        bf16: Matrix products of the update in bfloat16; weights, softmax, loss and
+            gradients stay float32. A third off an update on a CPU with such products.
         max_grad_norm: The gradient's norm is clipped here.
         average_decay: Decay of the running average of the weights, per step; 0 keeps
             the last weights instead.
@@ -50,7 +53,9 @@ class GRPOConfig:
         cooldown: Last share of the run over which the rates fall to zero, 0 to 1.
         adam_beta2: Decay of Adam's second moment. 0.99 remembers 100 steps, about a
             run; the usual 0.999 never gets beyond its first estimate.
-        learning_rate: Adam's rates.
+        optimizer: One of `OPTIMIZERS`: `adam`, or `muon` for matrices inside layers
+            with Adam for the rest, both in Adam's scale of rates.
+        learning_rate: The rates.
     """
 
     scale_rewards: str = "group"
@@ -63,15 +68,18 @@ class GRPOConfig:
     num_iterations: int = 1
     minibatches: int = 1
     prompts_per_forward: int = 0
+    bf16: bool = False
     max_grad_norm: float = 1.0
     average_decay: float = 0.97
     warmup_steps: int = 10
     cooldown: float = 0.8
     adam_beta2: float = 0.99
+    optimizer: str = "adam"
     learning_rate: LearningRates = field(default_factory=LearningRates)
 
     def __post_init__(self) -> None:
         _check_choice("scale_rewards", self.scale_rewards, SCALES)
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("loss_type", self.loss_type, LOSS_TYPES)
         for name in ("num_iterations", "minibatches"):
             if getattr(self, name) < 1:

@@ -1,36 +1,89 @@
-"""Adam, with one rate for each group of parameters and a schedule over the run."""
+"""What steps the weights: rates for each group of parameters, a schedule over the run.
+
+Muon (orthogonalised momentum) on the matrices inside layers learns more from few noisy
+gradients than Adam does; it comes with torch. Everything else is Adam's.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
 import torch
+from torch import nn
 
 from policy.average import list_trainable
 from policy.grpo_config import GRPOConfig
 from policy.vlm import VLM
 
 
-def build_optimizer(vlm: VLM, config: GRPOConfig) -> torch.optim.Adam:
-    """Returns Adam over the weights that train, without weight decay.
+class JoinedOptimizer(torch.optim.Optimizer):
+    """Several optimizers that step as one: their groups and states side by side."""
+
+    def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
+        """Takes over the parts, which must not be stepped alone any more."""
+        groups = [group for part in parts for group in part.param_groups]
+        super().__init__(groups, {})
+        self.param_groups = groups  # the very ones the parts read their rates from
+        self.state: defaultdict[Any, Any] = defaultdict(dict)
+        self.parts = parts
+        for part in parts:
+            part.state = self.state
+
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Steps every part."""
+        for part in self.parts:
+            part.step()
+
+
+def is_layer_matrix(name: str, parameter: nn.Parameter) -> bool:
+    """Whether a parameter is a matrix inside a layer of tower or language model."""
+    return parameter.ndim == 2 and (".layers." in name or ".blocks." in name)
+
+
+def build_optimizer(vlm: VLM, config: GRPOConfig) -> torch.optim.Optimizer:
+    """Returns the optimizer of the weights that train, without weight decay.
 
     Raises:
         ValueError: If nothing trains.
     """
+    by_muon, by_adam = [], []
+    for name, members in _group_by_part(vlm).items():
+        matrices = [p for n, p in members if _takes_muon(n, p, config)]
+        others = [p for n, p in members if not _takes_muon(n, p, config)]
+        by_muon += [{"params": matrices, "name": name}] if matrices else []
+        by_adam += [{"params": others, "name": name}] if others else []
+    parts: list[torch.optim.Optimizer] = []
+    if by_muon:
+        muon = torch.optim.Muon(
+            by_muon, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+        )
+        parts.append(muon)
+    if by_adam:
+        parts.append(torch.optim.Adam(by_adam, betas=(0.9, config.adam_beta2)))
+    if not parts:
+        raise ValueError("no weight of the policy trains; see policy.trainable")
+    return JoinedOptimizer(parts) if len(parts) > 1 else parts[0]
+
+
+def _takes_muon(name: str, parameter: nn.Parameter, config: GRPOConfig) -> bool:
+    return config.optimizer == "muon" and is_layer_matrix(name, parameter)
+
+
+def _group_by_part(vlm: VLM) -> dict[str, list[tuple[str, nn.Parameter]]]:
+    """Names and parameters that train, of the parts that `LearningRates` names."""
     model = vlm.model
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     embeddings = {id(p) for module in ends if module for p in module.parameters()}
     language = {id(parameter) for parameter in model.get_decoder().parameters()}
-    groups: dict[str, list[torch.nn.Parameter]] = {}
-    for _, parameter in list_trainable(vlm):
+    groups: dict[str, list[tuple[str, nn.Parameter]]] = {}
+    for name, parameter in list_trainable(vlm):
         key = id(parameter)
         inside = "language" if key in language else "tower"
-        name = "embeddings" if key in embeddings else inside
-        groups.setdefault(name, []).append(parameter)
-    if not groups:
-        raise ValueError("no weight of the policy trains; see policy.trainable")
-    return torch.optim.Adam(
-        [{"params": members, "name": name} for name, members in groups.items()],
-        betas=(0.9, config.adam_beta2),
-    )
+        part = "embeddings" if key in embeddings else inside
+        groups.setdefault(part, []).append((name, parameter))
+    return groups
 
 
 def set_rates(

@@ -37,12 +37,14 @@ class Example:
     Attributes:
         image: [H, W, 3] uint8 RGB.
         parts: [H, W] uint8 part classes, 0 for anything else.
+        target: [H, W] bool, the part that the instruction asks for.
         instruction: The task in words.
         plan: The expert's answer.
     """
 
     image: NDArray[np.uint8]
     parts: NDArray[np.uint8]
+    target: NDArray[np.bool_]
     instruction: str
     plan: Plan
 
@@ -68,6 +70,7 @@ class ExampleSource:
         return Example(
             image=scene.observation.image,
             parts=envs.label_parts(scene),
+            target=envs.mark_target(scene),
             instruction=scene.instruction,
             plan=reference.to_plan(),
         )
@@ -104,6 +107,7 @@ def mirror_example(example: Example) -> Example:
     return Example(
         image=np.ascontiguousarray(example.image[:, ::-1]),
         parts=np.ascontiguousarray(example.parts[:, ::-1]),
+        target=np.ascontiguousarray(example.target[:, ::-1]),
         instruction=_swap_sides(example.instruction),
         plan=replace(
             plan,
@@ -187,7 +191,7 @@ class Collator:
             input_ids[row, :end] = torch.tensor(prompt + answer)
             labels[row, len(prompt) - 1 : end - 1] = torch.tensor(answer)
         cells = np.stack([self._cut(e.parts) for e in examples])
-        cues = np.stack([self._cut(_mark_target(e)) for e in examples])
+        cues = np.stack([self._cut(e.target) for e in examples])
         return Batch(
             input_ids=input_ids,
             labels=labels,
@@ -211,7 +215,7 @@ class Collator:
         prompt = Prompt(image=example.image, instruction=example.instruction)
         return self.encode_prompt(prompt), answer
 
-    def _cut(self, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _cut(self, classes: NDArray) -> NDArray:
         """Cuts [H, W] classes into [tokens, S * S], one row an image token."""
         half = self.stride // 2
         points = classes[half :: self.stride, half :: self.stride]
@@ -219,19 +223,6 @@ class Collator:
         inner = points.shape[0] // side
         cut = points.reshape(side, inner, side, inner).swapaxes(1, 2)
         return cut.reshape(side * side, inner * inner)
-
-
-def _mark_target(example: Example) -> NDArray[np.uint8]:
-    """Returns [H, W] ones on the labelled pixels inside the answer's box."""
-    height, width = example.parts.shape
-    x1, y1, x2, y2 = example.plan.box
-    rows = slice(int(y1 * height), int(np.ceil(y2 * height)))
-    columns = slice(int(x1 * width), int(np.ceil(x2 * width)))
-    marked = np.zeros_like(example.parts)
-    inside = example.parts[rows, columns]
-    if inside.size:
-        marked[rows, columns] = inside == inside.max()
-    return marked
 
 
 def _swap_sides(text: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from policy.optimizer import is_layer_matrix
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SFTConfig:
@@ -82,7 +84,7 @@ def build_optimizers(
     for name, parameter in student.named_parameters():
         if parameter.ndim != 2:
             plain.append(parameter)
-        elif ".layers." in name or ".blocks." in name:
+        elif is_layer_matrix(name, parameter):
             matrices.append(parameter)
         else:
             others.append(parameter)

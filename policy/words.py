@@ -31,7 +31,8 @@ triangle wall wheel
 beige black blue brown colour color coloured colored cyan dark gold golden gray
 green grey light lime magenta maroon navy olive orange pale pink purple red silver
 teal turquoise violet white yellow
-big large little narrow short tall thick thin wide empty full heavy new old
+big large little narrow short shortest tall tallest thick thin wide empty full heavy
+new old
 one two three four five six seven eight nine ten
 """
 

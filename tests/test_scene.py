@@ -9,7 +9,7 @@ import pytest
 import envs
 from envs import registry
 from envs.factors import AXES, Factors
-from envs.scene import label_parts, make_scene, sample_scene
+from envs.scene import label_parts, make_scene, mark_target, sample_scene
 from envs.scenes.pick_mug import COLOURS, HELD_OUT_COLOURS
 
 
@@ -30,7 +30,8 @@ def test_seeds_and_splits_give_different_scenes():
 
 def test_the_handle_is_at_least_fifteen_pixels_wide_in_nine_scenes_of_ten():
     scenes = [sample_scene("pick_mug", "train", seed) for seed in range(60)]
-    boxes = np.array([scene.reference.box for scene in scenes if scene])
+    asked = [s for s in scenes if s and s.goal.part.endswith("handle")]
+    boxes = np.array([scene.reference.box for scene in asked])
     width = (boxes[:, 2] - boxes[:, 0]) * 224
     assert np.mean(width >= 15) >= 0.9
 
@@ -45,12 +46,14 @@ def test_the_reference_box_is_tight_around_the_parts_visible_pixels():
     )
 
 
-def test_part_labels_mark_every_handle_and_mug():
+def test_part_labels_mark_every_mug_and_its_parts():
     scene = make_scene("pick_mug", seed=5)
     labels = label_parts(scene)
     assert labels.shape == scene.observation.image.shape[:2]
-    assert set(np.unique(labels)) == {0, 1, 2}
-    assert scene.part_classes == ("mug", "handle")
+    assert set(np.unique(labels)) == {0, 1, 2, 3}
+    assert scene.part_classes == ("mug", "handle", "rim")
+    asked = scene.part_classes.index(scene.goal.part.split("/")[1]) + 1
+    assert set(labels[mark_target(scene)]) == {asked}
 
 
 def test_held_out_colours_and_words_appear_only_out_of_distribution():

@@ -17,7 +17,7 @@ from policy.checkpoint import build_learner, load_checkpoint, save_checkpoint
 from policy.clock import Clock
 from policy.credit import build_batch
 from policy.evaluate import choose_seeds
-from policy.grpo_config import GRPOConfig, LearningRates
+from policy.grpo_config import OPTIMIZERS, GRPOConfig, LearningRates
 from policy.optimizer import build_optimizer, set_rates
 from policy.progress import Screen
 from policy.rollout import Group, RolloutConfig, collect, describe
@@ -115,15 +115,19 @@ def test_a_killed_run_resumes_as_if_undisturbed(undisturbed, tmp_path: Path) -> 
     assert (path / name).read_bytes() == (undisturbed.path / name).read_bytes()
 
 
-def test_a_checkpoint_restores_weights_average_and_optimizer(tmp_path: Path) -> None:
-    learner = build_learner(policy.load("tiny", device="cpu"), GRPOConfig())
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_checkpoint_restores_weights_average_and_optimizer(
+    tmp_path: Path, kind: str
+) -> None:
+    config = GRPOConfig(optimizer=kind)
+    learner = build_learner(policy.load("tiny", device="cpu"), config)
     torch.manual_seed(0)
     for _, parameter in list_trainable(learner.vlm):
         parameter.grad = torch.randn_like(parameter)
     learner.optimizer.step()
     learner.average.update(learner.vlm)
     save_checkpoint(learner, tmp_path, 7)
-    other = build_learner(policy.load("tiny", device="cpu"), GRPOConfig())
+    other = build_learner(policy.load("tiny", device="cpu"), config)
     assert load_checkpoint(other, tmp_path) == 7
     for (name, a), (_, b) in zip(
         list_trainable(learner.vlm), list_trainable(other.vlm), strict=True
@@ -179,8 +183,10 @@ def test_each_part_of_an_answer_gets_its_own_advantage_on_its_own_tokens() -> No
             assert not any(c.isalpha() for c in credited)
 
 
-def test_rates_grow_stay_and_fall_for_each_group_of_parameters() -> None:
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_rates_grow_stay_and_fall_for_each_group_of_parameters(kind: str) -> None:
     config = GRPOConfig(
+        optimizer=kind,
         warmup_steps=2,
         cooldown=0.5,
         learning_rate=LearningRates(tower=0.0, language=1.0, embeddings=0.1),
@@ -192,8 +198,10 @@ def test_rates_grow_stay_and_fall_for_each_group_of_parameters() -> None:
     rates = {"tower": [], "language": [], "embeddings": []}
     for step in range(1, 9):
         set_rates(optimizer, config, step, 8)
-        for group in optimizer.param_groups:
-            rates[group["name"]].append(group["lr"])
+        for name, row in rates.items():
+            groups = [g["lr"] for g in optimizer.param_groups if g["name"] == name]
+            assert len(set(groups)) == 1
+            row.append(groups[0])
     assert rates["language"] == [0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25]
     assert rates["embeddings"] == pytest.approx([r / 10 for r in rates["language"]])
     assert not any(rates["tower"])

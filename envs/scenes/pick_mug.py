@@ -1,13 +1,17 @@
-"""Pick up the named mug by its handle, past other mugs and clutter."""
+"""Pick up the named mug by its handle or its rim, past other mugs and clutter."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from envs import objects
+from envs.arm import MAX_OPENING
 from envs.factors import Factors
+from envs.naming import list_names
 from envs.objects import Circle, MugShape
 from envs.predicates import Execution, held_by, rise, tilt, toppled
 from envs.records import Outcome
@@ -18,77 +22,81 @@ from envs.world import Placement
 COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
 HELD_OUT_COLOURS = ("orange", "pink", "cyan", "black")
 WORDINGS = (
-    "pick up the {} mug by its handle",
-    "lift the {} mug by the handle",
-    "grab the handle of the {} mug and lift it",
-    "raise the {} mug, holding its handle",
+    "pick up the {} mug by its {}",
+    "lift the {} mug by the {}",
+    "grab the {1} of the {0} mug and lift it",
+    "raise the {} mug, holding its {}",
 )
 HELD_OUT_WORDINGS = (
-    "take the handle of the {} mug and hold it up",
-    "by the handle, bring the {} mug up",
+    "take the {1} of the {0} mug and hold it up",
+    "by the {1}, bring the {0} mug up",
 )
-LIFT = 0.12  # m, the expert's: half as much again as asked
+PARTS = {"handle": 0.65, "rim": 0.35}  # how often each is asked for
+COUNTS = (0.10, 0.40, 0.35, 0.15)  # how often there are 1, 2, 3 or 4 mugs
+ALIKE = 0.5  # how often several mugs have one colour, and a place or size names one
 NEEDED_LIFT = 0.08  # m
+LIFTS = (0.086, 0.106)  # m: those who show the task lift a little more than is asked
 UPRIGHT = np.deg2rad(37)  # a full mug would not spill much sooner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mug:
+    shape: MugShape
+    x: float
+    y: float
+    yaw: float
 
 
 @register_scene("pick_mug")
 class PickMug:
-    """Success: the named mug is up, upright and held by its handle, nothing else fell.
+    """Success: the named mug is up, upright, held by the named part; nothing else fell.
 
     The camera sees every handle more or less from the side.
     """
 
     lift_rule = "vertical"
-    part_classes = ("mug", "handle")
+    part_classes = ("mug", "handle", "rim")
 
     def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
-        """Adds one to three mugs and up to four other objects; names one mug."""
+        """Adds one to four mugs and up to four other objects; names one mug."""
         place = Placement(factors.rng)
-        mugs = self._add_mugs(spec, factors, place)
+        mugs = _place_mugs(factors, place)
+        target, adjective, colours = _name_one(mugs, factors)
+        for i, (mug, colour) in enumerate(zip(mugs, colours, strict=True)):
+            body = objects.add_free_body(spec, f"mug{i}", mug.x, mug.y, mug.yaw)
+            objects.add_mug(body, mug.shape, _shade(factors, colour))
         clutter = _add_distractors(spec, factors, place)
-        colours = list(mugs)
-        target = colours[factors.integer("target", (0, len(mugs) - 1), (0, 0))]
+        part = str(factors.rng.choice(list(PARTS), p=list(PARTS.values())))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        others = [mugs[colour] for colour in colours if colour != target]
+        others = [f"mug{i}" for i in range(len(mugs)) if i != target]
+        elsewhere = [f"mug{target}/{p}" for p in PARTS if p != part]
         return Goal(
-            instruction=wording.format(target),
-            target=mugs[target],
-            part=f"{mugs[target]}/handle",
-            candidates=tuple(f"{mug}/handle" for mug in others),
+            instruction=wording.format(adjective, part),
+            target=f"mug{target}",
+            part=f"mug{target}/{part}",
+            candidates=(*(f"{mug}/{part}" for mug in others), *elsewhere),
             bystanders=(*others, *clutter),
-            thought=f"{target} mug, handle",
+            thought=f"{adjective} mug, {part}",
         )
 
-    def _add_mugs(
-        self, spec: mujoco.MjSpec, factors: Factors, place: Placement
-    ) -> dict[str, str]:
-        count = int(factors.rng.choice((1, 2, 3), p=(0.25, 0.45, 0.30)))
-        mugs: dict[str, str] = {}
-        for colour in factors.sample("colour", count, COLOURS, HELD_OUT_COLOURS):
-            shape, name = _sample_mug(factors), f"mug{len(mugs)}"
-            yaw = _sample_handle_yaw(factors)
-            spot = place.place(shape.footprint(), yaw)
-            if spot is None:  # the table is full: one mug less
-                continue
-            body = objects.add_free_body(spec, name, *spot, yaw)
-            objects.add_mug(body, shape, _shade(factors, colour))
-            mugs[colour] = name
-        return mugs
-
     def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal: 1 mug, 2 handle."""
-        if not part.startswith("mug"):
+        """Class of a part for the tower's training signal."""
+        thing, _, name = part.partition("/")
+        if not thing.startswith("mug"):
             return 0
-        return 2 if part.endswith("/handle") else 1
+        return 1 + self.part_classes.index(name if name in PARTS else "mug")
 
     def expert(
-        self, model: mujoco.MjModel, data: mujoco.MjData, part: str
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        part: str,
+        rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """[3, 3] world path: the middle of the handle, then straight up."""
-        geoms = np.flatnonzero(model.geom_bodyid == model.body(part).id)
-        grasp = data.geom_xpos[geoms].mean(axis=0)
-        return grasp + np.array([[0, 0, 0], [0, 0, LIFT / 2], [0, 0, LIFT]])
+        """[3, 3] world path: a place to hold the part, then straight up."""
+        find = _middle_of_handle if part.endswith("handle") else _free_place_on_rim
+        lift = rng.uniform(*LIFTS)
+        return find(model, data, part, rng) + np.outer([0, 0.5, 1], [0, 0, lift])
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads the settled state; the first reason that applies is given."""
@@ -109,6 +117,57 @@ class PickMug:
             grasped=held,
             progress=float(np.clip(lifted / NEEDED_LIFT, 0, 1)),
         )
+
+
+def _middle_of_handle(
+    model: mujoco.MjModel, data: mujoco.MjData, part: str, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    geoms = np.flatnonzero(model.geom_bodyid == model.body(part).id)
+    return data.geom_xpos[geoms].mean(axis=0)
+
+
+def _free_place_on_rim(
+    model: mujoco.MjModel, data: mujoco.MjData, part: str, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """One of the places on the rim with room for a finger outside the mug.
+
+    Everything else that could be in the way is a visible geom of another part.
+    """
+    own = model.geom_bodyid == model.body(part).id
+    places = data.geom_xpos[own]
+    centre = places.mean(axis=0)
+    outward = (places - centre) / np.linalg.norm(places - centre, axis=1, keepdims=True)
+    finger = (places + 0.5 * MAX_OPENING * outward)[:, :2]
+    wall = model.geom_bodyid == model.body(part.replace("rim", "wall")).id
+    bulk = ~own & ~wall & (model.geom_contype == objects.OBJECT_GROUP)
+    gap = np.linalg.norm(finger[:, None] - data.geom_xpos[bulk, :2], axis=2)
+    room = (gap - model.geom_rbound[bulk]).min(axis=1)
+    free = np.flatnonzero(room > 0.015)
+    place = rng.choice(free) if len(free) else np.argmax(room)
+    return places[place] + (0, 0, model.geom_size[own][0, 2])
+
+
+def _place_mugs(factors: Factors, place: Placement) -> list[_Mug]:
+    mugs: list[_Mug] = []
+    for _ in range(factors.rng.choice(len(COUNTS), p=COUNTS) + 1):
+        shape, yaw = _sample_mug(factors), _sample_handle_yaw(factors)
+        spot = place.place(shape.footprint(), yaw)
+        if spot is not None:  # else the table is full: one mug less
+            mugs.append(_Mug(shape=shape, x=spot[0], y=spot[1], yaw=yaw))
+    return mugs
+
+
+def _name_one(mugs: list[_Mug], factors: Factors) -> tuple[int, str, list[str]]:
+    """The mug that is asked for, what it is called, and the colours of all."""
+    colours: list[str] = factors.sample(
+        "colour", len(mugs), COLOURS, HELD_OUT_COLOURS
+    )
+    names = list_names(np.array([(m.x, m.y, m.shape.height) for m in mugs]))
+    if names and factors.rng.random() < ALIKE:
+        word, target = names[factors.rng.integers(len(names))]
+        return target, f"{word} {colours[0]}", colours[:1] * len(mugs)
+    target = factors.integer("target", (0, len(mugs) - 1), (0, 0))
+    return target, colours[target], colours
 
 
 def _sample_mug(factors: Factors) -> MugShape:
