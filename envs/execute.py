@@ -107,9 +107,10 @@ def _execute(scene: Scene, plans: list[Plan], threads: int) -> list[Outcome]:
 
 def prepare(scene: Scene, plans: list[Plan]) -> list[Motion | Outcome]:
     """Returns the plans' motions, or the outcome of those that cannot be executed."""
-    camera, rule = scene.observation.camera, scene.task.lift_rule
-    lifted = lift(scene.model, scene.data, camera, plans, rule)
-    motions = iter(plan_motions([w for w in lifted if isinstance(w, Waypoints)]))
+    camera, skill = scene.observation.camera, scene.task.skill
+    lifted = lift(scene.model, scene.data, camera, plans, skill)
+    reached = [item for item in lifted if isinstance(item, Waypoints)]
+    motions = iter(plan_motions(reached, skill))
     unreachable = Outcome(success=False, reason="unreachable")
     return [
         item if isinstance(item, Outcome) else next(motions) or unreachable

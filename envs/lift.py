@@ -1,10 +1,10 @@
-"""From a plan in the image to a grasp and a path in the world.
+"""From a plan in the image to a path of the hand in the world, and back.
 
 Everything comes from rays through pixels, as a calibrated depth camera would give it;
 nothing here asks the simulator what an object is. The first waypoint finds the contact
-point; the visible surface inside the box and near the contact gives the grasp: its
-centre, with the fingers closing across its narrow side. The other waypoints carry the
-hand on.
+point on the visible surface inside the box. A hand that grips goes to the centre of the
+surface near the contact and closes across its narrow side; a hand that pushes starts
+behind the surface, seen along the path. The other waypoints carry the hand on.
 """
 
 from __future__ import annotations
@@ -15,17 +15,24 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import arm
-from envs.camera import intersect_plane, rays
+from envs.camera import intersect_plane, project, rays
 from envs.kinematics import nearest_yaw
 from envs.records import Camera, Outcome, Plan, Waypoints
+from envs.skills import Skill
 
 GRID = 20  # rays along each side of the box: one each 1 to 2 pixels of a handle
 TABLE_MARGIN = 0.006  # m: what is lower counts as table
 REACH = 0.02  # m, spread of the weight around the contact point: 1.8 to 2.2 cm gave
 # the best turn of the hand (median error 3 degrees) over 120 mugs
+UPPER = 0.008  # m below the highest point near the contact: the upper surface
+DEPTH = 0.015  # m of the tool's centre below it, or half way to the table
+CLEARANCE = 0.012  # m between each open finger and the side of what it will grip
+SQUARE = 0.5  # ratio of spreads above which a surface has no narrow side
 LOWEST_TOOL = 0.015  # m: the fingertips end 1 cm below the tool's centre
-NEAREST, FARTHEST = 0.25, 0.85  # m: path points beyond the arm's reach are unreachable
+SET_DOWN = 0.004  # m above the surface at which an object is let go
+HAND_WIDTH = 0.025  # m to each side of a push in which a surface is met
+TIP = 0.01  # m from the tool's centre to the end of the fingers
+FINGER, STANDOFF = 0.012, 0.02  # m: half a finger's thickness; where a push comes down
 UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -34,7 +41,7 @@ def lift(
     data: mujoco.MjData,
     camera: Camera,
     plans: Sequence[Plan],
-    rule: str,
+    skill: Skill,
 ) -> list[Waypoints | Outcome]:
     """Lifts plans into the world.
 
@@ -43,7 +50,7 @@ def lift(
         data: Its state, kinematics computed.
         camera: The camera that took the policy's image.
         plans: G plans in image units.
-        rule: A task's `lift_rule` for 2D waypoints.
+        skill: The task's skill.
 
     Returns:
         G times the waypoints, or the outcome of a plan that cannot be executed, with
@@ -51,9 +58,38 @@ def lift(
     """
     surfaces = _surfaces_in_boxes(model, data, camera, [plan.box for plan in plans])
     return [
-        _lift_one(model, data, camera, plan, rule, surface)
+        _lift_one(model, data, camera, plan, skill, surface)
         for plan, surface in zip(plans, surfaces, strict=True)
     ]
+
+
+def flatten(
+    camera: Camera, path: NDArray[np.float64], skill: Skill
+) -> NDArray[np.float64]:
+    """[K, 2] image points that `lift` turns into a [K, 3] world path.
+
+    The last point of an arc is shown where the held object will stand, not the hand.
+    """
+    shown = path.copy()
+    if skill.plane == "arc":
+        shown[-1, 2] -= _carried_height(path[0])
+    return project(camera, shown)
+
+
+def carry(
+    start: NDArray[np.float64], surface: NDArray[np.float64], height: float
+) -> NDArray[np.float64]:
+    """[3, 3] path of the hand that sets what it holds down on a surface.
+
+    Args:
+        start: [3] where the hand grips.
+        surface: [3] where the object, which stands on the table, is to stand.
+        height: Of the hand half way [m].
+    """
+    end = surface + np.array([0, 0, _carried_height(start)])
+    top = (start + end) / 2
+    top[2] = height
+    return np.array([start, top, end])
 
 
 def _lift_one(
@@ -61,17 +97,26 @@ def _lift_one(
     data: mujoco.MjData,
     camera: Camera,
     plan: Plan,
-    rule: str,
+    skill: Skill,
     surface: NDArray[np.float64],
 ) -> Waypoints | Outcome:
     if len(surface) == 0:
         return Outcome(success=False, reason="nothing_in_box")
-    grasp, yaw = _fit_grasp(surface, _contact(surface, camera, plan.waypoints[0]))
-    path = _lift_path(model, data, camera, plan, rule, grasp)
+    contact = _contact(surface, camera, plan.waypoints[0])
+    start, yaw, opening = contact, np.pi / 2, skill.opening
+    if skill.grips:
+        start, yaw, opening = _fit_grasp(surface, contact)
+    path = _lift_path(model, data, camera, plan, skill, start)
     if not np.isfinite(path).all():
         return Outcome(success=False, reason="off_the_scene")
+    if not skill.grips and skill.plane == "level":
+        path, yaw = _go_behind(path, surface)
+    elif not skill.grips:
+        path[:, 2] += TIP
     path[:, 2] = np.maximum(path[:, 2], LOWEST_TOOL)
-    return Waypoints(position_world=path, yaw_rad=yaw, opening=arm.MAX_OPENING)
+    return Waypoints(
+        position_world=path, yaw_rad=yaw, opening=min(opening, skill.opening)
+    )
 
 
 def cast(
@@ -119,19 +164,61 @@ def _contact(
 
 def _fit_grasp(
     surface: NDArray[np.float64], contact: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Centre of the surface near the contact and the direction of its narrow side.
+) -> tuple[NDArray[np.float64], float, float]:
+    """Where a hand from above grips what is near the contact, its turn and opening.
 
-    The weight falls off smoothly, so that a pixel more or less in the box moves the
-    hand a little and never turns it.
+    Only the upper surface counts: what is seen of the near side would draw the hand
+    towards the camera. The weight falls off smoothly, so that a pixel more or less in
+    the box moves the hand a little.
     """
     weight = np.exp(-0.5 * ((surface - contact) ** 2).sum(axis=1) / REACH**2)
-    weight /= weight.sum()
-    centre = weight @ surface
-    flat = surface[:, :2] - centre[:2]
-    _, axes = np.linalg.eigh((flat * weight[:, None]).T @ flat)
-    narrow = axes[:, 0]
-    return centre, nearest_yaw(float(np.arctan2(narrow[1], narrow[0])))
+    top = _find_quantile(surface[:, 2], weight, 0.8)
+    upper = (weight > 0.1) & (np.abs(surface[:, 2] - top) < UPPER)
+    share = weight[upper] / weight[upper].sum()
+    centre = share @ surface[upper, :2]
+    offset = surface[upper, :2] - centre
+    angle = _find_narrow_side(offset, share)
+    width = np.ptp(offset @ (np.cos(angle), np.sin(angle)))
+    grasp = np.array([*centre, top - min(DEPTH, top / 2)])
+    return grasp, nearest_yaw(angle), width + 2 * CLEARANCE
+
+
+def _find_quantile(
+    values: NDArray[np.float64], weight: NDArray[np.float64], share: float
+) -> float:
+    """The value below which a share of the weight lies."""
+    order = np.argsort(values)
+    below = np.cumsum(weight[order])
+    return float(values[order[np.searchsorted(below, share * below[-1])]])
+
+
+def _find_narrow_side(offset: NDArray[np.float64], share: NDArray[np.float64]) -> float:
+    """Direction [rad] across the narrow side of [N, 2] points with weights."""
+    spread, axes = np.linalg.eigh((offset * share[:, None]).T @ offset)
+    if spread[0] < SQUARE * spread[1]:
+        return float(np.arctan2(axes[1, 0], axes[0, 0]))
+    # As wide as long: across the faces of a block, not across its corners.
+    angle = np.arange(0, np.pi, np.pi / 36)
+    across = offset @ np.stack([np.cos(angle), np.sin(angle)])
+    return float(angle[np.argmin(np.ptp(across, axis=0))])
+
+
+def _go_behind(
+    path: NDArray[np.float64], surface: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """The hand's path that takes the contact along a given one, and the hand's turn.
+
+    The hand comes down behind the surface, meets it half way up, and pushes.
+    """
+    way = path[-1, :2] - path[0, :2]
+    way /= max(np.linalg.norm(way), 1e-6)
+    offset = surface[:, :2] - path[0, :2]
+    beside = np.abs(offset @ (-way[1], way[0])) < HAND_WIDTH
+    back = min((offset[beside] @ way).min(initial=0.0), 0.0) - FINGER
+    hand = path + np.array([*(back * way), 0])
+    hand[:, 2] = 0.5 * surface[:, 2].max()
+    start = hand[:1] - np.array([*(STANDOFF * way), 0])
+    return np.vstack([start, hand[1:]]), nearest_yaw(float(np.arctan2(way[0], -way[1])))
 
 
 def _lift_path(
@@ -139,10 +226,10 @@ def _lift_path(
     data: mujoco.MjData,
     camera: Camera,
     plan: Plan,
-    rule: str,
-    grasp: NDArray[np.float64],
+    skill: Skill,
+    start: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """[K, 3] tool path: the grasp, then the lifted waypoints."""
+    """[K, 3] path: the start, then the lifted waypoints."""
     rest = np.array(plan.waypoints[1:])
     point = rest[:, :2]
     if rest.shape[1] == 3:
@@ -151,8 +238,40 @@ def _lift_path(
             intersect_plane(camera, point[i : i + 1], height * UP, UP)[0]
             for i, height in enumerate(rest[:, 2])
         ]
-        return np.array([grasp, *points])
-    if rule == "vertical":
-        facing = camera.T_world_camera[:3, 2] * (1, 1, 0)
-        return np.vstack([grasp, intersect_plane(camera, point, grasp, facing)])
-    return np.vstack([grasp, cast(model, data, camera, point)])
+        return np.array([start, *points])
+    if skill.plane == "arc":
+        end = cast(model, data, camera, point[-1:])[0]
+        end[2] += _carried_height(start)
+        return np.vstack([start, _lift_arc(camera, point[:-1], start, end), end])
+    normal = UP
+    if skill.plane == "upright":
+        normal = camera.T_world_camera[:3, 2] * (1, 1, 0)
+    # The hand moves as the path does, wherever exactly on the part it holds.
+    shown = np.array(plan.waypoints)
+    lifted = intersect_plane(camera, shown, start, normal)
+    return start + lifted - lifted[0]
+
+
+def _carried_height(grasp: NDArray[np.float64]) -> float:
+    """How high the hand is above where the held object is set down."""
+    return grasp[2] + SET_DOWN
+
+
+def _lift_arc(
+    camera: Camera,
+    point: NDArray[np.float64],
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """[K, 3] points on the rays, nearest to the vertical lines along the way.
+
+    An image does not show how far along a point in the air is; its place in the list
+    does, as if the points were evenly spaced.
+    """
+    share = np.arange(1, len(point) + 1) / (len(point) + 1)
+    foot = (start + share[:, None] * (end - start))[:, :2]
+    direction = rays(camera, point)
+    origin = camera.T_world_camera[:3, 3]
+    flat = direction[:, :2]
+    distance = ((foot - origin[:2]) * flat).sum(axis=1) / (flat**2).sum(axis=1)
+    return origin + distance[:, None] * direction

@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from envs import kinematics
 from envs.records import Waypoints
+from envs.skills import Skill
 from envs.world import TIME_STEP
 
 APPROACH = 0.07  # m above the grasp where the simulated part of a plan starts
-DESCENT_S, CLOSE_S, SETTLE_S = 0.40, 0.28, 0.30
+WITHDRAWAL = 0.08  # m above the end of a path, where a hand that lets go rises to
+DESCENT_S, CLOSE_S, OPEN_S, WITHDRAWAL_S, SETTLE_S = 0.40, 0.28, 0.20, 0.25, 0.30
 TOOL_SPEED = 0.25  # m/s along the path
 SLOWEST_S, QUANTUM_S = 0.3, 0.1  # path times are rounded up to the quantum
 LONGEST_M = 1.2  # longer paths are refused: no arm of this size needs them
 PIECE = 0.04  # m between inverse kinematics targets: 0.7 mm off a straight line
+RESTING = 0.0  # m, target of the half opening from which a hand lets go
 SQUEEZE = -0.01  # m, target of the half opening: presses with about 25 N a finger
 
 
@@ -35,20 +38,22 @@ class Motion:
     smoothness: float
 
 
-def plan_motions(batch: list[Waypoints]) -> list[Motion | None]:
+def plan_motions(batch: list[Waypoints], skill: Skill) -> list[Motion | None]:
     """Joint-space motions; None where a target is out of the arm's reach.
 
     All targets of all plans are solved in one batch.
     """
     if not batch:
         return []
-    paths = [_subdivide(waypoints) for waypoints in batch]
+    paths = [_list_targets(waypoints, skill) for waypoints in batch]
     counts = [len(path) for path in paths]
     yaw = np.repeat([waypoints.yaw_rad for waypoints in batch], counts)
     q, reached = kinematics.solve(np.concatenate(paths), yaw)
     ends = np.cumsum(counts)
     return [
-        _motion(q[end - n : end], waypoints) if reached[end - n : end].all() else None
+        _motion(q[end - n : end], waypoints, skill)
+        if reached[end - n : end].all()
+        else None
         for end, n, waypoints in zip(ends, counts, batch, strict=True)
     ]
 
@@ -68,16 +73,27 @@ def score_smoothness(position_world: NDArray[np.float64]) -> float:
     return float(np.clip((1 + cosine) / 2, 0, 1).mean())
 
 
-def _subdivide(waypoints: Waypoints) -> NDArray[np.float64]:
-    """[N, 3] targets: above the grasp, the grasp, then the path in short pieces."""
-    path = waypoints.position_world
+def _list_targets(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
+    """[N, 3] targets: above the start, the path in short pieces, above the end."""
+    path = _tool_path(waypoints, skill)
     above = path[0] + (0, 0, APPROACH)
     middle = path[0] + (0, 0, APPROACH / 2)
     length = _arc_length(path)
     pieces = max(2, int(np.ceil(min(length[-1], LONGEST_M) / PIECE)) + 1)
     at = np.linspace(0, length[-1], pieces)
     fine = np.stack([np.interp(at, length, path[:, i]) for i in range(3)], axis=1)
-    return np.vstack([above, middle, fine])
+    leave = path[-1:] + np.array([0, 0, WITHDRAWAL])
+    return np.vstack([above, middle, fine, *([leave] if skill.withdraws else [])])
+
+
+def _tool_path(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
+    """[K, 3] path; what is carried leaves its place and reaches the next vertically."""
+    path = waypoints.position_world
+    if not skill.releases:
+        return path
+    up, down = path[0].copy(), path[-1].copy()
+    up[2], down[2] = max(path[0, 2], path[1, 2]), max(path[-1, 2], path[-2, 2])
+    return np.vstack([path[0], up, path[1:-1], down, path[-1]])
 
 
 def _arc_length(path: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -86,27 +102,45 @@ def _arc_length(path: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
-def _motion(q: NDArray[np.float64], waypoints: Waypoints) -> Motion | None:
-    length = _arc_length(waypoints.position_world)[-1]
+def _motion(
+    q: NDArray[np.float64], waypoints: Waypoints, skill: Skill
+) -> Motion | None:
+    length = _arc_length(_tool_path(waypoints, skill))[-1]
     if length > LONGEST_M:
         return None
     path_s = max(SLOWEST_S, np.ceil(length / TOOL_SPEED / QUANTUM_S) * QUANTUM_S)
     half = waypoints.opening / 2
-    descent = _ease(q[:3], DESCENT_S)
-    close = np.repeat(q[2:3], _steps(CLOSE_S), axis=0)
-    follow = _ease(q[2:], path_s)
-    settle = np.repeat(q[-1:], _steps(SETTLE_S), axis=0)
-    joints = np.concatenate([descent, close, follow, settle])
-    # The fingers close at an even speed. Left to the motor alone they slam shut: they
-    # then knocked handles away, and verdicts depended on the time step.
-    grip = np.full((len(joints), 1), SQUEEZE)
-    grip[: len(descent)] = half
-    grip[len(descent) :][: len(close), 0] = np.linspace(half, SQUEEZE, len(close))
+    last = -2 if skill.withdraws else -1  # target at which the path ends
+    pieces = [_move(_ease(q[:3], DESCENT_S), half, half)]
+    hold = half
+    if skill.grips:
+        # The fingers close at an even speed. Left to the motor alone they slam shut:
+        # they then knocked handles away, and verdicts depended on the time step.
+        hold = SQUEEZE
+        pieces.append(_move(_stay(q[2], CLOSE_S), half, hold))
+    pieces.append(_move(_ease(q[2 : len(q) + last + 1], path_s), hold, hold))
+    if skill.releases:
+        pieces.append(_move(_stay(q[last], OPEN_S), RESTING, half))
+        hold = half
+    if skill.withdraws:
+        pieces.append(_move(_ease(q[-2:], WITHDRAWAL_S), hold, hold))
+    pieces.append(_move(_stay(q[-1], SETTLE_S), hold, hold))
     return Motion(
         start=np.concatenate([q[0], [half, half]]),
-        control=np.hstack([joints, grip]),
+        control=np.concatenate(pieces),
         smoothness=score_smoothness(waypoints.position_world),
     )
+
+
+def _move(
+    joints: NDArray[np.float64], first: float, last: float
+) -> NDArray[np.float64]:
+    """[T, 8] controls: joints, and half openings that change evenly."""
+    return np.column_stack([joints, np.linspace(first, last, len(joints))])
+
+
+def _stay(q: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
+    return np.repeat(q[None], _steps(duration_s), axis=0)
 
 
 def _steps(duration_s: float) -> int:

@@ -53,3 +53,20 @@ def touches(run: Execution, a: str, b: str) -> bool:
 def held_by(run: Execution, part: str) -> bool:
     """Whether both fingers touch the part at the end."""
     return all(touches(run, finger, part) for finger in FINGERS)
+
+
+def slide(run: Execution, joint: str) -> float:
+    """How far a joint of one degree of freedom moved [m or rad]."""
+    i = run.model.joint(joint).qposadr[0]
+    return float(run.after.qpos[i] - run.before.qpos[i])
+
+
+def distance(data: mujoco.MjData, a: str, b: str) -> float:
+    """Horizontal distance between two bodies' origins [m]."""
+    return float(np.linalg.norm((data.body(a).xpos - data.body(b).xpos)[:2]))
+
+
+def shift(run: Execution, body: str) -> float:
+    """How far a body's origin moved [m]."""
+    i = run.model.body(body).id
+    return float(np.linalg.norm(run.after.xpos[i] - run.before.xpos[i]))

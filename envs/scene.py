@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import arm, render
-from envs.camera import project, read_camera
+from envs.camera import read_camera
 from envs.factors import Factors, scene_rng
+from envs.lift import flatten
 from envs.records import Observation, Reference
 from envs.registry import get_task
 from envs.task import Goal, Task
@@ -131,8 +132,9 @@ def make_reference(scene: Scene, part: str) -> Reference | None:
     if box is None:
         return None
     rng = scene_rng(scene.name, scene.split, scene.seed, DEMONSTRATION)
-    path = scene.task.expert(scene.model, scene.data, part, rng)
-    waypoints = project(scene.observation.camera, path)
+    goal = replace(scene.goal, part=part)
+    path = scene.task.expert(goal, scene.model, scene.data, rng)
+    waypoints = flatten(scene.observation.camera, path, scene.task.skill)
     if (waypoints <= 0).any() or (waypoints >= 1).any():
         return None
     return Reference(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from envs.factors import Factors
 from envs.predicates import Execution
 from envs.records import Outcome
+from envs.skills import Skill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Goal:
         instruction: The words shown to the policy.
         target: Body that the instruction names.
         part: Body of the part to touch; its visible pixels are the affordance.
+        place: Body to which the target is to be brought, "" for none.
         candidates: The same part of other objects: plans for them must fail.
         bystanders: Bodies that must stay as they are.
         thought: What the expert says before its answer.
@@ -32,6 +34,7 @@ class Goal:
     part: str
     candidates: tuple[str, ...] = ()
     bystanders: tuple[str, ...] = ()
+    place: str = ""
     thought: str = ""
 
 
@@ -39,12 +42,11 @@ class Task(Protocol):
     """A kind of scene.
 
     Attributes:
-        lift_rule: How 2D waypoints become 3D: "vertical" (the upright plane through
-            the grasp that faces the camera) or "surface" (what the pixel shows).
+        skill: What the hand does along a path; see `envs.skills`.
         part_classes: Names of the semantic classes 1, 2, ... of `classify`.
     """
 
-    lift_rule: str
+    skill: Skill
     part_classes: tuple[str, ...]
 
     def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
@@ -57,12 +59,12 @@ class Task(Protocol):
 
     def expert(
         self,
+        goal: Goal,
         model: mujoco.MjModel,
         data: mujoco.MjData,
-        part: str,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """[K, 3] world path of the tool that uses the given part.
+        """[K, 3] world path of the tool that uses `goal.part`.
 
         What the task leaves open may be drawn from `rng`, as people differ, too.
         """

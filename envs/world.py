@@ -133,6 +133,10 @@ class Placement:
         self._area = area
         self._taken: list[tuple[float, float, float]] = []
 
+    def block(self, circles: list[tuple[float, float, float]]) -> None:
+        """Takes the room of circles (x, y, radius), free or not."""
+        self._taken += circles
+
     def place(
         self, footprint: tuple[Circle, ...], yaw: float, tries: int = 60
     ) -> tuple[float, float] | None:

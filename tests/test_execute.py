@@ -33,7 +33,7 @@ def expert(scene: Scene, part: str | None = None) -> Plan | None:
 def show_path(scene: Scene) -> np.ndarray:
     """The path behind the scene's reference."""
     rng = scene_rng(scene.name, scene.split, scene.seed, DEMONSTRATION)
-    return scene.task.expert(scene.model, scene.data, scene.goal.part, rng)
+    return scene.task.expert(scene.goal, scene.model, scene.data, rng)
 
 
 def shift(plan: Plan, x: float, y: float) -> Plan:
@@ -112,8 +112,8 @@ def test_a_path_with_heights_lifts_as_the_flat_one_does(scenes):
 
 def test_the_grasp_is_on_the_named_part_and_closes_across_it(scenes):
     for scene in scenes:
-        rule, camera = scene.task.lift_rule, scene.observation.camera
-        [waypoints] = lift(scene.model, scene.data, camera, [expert(scene)], rule)
+        skill, camera = scene.task.skill, scene.observation.camera
+        [waypoints] = lift(scene.model, scene.data, camera, [expert(scene)], skill)
         assert isinstance(waypoints, Waypoints)
         place = show_path(scene)[0]
         assert np.linalg.norm(waypoints.position_world[0] - place) < 0.025
@@ -134,9 +134,9 @@ def test_recorded_frames_end_where_the_outcome_was_judged(scenes):
 
 def test_a_simulation_that_diverges_is_reported_and_spares_the_others(scenes):
     scene = scenes[0]
-    rule, camera = scene.task.lift_rule, scene.observation.camera
-    [waypoints] = lift(scene.model, scene.data, camera, [expert(scene)], rule)
-    good, bad = plan_motions([waypoints, waypoints])
+    skill, camera = scene.task.skill, scene.observation.camera
+    [waypoints] = lift(scene.model, scene.data, camera, [expert(scene)], skill)
+    good, bad = plan_motions([waypoints, waypoints], skill)
     bad.control[50, 0] = np.inf
     bad.start[0] = np.nan
     alone = next(play(scene.model, scene.data, [good]))

@@ -14,6 +14,7 @@ from envs.gym_env import ManipulationEnv
 from envs.gym_registry import make_vec, name_env
 from envs.records import Outcome, ParseFailure, Plan
 from envs.scene import Scene
+from envs.skills import LIFT
 from envs.task import Goal
 
 ID = "graspo/PickMug-v0"
@@ -235,7 +236,7 @@ def test_a_users_scene_becomes_an_environment_when_it_is_registered(monkeypatch)
 class LiftBlock:
     """A scene as a user writes one, without an expert."""
 
-    lift_rule = "vertical"
+    skill = LIFT
     part_classes = ("block",)
 
     def build(self, spec, factors):

@@ -97,9 +97,10 @@ def test_the_reference_stays_what_it_was_before_training(homes, options) -> None
         with vlm.reference():
             reference = score(vlm)
         again = score(vlm)
-    assert torch.equal(reference, before)
-    assert not torch.equal(after, before)
-    assert torch.equal(again, after)
+    # Weights at another address may be summed in another order: 5e-7 was seen.
+    torch.testing.assert_close(reference, before, atol=1e-5, rtol=0)
+    torch.testing.assert_close(again, after, atol=1e-5, rtol=0)
+    assert (after - before).abs().max() > 1e-3
 
 
 def test_no_reference_kept_is_an_error(qwen3: VLM) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 import envs
 from envs import registry
+from envs.clutter import COLOURS, HELD_OUT_COLOURS
 from envs.factors import AXES, Factors
 from envs.scene import label_parts, make_scene, mark_target, sample_scene
-from envs.scenes.pick_mug import COLOURS, HELD_OUT_COLOURS
 
 
 def test_equal_seeds_give_equal_scenes_bit_for_bit():

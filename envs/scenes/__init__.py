@@ -1,5 +1,21 @@
 """The built-in scenes, one file each; importing this package registers them."""
 
-from envs.scenes import pick_mug
+from envs.scenes import (
+    close_drawer,
+    open_drawer,
+    pick_mug,
+    place_in_bowl,
+    press_button,
+    push_to_target,
+    stack_blocks,
+)
 
-__all__ = ["pick_mug"]
+__all__ = [
+    "close_drawer",
+    "open_drawer",
+    "pick_mug",
+    "place_in_bowl",
+    "press_button",
+    "push_to_target",
+    "stack_blocks",
+]

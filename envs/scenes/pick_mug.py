@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from envs import objects
 from envs.arm import MAX_OPENING
+from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.naming import list_names
-from envs.objects import Circle, MugShape
+from envs.objects import MugShape
 from envs.predicates import Execution, held_by, rise, tilt, toppled
 from envs.records import Outcome
 from envs.registry import register_scene
+from envs.skills import LIFT
 from envs.task import Goal
 from envs.world import Placement
 
-COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
-HELD_OUT_COLOURS = ("orange", "pink", "cyan", "black")
 WORDINGS = (
     "pick up the {} mug by its {}",
     "lift the {} mug by the {}",
@@ -54,7 +54,7 @@ class PickMug:
     The camera sees every handle more or less from the side.
     """
 
-    lift_rule = "vertical"
+    skill = LIFT
     part_classes = ("mug", "handle", "rim")
 
     def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
@@ -64,8 +64,8 @@ class PickMug:
         target, adjective, colours = _name_one(mugs, factors)
         for i, (mug, colour) in enumerate(zip(mugs, colours, strict=True)):
             body = objects.add_free_body(spec, f"mug{i}", mug.x, mug.y, mug.yaw)
-            objects.add_mug(body, mug.shape, _shade(factors, colour))
-        clutter = _add_distractors(spec, factors, place)
+            objects.add_mug(body, mug.shape, shade(factors, colour))
+        clutter = add_distractors(spec, factors, place)
         part = str(factors.rng.choice(list(PARTS), p=list(PARTS.values())))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         others = [f"mug{i}" for i in range(len(mugs)) if i != target]
@@ -88,15 +88,15 @@ class PickMug:
 
     def expert(
         self,
+        goal: Goal,
         model: mujoco.MjModel,
         data: mujoco.MjData,
-        part: str,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
         """[3, 3] world path: a place to hold the part, then straight up."""
-        find = _middle_of_handle if part.endswith("handle") else _free_place_on_rim
+        find = _middle_of_handle if goal.part.endswith("handle") else _free_place_on_rim
         lift = rng.uniform(*LIFTS)
-        return find(model, data, part, rng) + np.outer([0, 0.5, 1], [0, 0, lift])
+        return find(model, data, goal.part, rng) + np.outer([0, 0.5, 1], [0, 0, lift])
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads the settled state; the first reason that applies is given."""
@@ -159,9 +159,7 @@ def _place_mugs(factors: Factors, place: Placement) -> list[_Mug]:
 
 def _name_one(mugs: list[_Mug], factors: Factors) -> tuple[int, str, list[str]]:
     """The mug that is asked for, what it is called, and the colours of all."""
-    colours: list[str] = factors.sample(
-        "colour", len(mugs), COLOURS, HELD_OUT_COLOURS
-    )
+    colours = sample_colours(factors, len(mugs))
     names = list_names(np.array([(m.x, m.y, m.shape.height) for m in mugs]))
     if names and factors.rng.random() < ALIKE:
         word, target = names[factors.rng.integers(len(names))]
@@ -191,38 +189,3 @@ def _sample_handle_yaw(factors: Factors) -> float:
     side = factors.rng.choice((-1, 1))
     toward = np.deg2rad(factors.uniform("position", (-20, 55), (55, 65)))
     return float(side * (np.pi / 2 - toward))
-
-
-def _shade(factors: Factors, colour: str) -> objects.Colour:
-    shaded = factors.rng.normal(objects.PALETTE[colour], 0.035)
-    return tuple(np.clip(shaded, 0, 1))
-
-
-def _add_distractors(
-    spec: mujoco.MjSpec, factors: Factors, place: Placement
-) -> list[str]:
-    names: list[str] = []
-    for _ in range(factors.integer("distractors", (0, 4), (3, 5))):
-        kind = factors.choice("distractors", ("block", "can"), ("bowl", "block"))
-        radius = float(factors.rng.uniform(0.016, 0.026))
-        yaw = float(factors.rng.uniform(-np.pi, np.pi))
-        footprint = (Circle(x=0, y=0, radius=1.42 * radius),)
-        spot = place.place(footprint, yaw)
-        if spot is None:
-            continue
-        name = f"other{len(names)}"
-        body = objects.add_free_body(spec, name, *spot, yaw)
-        _add_kind(body, kind, radius, factors)
-        names.append(name)
-    return names
-
-
-def _add_kind(body: object, kind: str, radius: float, factors: Factors) -> None:
-    colour = _shade(factors, factors.choice("colour", COLOURS, HELD_OUT_COLOURS))
-    height = float(factors.rng.uniform(0.025, 0.06))
-    if kind == "block":
-        objects.add_block(body, (radius, radius, height / 2), colour)
-    elif kind == "can":
-        objects.add_can(body, radius, height, colour)
-    else:
-        objects.add_bowl(body, 1.3 * radius, 0.03, colour)

@@ -1,0 +1,108 @@
+"""Colours, and small things on the table: those asked for and those in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from envs import objects
+from envs.factors import Factors, Range
+from envs.objects import Circle
+from envs.world import Placement
+
+COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
+HELD_OUT_COLOURS = ("orange", "pink", "cyan", "black")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingSize:
+    """Ranges of a block's or can's size in metres: train, then held out.
+
+    Attributes:
+        radius: Of a can, half the side of a block.
+        height: Of both.
+    """
+
+    radius: tuple[Range, Range]
+    height: tuple[Range, Range]
+
+
+def shade(factors: Factors, colour: str) -> objects.Colour:
+    """One of the many tints that have a colour's name."""
+    tint = factors.rng.normal(objects.PALETTE[colour], 0.035)
+    return tuple(np.clip(tint, 0, 1))
+
+
+def sample_colours(factors: Factors, count: int) -> list[str]:
+    """Different colours' names."""
+    return factors.sample("colour", count, COLOURS, HELD_OUT_COLOURS)
+
+
+def add_thing(
+    spec: mujoco.MjSpec,
+    factors: Factors,
+    name: str,
+    spot: tuple[float, float],
+    colour: str,
+    size: ThingSize,
+    kinds: tuple[str, ...] = ("block", "can"),
+) -> str:
+    """Adds a movable block or can and returns which of the kinds it is."""
+    kind = factors.choice("shape", kinds, kinds)
+    radius = factors.uniform("shape", *size.radius)
+    height = factors.uniform("shape", *size.height)
+    yaw = float(factors.rng.uniform(-np.pi, np.pi))
+    body = objects.add_free_body(spec, name, *spot, yaw)
+    if kind == "block":
+        half = (radius, radius, height / 2)
+        objects.add_block(body, half, shade(factors, colour))
+    else:
+        objects.add_can(body, radius, height, shade(factors, colour))
+    return kind
+
+
+def add_distractors(
+    spec: mujoco.MjSpec,
+    factors: Factors,
+    place: Placement,
+    train: tuple[int, int] = (0, 4),
+    held_out: tuple[int, int] = (3, 5),
+) -> list[str]:
+    """Adds blocks and cans (bowls and blocks when held out) where there is room.
+
+    Args:
+        spec: The scene.
+        factors: Draws them.
+        place: The table.
+        train: Fewest and most of them.
+        held_out: The same, out of distribution.
+
+    Returns:
+        Names of their bodies.
+    """
+    names: list[str] = []
+    for _ in range(factors.integer("distractors", train, held_out)):
+        kind = factors.choice("distractors", ("block", "can"), ("bowl", "block"))
+        radius = float(factors.rng.uniform(0.016, 0.026))
+        yaw = float(factors.rng.uniform(-np.pi, np.pi))
+        spot = place.place((Circle(x=0, y=0, radius=1.42 * radius),), yaw)
+        if spot is None:
+            continue
+        name = f"other{len(names)}"
+        body = objects.add_free_body(spec, name, *spot, yaw)
+        _add_kind(body, kind, radius, factors)
+        names.append(name)
+    return names
+
+
+def _add_kind(body: object, kind: str, radius: float, factors: Factors) -> None:
+    colour = shade(factors, factors.choice("colour", COLOURS, HELD_OUT_COLOURS))
+    height = float(factors.rng.uniform(0.025, 0.06))
+    if kind == "block":
+        objects.add_block(body, (radius, radius, height / 2), colour)
+    elif kind == "can":
+        objects.add_can(body, radius, height, colour)
+    else:
+        objects.add_bowl(body, 1.3 * radius, 0.03, colour)

@@ -1,0 +1,123 @@
+"""Cabinets whose drawers slide: fixed to the table, their fronts face the camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+
+from envs import objects
+from envs.objects import Colour
+
+PANEL = 0.006  # m, thickness of boards
+GAP = 0.002  # m between moving boards
+STROKE = 0.12  # m that a drawer can be pulled out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CabinetShape:
+    """Size of a cabinet in metres; its drawers stand side by side.
+
+    Attributes:
+        drawers: How many.
+        width: Of one drawer.
+        depth: Of the cabinet, away from the camera.
+        height: Of the cabinet.
+        reach: How far a handle's bar stands out from the front.
+        bar: Thickness of a handle's bar.
+        grip: Length of a handle's bar.
+    """
+
+    drawers: int
+    width: float
+    depth: float
+    height: float
+    reach: float
+    bar: float
+    grip: float
+
+
+def add_cabinet(
+    spec: mujoco.MjSpec,
+    shape: CabinetShape,
+    x: float,
+    y: float,
+    colour: Colour,
+    fronts: list[Colour],
+    opened: list[float],
+) -> None:
+    """Adds the body `cabinet` and drawers `drawer<i>` with parts `<drawer>/handle`.
+
+    Args:
+        spec: The scene.
+        shape: Sizes.
+        x: Of the closed fronts.
+        y: Of the cabinet's middle.
+        colour: Of the boards.
+        fronts: Of each drawer, from left to right in the image.
+        opened: How far each drawer is pulled out [m].
+    """
+    cabinet = spec.worldbody.add_body(name="cabinet", pos=(x, y, 0))
+    _add_boards(cabinet, shape, colour)
+    for i, (front, out) in enumerate(zip(fronts, opened, strict=True)):
+        middle = (i - (shape.drawers - 1) / 2) * (shape.width + PANEL)
+        drawer = cabinet.add_body(name=f"drawer{i}", pos=(out, middle, 0))
+        drawer.add_joint(
+            name=f"drawer{i}",
+            type=mujoco.mjtJoint.mjJNT_SLIDE,
+            axis=(1, 0, 0),
+            range=(-out, STROKE - out),
+            damping=3.0,
+            frictionloss=0.8,
+        )
+        _add_tray(drawer, shape, front)
+        _add_handle(drawer.add_body(name=f"drawer{i}/handle"), shape)
+
+
+def _add_box(
+    body: object,
+    low: tuple[float, float, float],
+    high: tuple[float, float, float],
+    colour: Colour,
+) -> None:
+    """A board between two corners."""
+    (x1, y1, z1), (x2, y2, z2) = low, high
+    objects.add_shape(
+        body,
+        mujoco.mjtGeom.mjGEOM_BOX,
+        size=((x2 - x1) / 2, (y2 - y1) / 2, (z2 - z1) / 2),
+        pos=((x1 + x2) / 2, (y1 + y2) / 2, (z1 + z2) / 2),
+        colour=colour,
+    )
+
+
+def _add_boards(body: object, shape: CabinetShape, colour: Colour) -> None:
+    half = shape.drawers * (shape.width + PANEL) / 2 + PANEL / 2
+    deep, high = -shape.depth, shape.height
+    _add_box(body, (deep, -half, high - PANEL), (0, half, high), colour)
+    _add_box(body, (deep, -half, 0), (deep + PANEL, half, high - PANEL), colour)
+    for i in range(shape.drawers + 1):
+        left = -half + i * (shape.width + PANEL)
+        _add_box(body, (deep, left, 0), (0, left + PANEL, high - PANEL), colour)
+
+
+def _add_tray(body: object, shape: CabinetShape, colour: Colour) -> None:
+    half = shape.width / 2 - GAP
+    deep, top = -shape.depth + PANEL + GAP, shape.height - PANEL - GAP
+    _add_box(body, (-PANEL, -half, 0.004), (0, half, top), colour)
+    _add_box(body, (deep, -half, 0.004), (-PANEL, half, 0.004 + PANEL), colour)
+    wood = (0.55, 0.45, 0.33)
+    for side in (-1, 1):
+        inner, outer = sorted((side * half, side * (half - PANEL)))
+        _add_box(body, (deep, inner, 0.01), (-PANEL, outer, 0.7 * top), wood)
+
+
+def _add_handle(body: object, shape: CabinetShape) -> None:
+    metal = (0.30, 0.31, 0.34)
+    half, reach = shape.grip / 2, shape.reach
+    low = 0.62 * shape.height
+    high = low + shape.bar
+    _add_box(body, (reach - shape.bar, -half, low), (reach, half, high), metal)
+    for side in (-1, 1):
+        inner, outer = sorted((side * half, side * (half - shape.bar)))
+        _add_box(body, (0, inner, low), (reach - shape.bar, outer, high), metal)

@@ -1,0 +1,79 @@
+"""Push the named drawer of a cabinet shut."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.factors import Factors
+from envs.predicates import Execution, slide
+from envs.records import Outcome
+from envs.registry import register_scene
+from envs.scenes.open_drawer import add_named_cabinet
+from envs.skills import PUSH
+from envs.task import Goal
+
+WORDINGS = ("close the {} drawer", "push the {} drawer shut", "shut the {} drawer")
+HELD_OUT_WORDINGS = ("push the {} drawer back in",)
+OPENED = (0.07, 0.10)  # m
+LEFT_OPEN = 0.012  # m: nearer than that counts as shut
+STILL = 0.01  # m that the other drawers may move
+
+
+@register_scene("close_drawer")
+class CloseDrawer:
+    """Success: the named drawer is shut, the others are as open as before."""
+
+    skill = PUSH
+    part_classes = ("drawer", "handle")
+
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+        """Adds a cabinet of two or three open drawers; names one."""
+        count, names = add_named_cabinet(spec, factors, opened=OPENED)
+        target = int(factors.rng.integers(count))
+        others = [i for i in range(count) if i != target]
+        wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
+        name = names[target][factors.rng.integers(len(names[target]))]
+        return Goal(
+            instruction=wording.format(name),
+            target=f"drawer{target}",
+            part=f"drawer{target}/handle",
+            candidates=tuple(f"drawer{i}/handle" for i in others),
+            bystanders=tuple(f"drawer{i}" for i in others),
+            thought=f"{name} drawer, handle",
+        )
+
+    def classify(self, part: str) -> int:
+        """Class of a part for the tower's training signal."""
+        if not part.startswith("drawer"):
+            return 0
+        return 2 if part.endswith("handle") else 1
+
+    def expert(
+        self,
+        goal: Goal,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """[3, 3] world path: the middle of the bar, then straight in."""
+        bar = data.geom_xpos[model.body(goal.part).geomadr[0]]
+        joint = model.joint(goal.part.partition("/")[0])
+        way = data.qpos[joint.qposadr[0]] - joint.range[0]
+        return bar + np.outer([0, 0.5, 1], [-way - 0.01, 0, 0])
+
+    def judge(self, goal: Goal, run: Execution) -> Outcome:
+        """Reads how far the drawers stand open."""
+        joint = run.model.joint(goal.target)
+        way = joint.qposadr[0]
+        left = run.after.qpos[way] - joint.range[0]
+        before = run.before.qpos[way] - joint.range[0]
+        moved = any(abs(slide(run, b)) > STILL for b in goal.bystanders)
+        checks = {"moved_wrong_drawer": moved, "not_closed": left > LEFT_OPEN}
+        reason = next((name for name, failed in checks.items() if failed), "")
+        return Outcome(
+            success=not reason,
+            reason=reason,
+            progress=float(np.clip(1 - left / before, 0, 1)),
+        )

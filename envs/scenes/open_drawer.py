@@ -1,0 +1,118 @@
+"""Pull the named drawer of a cabinet open by its handle."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.clutter import add_distractors, sample_colours, shade
+from envs.factors import Factors
+from envs.furniture import CabinetShape, add_cabinet
+from envs.predicates import Execution, slide
+from envs.records import Outcome
+from envs.registry import register_scene
+from envs.skills import PULL
+from envs.task import Goal
+from envs.world import Placement
+
+WORDINGS = (
+    "open the {} drawer",
+    "pull the {} drawer open",
+    "pull the handle of the {} drawer",
+)
+HELD_OUT_WORDINGS = ("slide the {} drawer out by its handle",)
+NEEDED = 0.06  # m
+PULLS = (0.075, 0.105)  # m: those who show the task pull a little more than is asked
+STILL = 0.01  # m that the other drawers may move
+
+
+@register_scene("open_drawer")
+class OpenDrawer:
+    """Success: the named drawer is open by 6 cm, the others stay closed."""
+
+    skill = PULL
+    part_classes = ("drawer", "handle")
+
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+        """Adds a cabinet of two or three drawers; names one."""
+        count, names = add_named_cabinet(spec, factors, opened=(0.0, 0.0))
+        target = int(factors.rng.integers(count))
+        others = [i for i in range(count) if i != target]
+        wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
+        name = names[target][factors.rng.integers(len(names[target]))]
+        return Goal(
+            instruction=wording.format(name),
+            target=f"drawer{target}",
+            part=f"drawer{target}/handle",
+            candidates=tuple(f"drawer{i}/handle" for i in others),
+            bystanders=tuple(f"drawer{i}" for i in others),
+            thought=f"{name} drawer, handle",
+        )
+
+    def classify(self, part: str) -> int:
+        """Class of a part for the tower's training signal."""
+        if not part.startswith("drawer"):
+            return 0
+        return 2 if part.endswith("handle") else 1
+
+    def expert(
+        self,
+        goal: Goal,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """[3, 3] world path: the middle of the bar, then straight out."""
+        bar = data.geom_xpos[model.body(goal.part).geomadr[0]]
+        return bar + np.outer([0, 0.5, 1], [rng.uniform(*PULLS), 0, 0])
+
+    def judge(self, goal: Goal, run: Execution) -> Outcome:
+        """Reads how far the drawers were pulled."""
+        pulled = slide(run, goal.target)
+        checks = {
+            "opened_wrong_drawer": any(slide(run, b) > STILL for b in goal.bystanders),
+            "not_opened": pulled < NEEDED,
+        }
+        reason = next((name for name, failed in checks.items() if failed), "")
+        return Outcome(
+            success=not reason,
+            reason=reason,
+            progress=float(np.clip(pulled / NEEDED, 0, 1)),
+        )
+
+
+def add_named_cabinet(
+    spec: mujoco.MjSpec, factors: Factors, opened: tuple[float, float]
+) -> tuple[int, list[list[str]]]:
+    """Adds a cabinet, things beside it, and lists what each drawer may be called."""
+    count = int(factors.rng.integers(2, 4))
+    shape = CabinetShape(
+        drawers=count,
+        width=factors.uniform("shape", (0.082, 0.100), (0.074, 0.080)),
+        depth=0.15,
+        height=factors.uniform("shape", (0.075, 0.095), (0.068, 0.074)),
+        reach=factors.uniform("shape", (0.034, 0.042), (0.042, 0.046)),
+        bar=factors.uniform("shape", (0.009, 0.012), (0.012, 0.014)),
+        grip=factors.uniform("shape", (0.045, 0.060), (0.040, 0.045)),
+    )
+    x = factors.uniform("position", (0.44, 0.50), (0.50, 0.52))
+    y = factors.uniform("position", (-0.05, 0.05), (0.05, 0.07))
+    colours = sample_colours(factors, count)
+    out = [float(factors.rng.uniform(*opened)) for _ in range(count)]
+    add_cabinet(
+        spec,
+        shape,
+        x,
+        y,
+        shade(factors, "white"),
+        [shade(factors, colour) for colour in colours],
+        out,
+    )
+    half = count * shape.width / 2
+    place = Placement(factors.rng)
+    front = np.arange(-half, half + 0.05, 0.05)
+    place.block([(x + d, y + float(s), 0.05) for d in (-0.1, 0, 0.1) for s in front])
+    add_distractors(spec, factors, place)
+    sides = ("left", "middle", "right") if count == 3 else ("left", "right")
+    return count, [[c, s] for c, s in zip(colours, sides, strict=True)]

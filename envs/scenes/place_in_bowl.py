@@ -1,0 +1,133 @@
+"""Put the named object into the named bowl."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import objects
+from envs.arm import FINGERS
+from envs.clutter import ThingSize, add_thing, sample_colours, shade
+from envs.factors import Factors
+from envs.lift import carry
+from envs.objects import Circle
+from envs.predicates import Execution, distance, rise, shift, tilt, touches
+from envs.records import Outcome
+from envs.registry import register_scene
+from envs.skills import PLACE
+from envs.task import Goal
+from envs.world import Placement
+
+WORDINGS = (
+    "put the {} {} into the {} bowl",
+    "place the {} {} in the {} bowl",
+    "drop the {} {} into the {} bowl",
+)
+HELD_OUT_WORDINGS = (
+    "let the {2} bowl hold the {0} {1}",
+    "the {} {} goes in the {} bowl",
+)
+SIZE = ThingSize(
+    radius=((0.016, 0.022), (0.014, 0.016)), height=((0.030, 0.050), (0.028, 0.030))
+)
+CARRIED = (0.12, 0.16)  # m above the table, the highest point of an arc
+STILL = 0.02  # m that other things may move
+UPRIGHT = np.deg2rad(30)
+
+
+@register_scene("place_in_bowl")
+class PlaceInBowl:
+    """Success: the named object lies in the named bowl, let go; nothing else moved."""
+
+    skill = PLACE
+    part_classes = ("object", "bowl")
+
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+        """Adds one or two bowls and one to three objects; names one of each."""
+        place = Placement(factors.rng)
+        bowls = _add_bowls(spec, factors, place)
+        things = _add_objects(spec, factors, place)
+        target = int(factors.rng.integers(len(things)))
+        bowl = int(factors.rng.integers(len(bowls)))
+        wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
+        others = tuple(f"object{i}" for i in range(len(things)) if i != target)
+        name = (*things[target], bowls[bowl])
+        return Goal(
+            instruction=wording.format(*name),
+            target=f"object{target}",
+            part=f"object{target}",
+            place=f"bowl{bowl}",
+            candidates=others,
+            bystanders=(*others, *(f"bowl{i}" for i in range(len(bowls)))),
+            thought="{} {} to {} bowl".format(*name),
+        )
+
+    def classify(self, part: str) -> int:
+        """Class of a part for the tower's training signal."""
+        return 1 if part.startswith("object") else 2 * part.startswith("bowl")
+
+    def expert(
+        self,
+        goal: Goal,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """[3, 3] world path: the top of the object, an arc, the bowl's middle."""
+        start = data.geom_xpos[model.body(goal.part).geomadr[0]] * (1, 1, 2)  # its top
+        disc = model.body(goal.place).geomadr[0]
+        surface = data.geom_xpos[disc] + (0, 0, model.geom_size[disc, 1])
+        return carry(start, surface, rng.uniform(*CARRIED))
+
+    def judge(self, goal: Goal, run: Execution) -> Outcome:
+        """Reads where the object lies."""
+        left = distance(run.after, goal.target, goal.place)
+        way = distance(run.before, goal.target, goal.place)
+        bowl = run.model.body(goal.place)
+        radius = run.model.geom_size[bowl.geomadr[0], 0]  # of its bottom
+        moved = any(shift(run, body) > STILL for body in goal.bystanders)
+        tipped = any(tilt(run.after, body) > UPRIGHT for body in goal.bystanders)
+        held = any(touches(run, finger, goal.target) for finger in FINGERS)
+        checks = {
+            "held": held,
+            "missed": shift(run, goal.target) < 0.01,
+            "not_inside": left > radius or rise(run, goal.target) > 0.03,
+            "disturbed_others": moved or tipped,
+        }
+        reason = next((name for name, failed in checks.items() if failed), "")
+        return Outcome(
+            success=not reason,
+            reason=reason,
+            progress=float(np.clip(1 - left / way, 0, 1)),
+        )
+
+
+def _add_bowls(spec: mujoco.MjSpec, factors: Factors, place: Placement) -> list[str]:
+    """Adds one or two bowls and returns their colours."""
+    colours: list[str] = []
+    for colour in sample_colours(factors, int(factors.rng.integers(1, 3))):
+        radius = factors.uniform("shape", (0.062, 0.072), (0.072, 0.078))
+        height = factors.uniform("shape", (0.030, 0.038), (0.026, 0.030))
+        spot = place.place((Circle(x=0, y=0, radius=radius),), 0.0)
+        if spot is not None:
+            name = f"bowl{len(colours)}"
+            body = objects.add_free_body(spec, name, *spot, 0.0)
+            objects.add_bowl(body, radius, height, shade(factors, colour))
+            colours.append(colour)
+    return colours
+
+
+def _add_objects(
+    spec: mujoco.MjSpec, factors: Factors, place: Placement
+) -> list[tuple[str, str]]:
+    """Adds one to three objects and returns the colour and kind of each."""
+    things: list[tuple[str, str]] = []
+    for colour in sample_colours(factors, int(factors.rng.integers(1, 4))):
+        # Room for the open fingers, whichever way they turn.
+        spot = place.place((Circle(x=0, y=0, radius=0.05),), 0.0)
+        if spot is not None:
+            name = f"object{len(things)}"
+            kind = add_thing(spec, factors, name, spot, colour, SIZE)
+            things.append((colour, kind))
+    return things

@@ -1,0 +1,119 @@
+"""Press the named button of a panel, and no other."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import objects
+from envs.clutter import add_distractors, sample_colours, shade
+from envs.factors import Factors
+from envs.predicates import Execution, slide
+from envs.records import Outcome
+from envs.registry import register_scene
+from envs.skills import PRESS
+from envs.task import Goal
+from envs.world import Placement
+
+WORDINGS = ("press the {} button", "push the {} button down", "touch the {} button")
+HELD_OUT_WORDINGS = ("hit the {} button",)
+TRAVEL = 0.016  # m; a pressed button stays down
+NEEDED = 0.009  # m
+PRESSES = (0.012, 0.016)  # m: those who show the task press a little deeper
+LARGEST = 0.003  # m that another button may move
+
+
+@register_scene("press_button")
+class PressButton:
+    """Success: the named button is down by 9 mm, all others are up."""
+
+    skill = PRESS
+    part_classes = ("button",)
+
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+        """Adds a panel of two to four buttons; names one."""
+        count = int(factors.rng.integers(2, 5))
+        colours = sample_colours(factors, count)
+        _add_panel(spec, factors, colours)
+        target = int(factors.rng.integers(count))
+        others = tuple(f"button{i}" for i in range(count) if i != target)
+        wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
+        return Goal(
+            instruction=wording.format(colours[target]),
+            target=f"button{target}",
+            part=f"button{target}",
+            candidates=others,
+            bystanders=others,
+            thought=f"{colours[target]} button",
+        )
+
+    def classify(self, part: str) -> int:
+        """Class of a part for the tower's training signal."""
+        return int(part.startswith("button"))
+
+    def expert(
+        self,
+        goal: Goal,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """[3, 3] world path: the button's top, then straight down."""
+        cap = model.body(goal.part).geomadr[0]
+        top = data.geom_xpos[cap] + (0, 0, model.geom_size[cap, 1])
+        return top - np.outer([0, 0.5, 1], [0, 0, rng.uniform(*PRESSES)])
+
+    def judge(self, goal: Goal, run: Execution) -> Outcome:
+        """Reads which buttons are down."""
+        down = -slide(run, goal.target)
+        checks = {
+            "pressed_wrong_button": any(
+                -slide(run, b) > LARGEST for b in goal.bystanders
+            ),
+            "not_pressed": down < NEEDED,
+        }
+        reason = next((name for name, failed in checks.items() if failed), "")
+        return Outcome(
+            success=not reason,
+            reason=reason,
+            progress=float(np.clip(down / NEEDED, 0, 1)),
+        )
+
+
+def _add_panel(spec: mujoco.MjSpec, factors: Factors, colours: list[str]) -> None:
+    """A box with buttons in a row or two, turned a little."""
+    x = factors.uniform("position", (0.44, 0.56), (0.40, 0.43))
+    y = factors.uniform("position", (-0.08, 0.08), (0.08, 0.10))
+    yaw = factors.uniform("position", (-0.5, 0.5), (0.5, 0.7))
+    radius = factors.uniform("shape", (0.017, 0.022), (0.014, 0.016))
+    height = factors.uniform("shape", (0.025, 0.040), (0.018, 0.024))
+    gap = 2 * radius + float(factors.rng.uniform(0.020, 0.030))
+    half = 0.5 * gap * len(colours)
+    panel = spec.worldbody.add_body(
+        name="panel", pos=(x, y, 0), quat=(np.cos(yaw / 2), 0, 0, np.sin(yaw / 2))
+    )
+    grey = shade(factors, "white")
+    objects.add_block(panel, (0.035, half, height / 2), grey)
+    for i, colour in enumerate(colours):
+        along = (i - (len(colours) - 1) / 2) * gap
+        button = panel.add_body(name=f"button{i}", pos=(0, along, height))
+        _add_button(button, radius, shade(factors, colour))
+        spec.add_exclude(bodyname1=panel.name, bodyname2=button.name)
+    place = Placement(factors.rng)
+    ends = np.linspace(-half, half, 5)
+    place.block([(x - np.sin(yaw) * e, y + np.cos(yaw) * e, 0.06) for e in ends])
+    add_distractors(spec, factors, place)
+
+
+def _add_button(body: object, radius: float, colour: objects.Colour) -> None:
+    """A cap that stays where it is pressed to; friction holds it."""
+    body.add_joint(  # type: ignore[attr-defined]
+        name=body.name,  # type: ignore[attr-defined]
+        type=mujoco.mjtJoint.mjJNT_SLIDE,
+        axis=(0, 0, 1),
+        range=(-TRAVEL, 0),
+        damping=2.0,
+        frictionloss=1.5,
+    )
+    objects.add_can(body, radius, 0.020, colour)

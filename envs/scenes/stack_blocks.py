@@ -1,0 +1,102 @@
+"""Set the named block on top of another one."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.arm import FINGERS
+from envs.clutter import ThingSize, add_thing, sample_colours
+from envs.factors import Factors
+from envs.lift import carry
+from envs.objects import Circle
+from envs.predicates import Execution, distance, rise, shift, tilt, touches
+from envs.records import Outcome
+from envs.registry import register_scene
+from envs.skills import PLACE
+from envs.task import Goal
+from envs.world import Placement
+
+WORDINGS = (
+    "stack the {} block on the {} block",
+    "put the {} block on top of the {} block",
+    "place the {} block on the {} one",
+)
+HELD_OUT_WORDINGS = ("build a tower: {} block on {} block",)
+SIZE = ThingSize(
+    radius=((0.018, 0.024), (0.024, 0.027)), height=((0.034, 0.048), (0.030, 0.034))
+)
+CARRIED = (0.12, 0.16)  # m above the table, the highest point of an arc
+LEVEL = np.deg2rad(15)
+STILL = 0.02  # m that the other blocks may move
+
+
+@register_scene("stack_blocks")
+class StackBlocks:
+    """Success: the named block stands on the other, let go; nothing else moved."""
+
+    skill = PLACE
+    part_classes = ("block",)
+
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+        """Adds two to four blocks; names the one to move and the one to build on."""
+        place = Placement(factors.rng)
+        blocks: list[str] = []
+        for colour in sample_colours(factors, int(factors.rng.integers(2, 5))):
+            # Room for the open fingers, whichever way they turn.
+            spot = place.place((Circle(x=0, y=0, radius=0.048),), 0.0)
+            if spot is not None:
+                name = f"block{len(blocks)}"
+                add_thing(spec, factors, name, spot, colour, SIZE, kinds=("block",))
+                blocks.append(colour)
+        target, base = factors.rng.permutation(len(blocks))[:2]
+        wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
+        others = tuple(f"block{i}" for i in range(len(blocks)) if i != target)
+        names = blocks[target], blocks[base]
+        return Goal(
+            instruction=wording.format(*names),
+            target=f"block{target}",
+            part=f"block{target}",
+            place=f"block{base}",
+            candidates=tuple(name for name in others if name != f"block{base}"),
+            bystanders=others,
+            thought="{} block on {} block".format(*names),
+        )
+
+    def classify(self, part: str) -> int:
+        """Class of a part for the tower's training signal."""
+        return int(part.startswith("block"))
+
+    def expert(
+        self,
+        goal: Goal,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """[3, 3] world path: the top of the block, an arc, the other's top."""
+        start = data.geom_xpos[model.body(goal.part).geomadr[0]] * (1, 1, 2)  # its top
+        base = model.body(goal.place).geomadr[0]
+        surface = data.geom_xpos[base] + (0, 0, model.geom_size[base, 2])
+        return carry(start, surface, rng.uniform(*CARRIED))
+
+    def judge(self, goal: Goal, run: Execution) -> Outcome:
+        """Reads where the blocks stand."""
+        base = run.model.body(goal.place).geomadr[0]
+        side, _, half = run.model.geom_size[base]
+        left = distance(run.after, goal.target, goal.place)
+        way = distance(run.before, goal.target, goal.place)
+        checks = {
+            "held": any(touches(run, finger, goal.target) for finger in FINGERS),
+            "missed": shift(run, goal.target) < 0.01,
+            "not_on_top": left > side or abs(rise(run, goal.target) - 2 * half) > 0.005,
+            "not_level": tilt(run.after, goal.target) > LEVEL,
+            "disturbed_others": any(shift(run, b) > STILL for b in goal.bystanders),
+        }
+        reason = next((name for name, failed in checks.items() if failed), "")
+        return Outcome(
+            success=not reason,
+            reason=reason,
+            progress=float(np.clip(1 - left / way, 0, 1)),
+        )

@@ -1,0 +1,129 @@
+"""The contract every scene keeps, as functions that a plug-in's tests call.
+
+    from envs.testing import check_scene
+
+    def test_my_scene():
+        check_scene("my_scene")
+
+A broken contract is an AssertionError that names scene, split, seed and rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from envs.answer import format_answer, parse_answer
+from envs.camera import project
+from envs.execute import simulate
+from envs.gym_env import CHARSET
+from envs.lift import lift
+from envs.records import Plan, Waypoints
+from envs.scene import (
+    Scene,
+    label_parts,
+    make_reference,
+    make_scene,
+    mark_target,
+    sample_scene,
+)
+
+
+def check_scene(name: str, n: int = 4) -> None:
+    """Checks a registered scene on the first seeds of train and ood.
+
+    Args:
+        name: The scene.
+        n: Seeds of each split.
+
+    Raises:
+        AssertionError: The first rule that does not hold.
+    """
+    for split in ("train", "ood"):
+        for seed in range(n):
+            scene = make_scene(name, split, seed)
+            check_looks(scene)
+            check_determinism(scene)
+            check_failures(scene)
+            if scene.reference is not None:
+                check_reference(scene)
+
+
+def check_looks(scene: Scene) -> None:
+    """The instruction can be shown, the state is finite, labels fit the classes."""
+    instruction = scene.instruction
+    _require(scene, bool(instruction.strip()), "the instruction says something")
+    odd = sorted(set(instruction) - set(CHARSET))
+    _require(scene, not odd, f"the instruction is in the charset, not {odd}")
+    _require(scene, bool(np.isfinite(scene.data.qpos).all()), "positions are finite")
+    highest = int(label_parts(scene).max())
+    classes = len(scene.part_classes)
+    _require(scene, highest <= classes, f"class {highest} is one of {classes}")
+    _require(scene, bool(mark_target(scene).any()), "the named part can be seen")
+
+
+def check_determinism(scene: Scene) -> None:
+    """Equal arguments give equal scenes, bit for bit."""
+    again = make_scene(scene.name, scene.split, scene.seed)
+    same = np.array_equal(scene.observation.image, again.observation.image)
+    _require(scene, same, "the same seed shows the same image")
+    _require(scene, scene.goal == again.goal, "the same seed asks the same")
+    _require(scene, scene.reference == again.reference, "the expert answers alike")
+
+
+def check_failures(scene: Scene) -> None:
+    """What does nothing, or the same for another candidate, does not succeed."""
+    corner = Plan(box=(0.0, 0.0, 0.02, 0.02), waypoints=((0.01, 0.01),) * 3)
+    _require(scene, not _succeeds(scene, corner), "doing nothing fails")
+    if scene.reference is None:
+        return
+    still = replace(
+        scene.reference.to_plan(), waypoints=scene.reference.waypoints[:1] * 3
+    )
+    _require(scene, not _succeeds(scene, still), "staying at the first waypoint fails")
+    for part in scene.goal.candidates:
+        other = make_reference(scene, part)
+        wrong = other is not None and _succeeds(scene, other.to_plan())
+        _require(scene, not wrong, f"doing it to {part!r} fails")
+
+
+def check_reference(scene: Scene) -> None:
+    """The expert's answer lies in the image, survives text, and succeeds."""
+    reference = scene.reference
+    assert reference is not None
+    plan = parse_answer(format_answer(reference.to_plan()))
+    assert isinstance(plan, Plan)
+    points = np.array([*reference.waypoints, reference.box[:2], reference.box[2:]])
+    inside = bool(((points >= 0) & (points <= 1)).all())
+    _require(scene, inside, "box and path lie in the image")
+    outcome = simulate(scene, [plan])[0]
+    _require(scene, outcome.success, f"the expert succeeds ({outcome.reason})")
+    _require(scene, 0 <= outcome.progress <= 1, "progress lies in 0..1")
+    skill, camera = scene.task.skill, scene.observation.camera
+    [way] = lift(scene.model, scene.data, camera, [plan], skill)
+    assert isinstance(way, Waypoints)
+    if skill.plane == "upright":
+        shown = project(camera, way.position_world)
+        error = np.ptp(shown - np.array(plan.waypoints), axis=0).max()
+        _require(scene, error < 0.02, "the lifted path is seen where it was drawn")
+
+
+def measure_expert(name: str, split: str, n: int) -> tuple[float, int]:
+    """Returns the expert's success on n draws before filtering, and how many count.
+
+    Draws whose named part is hidden do not count: no policy could see it.
+    """
+    drawn = [sample_scene(name, split, seed) for seed in range(n)]
+    scenes = [s for s in drawn if s is not None and s.reference is not None]
+    plans = [parse_answer(format_answer(s.reference.to_plan())) for s in scenes]  # type: ignore[union-attr]
+    good = [simulate(s, [p])[0].success for s, p in zip(scenes, plans, strict=True)]
+    return float(np.mean(good)), len(good)
+
+
+def _succeeds(scene: Scene, plan: Plan) -> bool:
+    return simulate(scene, [plan])[0].success
+
+
+def _require(scene: Scene, holds: bool, rule: str) -> None:
+    assert holds, f"{scene.name}, {scene.split}, seed {scene.seed}: not so: {rule}"
