@@ -1,4 +1,4 @@
-"""Cabinets whose drawers slide: fixed to the table, their fronts face the camera."""
+"""Cabinets with drawers or doors: fixed to the table, their fronts face the camera."""
 
 from __future__ import annotations
 
@@ -120,4 +120,77 @@ def _add_handle(body: object, shape: CabinetShape) -> None:
     _add_box(body, (reach - shape.bar, -half, low), (reach, half, high), metal)
     for side in (-1, 1):
         inner, outer = sorted((side * half, side * (half - shape.bar)))
+        _add_box(body, (0, inner, low), (reach - shape.bar, outer, high), metal)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorShape:
+    """Size of a cabinet with two doors in metres.
+
+    Attributes:
+        width: Of one door.
+        depth: Of the cabinet, away from the camera.
+        height: Of the cabinet.
+        reach: How far a handle's bar stands out from the door.
+        bar: Thickness of a handle's bar.
+    """
+
+    width: float
+    depth: float
+    height: float
+    reach: float
+    bar: float
+
+
+def add_door_cabinet(
+    spec: mujoco.MjSpec,
+    shape: DoorShape,
+    x: float,
+    y: float,
+    colour: Colour,
+    fronts: list[Colour],
+) -> None:
+    """Adds the body `cabinet` and doors `door0` (left) and `door1` with handles.
+
+    The doors are hinged at the cabinet's sides, their handles are near the middle.
+
+    Args:
+        spec: The scene.
+        shape: Sizes.
+        x: Of the closed fronts.
+        y: Of the cabinet's middle.
+        colour: Of the boards.
+        fronts: Of the left and the right door.
+    """
+    cabinet = spec.worldbody.add_body(name="cabinet", pos=(x, y, 0))
+    half, deep, high = shape.width + PANEL, -shape.depth, shape.height
+    _add_box(cabinet, (deep, -half, high - PANEL), (-PANEL, half, high), colour)
+    _add_box(cabinet, (deep, -half, 0), (deep + PANEL, half, high - PANEL), colour)
+    for i, (side, front) in enumerate(zip((-1, 1), fronts, strict=True)):
+        inner, outer = sorted((side * half, side * (half - PANEL)))
+        _add_box(cabinet, (deep, inner, 0), (-PANEL, outer, high - PANEL), colour)
+        door = cabinet.add_body(name=f"door{i}", pos=(0, side * half, 0))
+        door.add_joint(
+            name=f"door{i}",
+            type=mujoco.mjtJoint.mjJNT_HINGE,
+            axis=(0, 0, side),
+            range=(0, 1.6),
+            damping=0.05,
+            frictionloss=0.02,
+        )
+        end = -side * (half - GAP)
+        low, top = sorted((0.0, end))
+        _add_box(door, (-PANEL, low, 0.004), (0, top, high - GAP), front)
+        spec.add_exclude(bodyname1=cabinet.name, bodyname2=door.name)
+        _add_door_handle(door.add_body(name=f"door{i}/handle"), shape, 0.8 * end)
+
+
+def _add_door_handle(body: object, shape: DoorShape, y: float) -> None:
+    """A short bar along the door on two posts, near its free edge."""
+    metal = (0.30, 0.31, 0.34)
+    half, reach, low = 0.022, shape.reach, 0.62 * shape.height
+    high = low + shape.bar
+    _add_box(body, (reach - shape.bar, y - half, low), (reach, y + half, high), metal)
+    for side in (-1, 1):
+        inner, outer = sorted((y + side * half, y + side * (half - shape.bar)))
         _add_box(body, (0, inner, low), (reach - shape.bar, outer, high), metal)

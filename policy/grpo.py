@@ -9,7 +9,7 @@ What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
    one number an answer the noise of 40 integers drowns the signal of each.
 2. The expert's answer joins the group of its scene with a fixed advantage
    (`expert_advantage`, paper: none). With sampled answers alone the default policy did
-   not improve: the gradients of two batches of 128 answers had a cosine of 0.00.
+   not improve: the gradients of two batches of 128 answers have a cosine of 0.01.
    Figures in policy/README.md.
 3. No KL term by default (paper: beta 0.04), so no second pass. `beta` brings it back.
 4. Token-mean over the whole batch (`dapo`) instead of the mean over answers of token

@@ -1,6 +1,6 @@
 """Trains the default policy from random weights on the expert's answers.
 
-`python scripts/warmstart.py env=pick_mug minutes=55 out=runs/mine` leaves a run
+`python scripts/warmstart.py env=pick_mug minutes=36 out=runs/mine` leaves a run
 directory with config.yaml, metrics.jsonl, curve.png, state/ and policy/, and copies the
 finished policy with its model card to `out`. `resume=<run directory>` goes on with a
 run that stopped.

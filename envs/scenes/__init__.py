@@ -2,6 +2,7 @@
 
 from envs.scenes import (
     close_drawer,
+    open_door,
     open_drawer,
     pick_mug,
     place_in_bowl,
@@ -12,6 +13,7 @@ from envs.scenes import (
 
 __all__ = [
     "close_drawer",
+    "open_door",
     "open_drawer",
     "pick_mug",
     "place_in_bowl",

@@ -1,0 +1,109 @@
+"""Pull the door of a cabinet open by its handle, along an arc."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.clutter import add_distractors, sample_colours, shade
+from envs.factors import Factors
+from envs.furniture import DoorShape, add_door_cabinet
+from envs.predicates import Execution, slide
+from envs.records import Outcome
+from envs.registry import register_scene
+from envs.skills import PULL
+from envs.task import Goal
+from envs.world import Placement
+
+WORDINGS = (
+    "open the {} door",
+    "pull the {} door open",
+    "swing the {} door open by its handle",
+)
+HELD_OUT_WORDINGS = ("pull the handle of the {} door",)
+NEEDED = np.deg2rad(25)
+PULLS = np.deg2rad((30, 42))  # those who show the task pull a little further
+STILL = np.deg2rad(4)  # that the other door may move
+
+
+@register_scene("open_door")
+class OpenDoor:
+    """Success: the named door is open by 25 degrees, the other one stays closed."""
+
+    skill = PULL
+    part_classes = ("door", "handle")
+
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+        """Adds a cabinet with two doors, hinged at its sides; names one."""
+        names = _add_cabinet(spec, factors)
+        target = int(factors.rng.integers(2))
+        wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
+        name = names[target][factors.rng.integers(2)]
+        return Goal(
+            instruction=wording.format(name),
+            target=f"door{target}",
+            part=f"door{target}/handle",
+            candidates=(f"door{1 - target}/handle",),
+            bystanders=(f"door{1 - target}",),
+            thought=f"{name} door, handle",
+        )
+
+    def classify(self, part: str) -> int:
+        """Class of a part for the tower's training signal."""
+        if not part.startswith("door"):
+            return 0
+        return 2 if part.endswith("handle") else 1
+
+    def expert(
+        self,
+        goal: Goal,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """[4, 3] world path: the handle's way about the hinge."""
+        bar = data.geom_xpos[model.body(goal.part).geomadr[0]]
+        door = goal.part.partition("/")[0]
+        hinge = data.body(door).xpos
+        sign = model.joint(door).axis[2]
+        angle = sign * np.linspace(0, rng.uniform(*PULLS), 4)
+        x, y, z = bar - hinge
+        c, s = np.cos(angle), np.sin(angle)
+        turned = np.stack([c * x - s * y, s * x + c * y, np.full(4, z)], axis=1)
+        return hinge + turned
+
+    def judge(self, goal: Goal, run: Execution) -> Outcome:
+        """Reads how far the doors were turned."""
+        opened = slide(run, goal.target)
+        checks = {
+            "opened_wrong_door": any(slide(run, b) > STILL for b in goal.bystanders),
+            "not_opened": opened < NEEDED,
+        }
+        reason = next((name for name, failed in checks.items() if failed), "")
+        return Outcome(
+            success=not reason,
+            reason=reason,
+            progress=float(np.clip(opened / NEEDED, 0, 1)),
+        )
+
+
+def _add_cabinet(spec: mujoco.MjSpec, factors: Factors) -> list[list[str]]:
+    """Adds the cabinet and lists what each door may be called."""
+    shape = DoorShape(
+        width=factors.uniform("shape", (0.115, 0.135), (0.105, 0.113)),
+        depth=0.12,
+        height=factors.uniform("shape", (0.080, 0.100), (0.070, 0.078)),
+        reach=factors.uniform("shape", (0.036, 0.042), (0.042, 0.046)),
+        bar=factors.uniform("shape", (0.009, 0.012), (0.012, 0.014)),
+    )
+    x = factors.uniform("position", (0.42, 0.47), (0.47, 0.49))
+    y = factors.uniform("position", (-0.04, 0.04), (0.04, 0.06))
+    colours = sample_colours(factors, 2)
+    tints = [shade(factors, colour) for colour in colours]
+    add_door_cabinet(spec, shape, x, y, shade(factors, "white"), tints)
+    place = Placement(factors.rng)
+    front = np.arange(-shape.width, shape.width + 0.05, 0.05)
+    place.block([(x + d, y + float(s), 0.06) for d in (-0.1, 0, 0.1) for s in front])
+    add_distractors(spec, factors, place)
+    return [[c, s] for c, s in zip(colours, ("left", "right"), strict=True)]
