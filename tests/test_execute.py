@@ -93,6 +93,19 @@ def test_a_box_on_the_bare_table_finds_nothing_to_grasp(scenes):
     assert outcome == Outcome(success=False, reason="nothing_in_box")
 
 
+def test_any_box_and_path_has_an_outcome(scenes):
+    rng = np.random.default_rng(0)
+    for scene in scenes[:4]:
+        corners = np.sort(rng.uniform(size=(60, 2, 2)), axis=1).reshape(60, 4)
+        paths = rng.uniform(size=(60, 3, 2))
+        plans = [
+            Plan(box=tuple(box), waypoints=tuple(map(tuple, path)))
+            for box, path in zip(corners.tolist(), paths.tolist(), strict=True)
+        ]
+        outcomes = envs.simulate(scene, plans)
+        assert sum(outcome.success for outcome in outcomes) <= 2
+
+
 def test_an_unreachable_path_is_an_outcome_not_an_error(scenes):
     plan = expert(scenes[0])
     x, y = plan.waypoints[0]
