@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
 from envs.arm import FINGERS
+from envs.records import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +71,22 @@ def shift(run: Execution, body: str) -> float:
     """How far a body's origin moved [m]."""
     i = run.model.body(body).id
     return float(np.linalg.norm(run.after.xpos[i] - run.before.xpos[i]))
+
+
+def conclude(
+    checks: Mapping[str, bool], progress: float, grasped: bool = False
+) -> Outcome:
+    """The outcome of an execution.
+
+    Args:
+        checks: Reason of a failure to whether it applies; the first that does is given.
+        progress: How far the goal was reached, cut to 0..1.
+        grasped: Whether the named part is held.
+    """
+    reason = next((name for name, failed in checks.items() if failed), "")
+    return Outcome(
+        success=not reason,
+        reason=reason,
+        grasped=grasped,
+        progress=float(np.clip(progress, 0, 1)),
+    )

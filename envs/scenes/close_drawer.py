@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.factors import Factors
-from envs.predicates import Execution, slide
+from envs.predicates import Execution, conclude, slide
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.scenes.open_drawer import add_named_cabinet
@@ -71,9 +71,4 @@ class CloseDrawer:
         before = run.before.qpos[way] - joint.range[0]
         moved = any(abs(slide(run, b)) > STILL for b in goal.bystanders)
         checks = {"moved_wrong_drawer": moved, "not_closed": left > LEFT_OPEN}
-        reason = next((name for name, failed in checks.items() if failed), "")
-        return Outcome(
-            success=not reason,
-            reason=reason,
-            progress=float(np.clip(1 - left / before, 0, 1)),
-        )
+        return conclude(checks, 1 - left / before)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.furniture import DoorShape, add_door_cabinet
-from envs.predicates import Execution, slide
+from envs.predicates import Execution, conclude, slide
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PULL
@@ -80,12 +80,7 @@ class OpenDoor:
             "opened_wrong_door": any(slide(run, b) > STILL for b in goal.bystanders),
             "not_opened": opened < NEEDED,
         }
-        reason = next((name for name, failed in checks.items() if failed), "")
-        return Outcome(
-            success=not reason,
-            reason=reason,
-            progress=float(np.clip(opened / NEEDED, 0, 1)),
-        )
+        return conclude(checks, opened / NEEDED)
 
 
 def _add_cabinet(spec: mujoco.MjSpec, factors: Factors) -> list[list[str]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.furniture import CabinetShape, add_cabinet
-from envs.predicates import Execution, slide
+from envs.predicates import Execution, conclude, slide
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PULL
@@ -74,12 +74,7 @@ class OpenDrawer:
             "opened_wrong_drawer": any(slide(run, b) > STILL for b in goal.bystanders),
             "not_opened": pulled < NEEDED,
         }
-        reason = next((name for name, failed in checks.items() if failed), "")
-        return Outcome(
-            success=not reason,
-            reason=reason,
-            progress=float(np.clip(pulled / NEEDED, 0, 1)),
-        )
+        return conclude(checks, pulled / NEEDED)
 
 
 def add_named_cabinet(

@@ -14,7 +14,7 @@ from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.naming import list_names
 from envs.objects import MugShape
-from envs.predicates import Execution, held_by, rise, tilt, toppled
+from envs.predicates import Execution, conclude, held_by, rise, tilt, toppled
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import LIFT
@@ -110,13 +110,7 @@ class PickMug:
             "not_lifted": lifted < NEEDED_LIFT,
             "tilted": tilt(run.after, goal.target) > UPRIGHT,
         }
-        reason = next((name for name, failed in checks.items() if failed), "")
-        return Outcome(
-            success=not reason,
-            reason=reason,
-            grasped=held,
-            progress=float(np.clip(lifted / NEEDED_LIFT, 0, 1)),
-        )
+        return conclude(checks, lifted / NEEDED_LIFT, grasped=held)
 
 
 def _middle_of_handle(

@@ -12,7 +12,7 @@ from envs.clutter import ThingSize, add_thing, sample_colours, shade
 from envs.factors import Factors
 from envs.lift import carry
 from envs.objects import Circle
-from envs.predicates import Execution, distance, rise, shift, tilt, touches
+from envs.predicates import Execution, conclude, distance, rise, shift, tilt, touches
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PLACE
@@ -95,12 +95,7 @@ class PlaceInBowl:
             "not_inside": left > radius or rise(run, goal.target) > 0.03,
             "disturbed_others": moved or tipped,
         }
-        reason = next((name for name, failed in checks.items() if failed), "")
-        return Outcome(
-            success=not reason,
-            reason=reason,
-            progress=float(np.clip(1 - left / way, 0, 1)),
-        )
+        return conclude(checks, 1 - left / way)
 
 
 def _add_bowls(spec: mujoco.MjSpec, factors: Factors, place: Placement) -> list[str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from envs import objects
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
-from envs.predicates import Execution, slide
+from envs.predicates import Execution, conclude, slide
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PRESS
@@ -73,12 +73,7 @@ class PressButton:
             ),
             "not_pressed": down < NEEDED,
         }
-        reason = next((name for name, failed in checks.items() if failed), "")
-        return Outcome(
-            success=not reason,
-            reason=reason,
-            progress=float(np.clip(down / NEEDED, 0, 1)),
-        )
+        return conclude(checks, down / NEEDED)
 
 
 def _add_panel(spec: mujoco.MjSpec, factors: Factors, colours: list[str]) -> None:

@@ -10,7 +10,7 @@ from envs import objects
 from envs.clutter import ThingSize, add_thing, sample_colours, shade
 from envs.factors import Factors
 from envs.objects import Circle
-from envs.predicates import Execution, distance, shift, tilt
+from envs.predicates import Execution, conclude, distance, shift, tilt
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PUSH
@@ -94,12 +94,7 @@ class PushToTarget:
             "missed": shift(run, goal.target) < 0.01,
             "off_target": left > WITHIN,
         }
-        reason = next((name for name, failed in checks.items() if failed), "")
-        return Outcome(
-            success=not reason,
-            reason=reason,
-            progress=float(np.clip(1 - left / way, 0, 1)),
-        )
+        return conclude(checks, 1 - left / way)
 
 
 def _draw_way(factors: Factors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from envs.clutter import ThingSize, add_thing, sample_colours
 from envs.factors import Factors
 from envs.lift import carry
 from envs.objects import Circle
-from envs.predicates import Execution, distance, rise, shift, tilt, touches
+from envs.predicates import Execution, conclude, distance, rise, shift, tilt, touches
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PLACE
@@ -94,9 +94,4 @@ class StackBlocks:
             "not_level": tilt(run.after, goal.target) > LEVEL,
             "disturbed_others": any(shift(run, b) > STILL for b in goal.bystanders),
         }
-        reason = next((name for name, failed in checks.items() if failed), "")
-        return Outcome(
-            success=not reason,
-            reason=reason,
-            progress=float(np.clip(1 - left / way, 0, 1)),
-        )
+        return conclude(checks, 1 - left / way)
