@@ -121,7 +121,12 @@ def prepare(scene: Scene, plans: list[Plan]) -> list[Motion | Outcome]:
 def _judge(scene: Scene, motion: Motion, playback: Playback) -> Outcome:
     if playback.after is None:
         return Outcome(success=False, reason="diverged")
-    run = Execution(model=scene.model, before=scene.data, after=playback.after)
+    run = Execution(
+        model=scene.model,
+        before=scene.data,
+        after=playback.after,
+        peak_force=playback.peak_force,
+    )
     return replace(
         scene.task.judge(scene.goal, run),
         contact_force=playback.peak_force,

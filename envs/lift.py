@@ -30,6 +30,8 @@ DEPTH = 0.015  # m of the tool's centre below it, or half way to the table
 CLEARANCE = 0.012  # m between each open finger and the side of what it will grip
 SQUARE = 0.5  # ratio of spreads above which a surface has no narrow side
 LOWEST_TOOL = 0.015  # m: the fingertips end 1 cm below the tool's centre
+ONTO_SURFACE = ("arc", "hook")  # planes in which the last pixel shows a surface
+HOOK = 0.012  # m above a peg at which the hand lets the bar go that it holds
 SET_DOWN = 0.004  # m above the surface at which an object is let go
 HAND_WIDTH = 0.025  # m to each side of a push in which a surface is met
 TIP = 0.01  # m from the tool's centre to the end of the fingers
@@ -69,11 +71,14 @@ def flatten(
 ) -> NDArray[np.float64]:
     """[K, 2] image points that `lift` turns into a [K, 3] world path.
 
-    The last point of an arc is shown where the held object will stand, not the hand.
+    The last point of an arc is shown where the held object will stand, not the hand;
+    a path that is raised is shown where it starts, as its shadow on that level.
     """
     shown = path.copy()
-    if skill.plane == "arc":
-        shown[-1, 2] -= _carried_height(path[0])
+    if skill.plane in ONTO_SURFACE:
+        shown[-1, 2] -= _height_above(path[0], skill)
+    if skill.raised:
+        shown[:, 2] = path[0, 2]
     return project(camera, shown)
 
 
@@ -87,7 +92,7 @@ def carry(
         surface: [3] where the object, which stands on the table, is to stand.
         height: Of the hand half way [m].
     """
-    end = surface + np.array([0, 0, _carried_height(start)])
+    end = surface + np.array([0, 0, start[2] + SET_DOWN])
     top = (start + end) / 2
     top[2] = height
     return np.array([start, top, end])
@@ -235,31 +240,52 @@ def _lift_path(
     start: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """[K, 3] path: the start, then the lifted waypoints."""
-    rest = np.array(plan.waypoints[1:])
-    point = rest[:, :2]
-    if rest.shape[1] == 3:
-        # The ray meets the horizontal plane at the height that the waypoint names.
-        points = [
-            intersect_plane(camera, point[i : i + 1], height * UP, UP)[0]
-            for i, height in enumerate(rest[:, 2])
-        ]
-        return np.array([start, *points])
-    if skill.plane == "arc":
-        end = cast(model, data, camera, point[-1:])[0]
-        end[2] += _carried_height(start)
-        return np.vstack([start, _lift_arc(camera, point[:-1], start, end), end])
+    shown = np.array(plan.waypoints)
+    if shown.shape[1] == 3:
+        lifted = _lift_heights(camera, shown)
+        if skill.plane in ONTO_SURFACE:
+            return np.vstack([start, lifted[1:]])
+        return start + lifted - lifted[0]
+    if skill.plane in ONTO_SURFACE:
+        return _lift_onto_surface(model, data, camera, shown, skill, start)
     normal = UP
     if skill.plane == "upright":
         normal = camera.T_world_camera[:3, 2] * (1, 1, 0)
     # The hand moves as the path does, wherever exactly on the part it holds.
-    shown = np.array(plan.waypoints)
     lifted = intersect_plane(camera, shown, start, normal)
+    lifted[1:-1, 2] += skill.raised
     return start + lifted - lifted[0]
 
 
-def _carried_height(grasp: NDArray[np.float64]) -> float:
-    """How high the hand is above where the held object is set down."""
-    return grasp[2] + SET_DOWN
+def _lift_heights(camera: Camera, shown: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[K, 3] where rays meet the heights that [K, 3] waypoints name."""
+    rows = [
+        intersect_plane(camera, point[None, :2], point[2] * UP, UP)[0]
+        for point in shown
+    ]
+    return np.array(rows)
+
+
+def _lift_onto_surface(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    camera: Camera,
+    shown: NDArray[np.float64],
+    skill: Skill,
+    start: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """[K, 3] path to what the last pixel shows, by an arc or by a level last piece."""
+    end = cast(model, data, camera, shown[-1:])[0]
+    end[2] += _height_above(start, skill)
+    if skill.plane == "arc":
+        return np.vstack([start, _lift_arc(camera, shown[1:-1], start, end), end])
+    front = intersect_plane(camera, shown[-2:-1], end, UP)
+    return np.vstack([start, _lift_arc(camera, shown[1:-2], start, end), front, end])
+
+
+def _height_above(grasp: NDArray[np.float64], skill: Skill) -> float:
+    """How high the hand ends above the surface that the last pixel shows."""
+    return HOOK if skill.plane == "hook" else grasp[2] + SET_DOWN
 
 
 def _lift_arc(

@@ -89,7 +89,7 @@ def _list_targets(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
 def _tool_path(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
     """[K, 3] path; what is carried leaves its place and reaches the next vertically."""
     path = waypoints.position_world
-    if not skill.releases:
+    if not skill.carries:
         return path
     up, down = path[0].copy(), path[-1].copy()
     up[2], down[2] = max(path[0, 2], path[1, 2]), max(path[-1, 2], path[-2, 2])

@@ -1,4 +1,4 @@
-"""Words that tell one of several alike objects from the others.
+"""Words that tell one of several alike objects from the others, and goals from them.
 
 Where a colour does not decide, a place or a size has to: "the left mug". An object is
 named only if it is ahead of the next one by a margin that is plain to see.
@@ -6,8 +6,12 @@ named only if it is ahead of the next one by a margin that is plain to see.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+from envs.task import Goal
 
 # Column, margin [m], word for the least, word for the most. The camera looks along -x,
 # so what has the larger x is in front and what has the larger y is on the right.
@@ -38,3 +42,30 @@ def list_names(features: NDArray[np.float64]) -> list[tuple[str, int]]:
         if value[-1] - value[-2] > margin:
             names.append((most, int(order[-1])))
     return names
+
+
+def list_others(bodies: Sequence[str], target: str) -> tuple[str, ...]:
+    """All bodies but the target."""
+    return tuple(body for body in bodies if body != target)
+
+
+def ask_each(kind: str, part: str, wording: str, names: Sequence[str]) -> list[Goal]:
+    """A goal for each of several things alike, named by one word each.
+
+    Args:
+        kind: The bodies are called `<kind>0`, `<kind>1`, ...
+        part: The part `<kind>0/<part>` is touched; "" for the body itself.
+        wording: The instruction, with `{}` where the name belongs.
+        names: Of the bodies, in their order.
+    """
+    bodies = [f"{kind}{i}" for i in range(len(names))]
+    return [
+        Goal(
+            instruction=wording.format(name),
+            target=body,
+            part=f"{body}/{part}" if part else body,
+            bystanders=list_others(bodies, body),
+            thought=f"{name} {kind}" + (f", {part}" if part else ""),
+        )
+        for body, name in zip(bodies, names, strict=True)
+    ]

@@ -20,11 +20,13 @@ class Execution:
         model: The scene's model.
         before: State at the start.
         after: Settled state at the end, contacts computed.
+        peak_force: Largest contact force on a finger [N].
     """
 
     model: mujoco.MjModel
     before: mujoco.MjData
     after: mujoco.MjData
+    peak_force: float = 0.0
 
 
 def rise(run: Execution, body: str) -> float:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import arm, render
-from envs.camera import read_camera
-from envs.factors import Factors, scene_rng
+from envs.camera import project, read_camera
+from envs.factors import Factors, check_choice, scene_rng
 from envs.lift import flatten
 from envs.records import Observation, Reference
 from envs.registry import get_task
-from envs.task import Goal, Task
+from envs.task import Goal, Task, classify
 from envs.world import CAMERA, build_world
 
 IMAGE_SIZE = 224  # pixels, a side of the policy's image
@@ -23,6 +23,7 @@ SETTLE_STEPS = 25  # 0.1 s: objects are placed at rest, this lets contacts form
 MIN_PIXELS = 60  # of the target part: less is hidden, and the scene drawn again
 MIN_WIDTH = 10  # pixels, shorter side of the target part's box
 MAX_ATTEMPTS = 50  # at one seed; a sound scene needs 1 or 2
+WAYPOINTS = ("2d", "3d")
 DEMONSTRATION = MAX_ATTEMPTS  # number of the random stream of the expert's choices
 
 
@@ -34,8 +35,10 @@ class Scene:
         name: Registered name of its task.
         split: "train", "test" or "ood".
         seed: What it was sampled from, with name, split and shifts.
+        waypoints: "2d", or "3d": the expert's waypoints have heights.
         task: The kind of scene.
         goal: What is asked.
+        others: What could be asked instead.
         model: The compiled model.
         data: The snapshot from which every plan starts, kinematics computed. Shared:
             never step it.
@@ -47,8 +50,10 @@ class Scene:
     name: str
     split: str
     seed: int
+    waypoints: str
     task: Task
     goal: Goal
+    others: tuple[Goal, ...]
     model: mujoco.MjModel
     data: mujoco.MjData
     observation: Observation
@@ -72,6 +77,7 @@ def make_scene(
     seed: int = 0,
     shifts: Sequence[str] = (),
     verify: bool = True,
+    waypoints: str = "2d",
 ) -> Scene:
     """Samples a scene whose target is visible and whose expert succeeds.
 
@@ -82,13 +88,14 @@ def make_scene(
         shifts: Axes that leave their training range, for `split="ood"`; all if empty.
         verify: Execute the expert's answer and draw again if it fails. Without it a
             scene is made three times as fast, for supervised data.
+        waypoints: "2d", or "3d" for an expert that writes heights, too.
 
     Raises:
-        ValueError: An unknown name, split or shift.
+        ValueError: An unknown name, split, shift or kind of waypoints.
         RuntimeError: No usable scene in 50 attempts: the task is at fault.
     """
     for attempt in range(MAX_ATTEMPTS):
-        scene = sample_scene(name, split, seed, shifts, attempt)
+        scene = sample_scene(name, split, seed, shifts, attempt, waypoints)
         if scene is None or (verify and not _expert_succeeds(scene)):
             continue
         return scene
@@ -99,21 +106,33 @@ def make_scene(
 
 
 def sample_scene(
-    name: str, split: str, seed: int, shifts: Sequence[str] = (), attempt: int = 0
+    name: str,
+    split: str,
+    seed: int,
+    shifts: Sequence[str] = (),
+    attempt: int = 0,
+    waypoints: str = "2d",
 ) -> Scene | None:
-    """One draw, not verified; None if the target part is hidden."""
+    """One draw, not verified; None if the target part is hidden or nothing to do."""
+    check_choice("waypoints", waypoints, WAYPOINTS)
     task: Task = get_task(name)()
     factors = Factors(scene_rng(name, split, seed, attempt), split, shifts)
     spec = build_world(factors)
-    goal = task.build(spec, factors)
+    built = task.build(spec, factors)
+    goals = [built] if isinstance(built, Goal) else list(built)
+    if not goals:
+        return None
     model = spec.compile()
     data = _settle(model)
+    goal = _choose_goal(goals, data, factors)
     scene = Scene(
         name=name,
         split=split,
         seed=seed,
+        waypoints=waypoints,
         task=task,
         goal=goal,
+        others=tuple(other for other in goals if _aim(other) != _aim(goal)),
         model=model,
         data=data,
         observation=observe(model, data, goal.instruction),
@@ -122,25 +141,42 @@ def sample_scene(
     )
     if not hasattr(task, "expert"):
         return scene
-    reference = make_reference(scene, goal.part)
+    reference = make_reference(scene, goal)
     return None if reference is None else replace(scene, reference=reference)
 
 
-def make_reference(scene: Scene, part: str) -> Reference | None:
-    """The expert's answer for a part; None if too little of the part is visible."""
-    box = _visible_box(scene, part)
+def _choose_goal(goals: list[Goal], data: mujoco.MjData, factors: Factors) -> Goal:
+    """What is asked: of three or more targets, the rightmost only when held out."""
+    along = {goal.target: float(data.body(goal.target).xpos[1]) for goal in goals}
+    last = max(along, key=lambda target: along[target])
+    common = [goal for goal in goals if len(along) < 3 or goal.target != last]
+    rare = [goal for goal in goals if len(along) < 3 or goal.target == last]
+    return factors.choice("target", common, rare)
+
+
+def _aim(goal: Goal) -> tuple[str, str, str]:
+    """What tells goals apart, however they are worded."""
+    return goal.target, goal.part, goal.place
+
+
+def make_reference(scene: Scene, goal: Goal) -> Reference | None:
+    """The expert's answer to a goal; None if too little of its part is visible."""
+    box = _visible_box(scene, goal.part)
     if box is None:
         return None
     rng = scene_rng(scene.name, scene.split, scene.seed, DEMONSTRATION)
-    goal = replace(scene.goal, part=part)
     path = scene.task.expert(goal, scene.model, scene.data, rng)
-    waypoints = flatten(scene.observation.camera, path, scene.task.skill)
-    if (waypoints <= 0).any() or (waypoints >= 1).any():
+    camera = scene.observation.camera
+    if scene.waypoints == "3d":
+        shown = np.column_stack([project(camera, path), path[:, 2]])
+    else:
+        shown = flatten(camera, path, scene.task.skill)
+    if (shown[:, :2] <= 0).any() or (shown[:, :2] >= 1).any():
         return None
     return Reference(
         box=box,
-        waypoints=tuple((float(x), float(y)) for x, y in waypoints),
-        thought=scene.goal.thought,
+        waypoints=tuple(tuple(point) for point in shown.tolist()),
+        thought=goal.thought,
     )
 
 
@@ -148,7 +184,8 @@ def label_parts(scene: Scene) -> NDArray[np.uint8]:
     """[H, W] semantic class of each pixel, 0 for what does not matter."""
     model = scene.model
     classes = [
-        scene.task.classify(model.body(body).name) for body in range(model.nbody)
+        classify(model.body(body).name, scene.part_classes)
+        for body in range(model.nbody)
     ]
     of_geom = np.append(np.array(classes)[model.geom_bodyid], 0)
     return of_geom[scene.seen].astype(np.uint8)

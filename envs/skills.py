@@ -14,19 +14,28 @@ class Skill:
         opening: Largest distance between the fingers on the way to the part, in metres.
         releases: The fingers open at the end of the path, and the hand withdraws.
         plane: Where 2D waypoints lie: "upright" (the vertical plane through the first
-            that faces the camera), "level" (its horizontal plane), or "arc" (the last
-            on the surface that the pixel shows, the others above the way there).
+            that faces the camera), "level" (its horizontal plane), "arc" (the last on
+            the surface that the pixel shows, the others above the way there), or "hook"
+            (as an arc, but the last but one as high as the last: the end is level).
+        raised: How far the hand carries what it holds above a level plane, in metres,
+            to come down again at the last waypoint.
     """
 
     grips: bool
     opening: float
     releases: bool
     plane: str
+    raised: float = 0.0
 
     @property
     def withdraws(self) -> bool:
         """Whether the hand leaves the object at the end."""
         return self.releases or not self.grips
+
+    @property
+    def carries(self) -> bool:
+        """Whether what is held leaves its place straight up."""
+        return self.releases or self.raised > 0
 
 
 WIDE = 0.08  # all the way
@@ -34,6 +43,10 @@ NARROW = 0.036  # between a handle and the board behind it
 BLADE = 0.024  # two points of contact keep what is pushed from turning
 LIFT = Skill(grips=True, opening=WIDE, releases=False, plane="upright")
 PULL = Skill(grips=True, opening=NARROW, releases=False, plane="level")
+SWEEP = Skill(grips=True, opening=WIDE, releases=False, plane="level")
+WIELD = Skill(grips=True, opening=WIDE, releases=False, plane="level", raised=0.08)
+INSERT = Skill(grips=True, opening=WIDE, releases=True, plane="level", raised=0.08)
 PLACE = Skill(grips=True, opening=WIDE, releases=True, plane="arc")
+HANG = Skill(grips=True, opening=WIDE, releases=True, plane="hook")
 PUSH = Skill(grips=False, opening=BLADE, releases=False, plane="level")
 PRESS = Skill(grips=False, opening=0.0, releases=False, plane="upright")

@@ -82,10 +82,10 @@ def check_failures(scene: Scene) -> None:
         scene.reference.to_plan(), waypoints=scene.reference.waypoints[:1] * 3
     )
     _require(scene, not _succeeds(scene, still), "staying at the first waypoint fails")
-    for part in scene.goal.candidates:
-        other = make_reference(scene, part)
+    for goal in scene.others:
+        other = make_reference(scene, goal)
         wrong = other is not None and _succeeds(scene, other.to_plan())
-        _require(scene, not wrong, f"doing it to {part!r} fails")
+        _require(scene, not wrong, f"the answer to {goal.instruction!r} fails")
 
 
 def check_reference(scene: Scene) -> None:

@@ -45,7 +45,7 @@ def retract(scene: Scene, after: mujoco.MjData) -> Scene:
     following = observe_after(scene, data)
     if scene.reference is None:
         return following
-    reference = make_reference(following, scene.goal.part) or scene.reference
+    reference = make_reference(following, scene.goal) or scene.reference
     return replace(following, reference=reference)
 
 

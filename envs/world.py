@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import mujoco
@@ -149,6 +150,13 @@ class Placement:
                 self._taken += circles
                 return x, y
         return None
+
+    def place_all(
+        self, footprints: Sequence[tuple[Circle, ...]]
+    ) -> list[tuple[float, float]]:
+        """Free (x, y) for as many of the objects as there is room for, unturned."""
+        spots = [self.place(footprint, 0.0) for footprint in footprints]
+        return [spot for spot in spots if spot is not None]
 
 
 def _moved(

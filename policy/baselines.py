@@ -45,12 +45,12 @@ def answer_random(scene: Scene) -> str:
 
 
 def answer_wrong_target(scene: Scene) -> str:
-    """The expert's answer for another object that was not named.
+    """The expert's answer to something else that could have been asked.
 
-    Where no other one can be seen, it does nothing: neither may ever succeed.
+    Where nothing else could, it does nothing: neither may ever succeed.
     """
-    for part in scene.goal.candidates:
-        reference = make_reference(scene, part)
+    for goal in scene.others:
+        reference = make_reference(scene, goal)
         if reference is not None:
             return _format_reference(reference)
     return answer_null(scene)

@@ -246,6 +246,3 @@ class LiftBlock:
 
     def judge(self, goal, run):
         return Outcome(success=False, reason="not_lifted")
-
-    def classify(self, part):
-        return int(part == "block")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.factors import Factors
+from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -28,27 +29,11 @@ class CloseDrawer:
     skill = PUSH
     part_classes = ("drawer", "handle")
 
-    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds a cabinet of two or three open drawers; names one."""
-        count, names = add_named_cabinet(spec, factors, opened=OPENED)
-        target = int(factors.rng.integers(count))
-        others = [i for i in range(count) if i != target]
+        names = add_named_cabinet(spec, factors, opened=OPENED)
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        name = names[target][factors.rng.integers(len(names[target]))]
-        return Goal(
-            instruction=wording.format(name),
-            target=f"drawer{target}",
-            part=f"drawer{target}/handle",
-            candidates=tuple(f"drawer{i}/handle" for i in others),
-            bystanders=tuple(f"drawer{i}" for i in others),
-            thought=f"{name} drawer, handle",
-        )
-
-    def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal."""
-        if not part.startswith("drawer"):
-            return 0
-        return 2 if part.endswith("handle") else 1
+        return ask_each("drawer", "handle", wording, names)
 
     def expert(
         self,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.furniture import DoorShape, add_door_cabinet
+from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -34,26 +35,11 @@ class OpenDoor:
     skill = PULL
     part_classes = ("door", "handle")
 
-    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds a cabinet with two doors, hinged at its sides; names one."""
         names = _add_cabinet(spec, factors)
-        target = int(factors.rng.integers(2))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        name = names[target][factors.rng.integers(2)]
-        return Goal(
-            instruction=wording.format(name),
-            target=f"door{target}",
-            part=f"door{target}/handle",
-            candidates=(f"door{1 - target}/handle",),
-            bystanders=(f"door{1 - target}",),
-            thought=f"{name} door, handle",
-        )
-
-    def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal."""
-        if not part.startswith("door"):
-            return 0
-        return 2 if part.endswith("handle") else 1
+        return ask_each("door", "handle", wording, names)
 
     def expert(
         self,
@@ -83,8 +69,8 @@ class OpenDoor:
         return conclude(checks, opened / NEEDED)
 
 
-def _add_cabinet(spec: mujoco.MjSpec, factors: Factors) -> list[list[str]]:
-    """Adds the cabinet and lists what each door may be called."""
+def _add_cabinet(spec: mujoco.MjSpec, factors: Factors) -> list[str]:
+    """Adds the cabinet and names each door by colour or place."""
     shape = DoorShape(
         width=factors.uniform("shape", (0.115, 0.135), (0.105, 0.113)),
         depth=0.12,
@@ -101,4 +87,4 @@ def _add_cabinet(spec: mujoco.MjSpec, factors: Factors) -> list[list[str]]:
     front = np.arange(-shape.width, shape.width + 0.05, 0.05)
     place.block([(x + d, y + float(s), 0.06) for d in (-0.1, 0, 0.1) for s in front])
     add_distractors(spec, factors, place)
-    return [[c, s] for c, s in zip(colours, ("left", "right"), strict=True)]
+    return colours if factors.rng.random() < 0.5 else ["left", "right"]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.furniture import CabinetShape, add_cabinet
+from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -34,27 +35,11 @@ class OpenDrawer:
     skill = PULL
     part_classes = ("drawer", "handle")
 
-    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds a cabinet of two or three drawers; names one."""
-        count, names = add_named_cabinet(spec, factors, opened=(0.0, 0.0))
-        target = int(factors.rng.integers(count))
-        others = [i for i in range(count) if i != target]
+        names = add_named_cabinet(spec, factors, opened=(0.0, 0.0))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        name = names[target][factors.rng.integers(len(names[target]))]
-        return Goal(
-            instruction=wording.format(name),
-            target=f"drawer{target}",
-            part=f"drawer{target}/handle",
-            candidates=tuple(f"drawer{i}/handle" for i in others),
-            bystanders=tuple(f"drawer{i}" for i in others),
-            thought=f"{name} drawer, handle",
-        )
-
-    def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal."""
-        if not part.startswith("drawer"):
-            return 0
-        return 2 if part.endswith("handle") else 1
+        return ask_each("drawer", "handle", wording, names)
 
     def expert(
         self,
@@ -79,8 +64,8 @@ class OpenDrawer:
 
 def add_named_cabinet(
     spec: mujoco.MjSpec, factors: Factors, opened: tuple[float, float]
-) -> tuple[int, list[list[str]]]:
-    """Adds a cabinet, things beside it, and lists what each drawer may be called."""
+) -> list[str]:
+    """Adds a cabinet, things beside it, and names each drawer by colour or place."""
     count = int(factors.rng.integers(2, 4))
     shape = CabinetShape(
         drawers=count,
@@ -110,4 +95,4 @@ def add_named_cabinet(
     place.block([(x + d, y + float(s), 0.05) for d in (-0.1, 0, 0.1) for s in front])
     add_distractors(spec, factors, place)
     sides = ("left", "middle", "right") if count == 3 else ("left", "right")
-    return count, [[c, s] for c, s in zip(colours, sides, strict=True)]
+    return colours if factors.rng.random() < 0.5 else list(sides)

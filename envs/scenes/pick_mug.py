@@ -12,7 +12,7 @@ from envs import objects
 from envs.arm import MAX_OPENING
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
-from envs.naming import list_names
+from envs.naming import list_names, list_others
 from envs.objects import MugShape
 from envs.predicates import Execution, conclude, held_by, rise, tilt, toppled
 from envs.records import Outcome
@@ -61,30 +61,24 @@ class PickMug:
         """Adds one to four mugs and up to four other objects; names one mug."""
         place = Placement(factors.rng)
         mugs = _place_mugs(factors, place)
-        target, adjective, colours = _name_one(mugs, factors)
+        names, colours = _name_mugs(mugs, factors)
         for i, (mug, colour) in enumerate(zip(mugs, colours, strict=True)):
             body = objects.add_free_body(spec, f"mug{i}", mug.x, mug.y, mug.yaw)
             objects.add_mug(body, mug.shape, shade(factors, colour))
-        clutter = add_distractors(spec, factors, place)
+        bodies = [f"mug{i}" for i in range(len(mugs))]
+        bodies += add_distractors(spec, factors, place)
         part = str(factors.rng.choice(list(PARTS), p=list(PARTS.values())))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        others = [f"mug{i}" for i in range(len(mugs)) if i != target]
-        elsewhere = [f"mug{target}/{p}" for p in PARTS if p != part]
-        return Goal(
-            instruction=wording.format(adjective, part),
-            target=f"mug{target}",
-            part=f"mug{target}/{part}",
-            candidates=(*(f"{mug}/{part}" for mug in others), *elsewhere),
-            bystanders=(*others, *clutter),
-            thought=f"{adjective} mug, {part}",
-        )
-
-    def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal."""
-        thing, _, name = part.partition("/")
-        if not thing.startswith("mug"):
-            return 0
-        return 1 + self.part_classes.index(name if name in PARTS else "mug")
+        return [
+            Goal(
+                instruction=wording.format(name, part),
+                target=f"mug{i}",
+                part=f"mug{i}/{part}",
+                bystanders=list_others(bodies, f"mug{i}"),
+                thought=f"{name} mug, {part}",
+            )
+            for name, i in names
+        ]
 
     def expert(
         self,
@@ -151,15 +145,16 @@ def _place_mugs(factors: Factors, place: Placement) -> list[_Mug]:
     return mugs
 
 
-def _name_one(mugs: list[_Mug], factors: Factors) -> tuple[int, str, list[str]]:
-    """The mug that is asked for, what it is called, and the colours of all."""
+def _name_mugs(
+    mugs: list[_Mug], factors: Factors
+) -> tuple[list[tuple[str, int]], list[str]]:
+    """What mugs may be called, each with its index, and the colours of all."""
     colours = sample_colours(factors, len(mugs))
-    names = list_names(np.array([(m.x, m.y, m.shape.height) for m in mugs]))
-    if names and factors.rng.random() < ALIKE:
-        word, target = names[factors.rng.integers(len(names))]
-        return target, f"{word} {colours[0]}", colours[:1] * len(mugs)
-    target = factors.integer("target", (0, len(mugs) - 1), (0, 0))
-    return target, colours[target], colours
+    words = list_names(np.array([(m.x, m.y, m.shape.height) for m in mugs]))
+    if words and factors.rng.random() < ALIKE:
+        names = [(f"{word} {colours[0]}", i) for word, i in words]
+        return names, colours[:1] * len(mugs)
+    return [(colour, i) for i, colour in enumerate(colours)], colours
 
 
 def _sample_mug(factors: Factors) -> MugShape:

@@ -11,6 +11,7 @@ from envs.arm import FINGERS
 from envs.clutter import ThingSize, add_thing, sample_colours, shade
 from envs.factors import Factors
 from envs.lift import carry
+from envs.naming import list_others
 from envs.objects import Circle
 from envs.predicates import Execution, conclude, distance, rise, shift, tilt, touches
 from envs.records import Outcome
@@ -43,29 +44,27 @@ class PlaceInBowl:
     skill = PLACE
     part_classes = ("object", "bowl")
 
-    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds one or two bowls and one to three objects; names one of each."""
         place = Placement(factors.rng)
         bowls = _add_bowls(spec, factors, place)
         things = _add_objects(spec, factors, place)
-        target = int(factors.rng.integers(len(things)))
-        bowl = int(factors.rng.integers(len(bowls)))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        others = tuple(f"object{i}" for i in range(len(things)) if i != target)
-        name = (*things[target], bowls[bowl])
-        return Goal(
-            instruction=wording.format(*name),
-            target=f"object{target}",
-            part=f"object{target}",
-            place=f"bowl{bowl}",
-            candidates=others,
-            bystanders=(*others, *(f"bowl{i}" for i in range(len(bowls)))),
-            thought="{} {} to {} bowl".format(*name),
-        )
-
-    def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal."""
-        return 1 if part.startswith("object") else 2 * part.startswith("bowl")
+        bodies = [
+            body.name for body in spec.bodies if body.name[:4] in ("obje", "bowl")
+        ]
+        return [
+            Goal(
+                instruction=wording.format(*thing, bowl),
+                target=f"object{i}",
+                part=f"object{i}",
+                place=f"bowl{j}",
+                bystanders=list_others(bodies, f"object{i}"),
+                thought="{} {} to {} bowl".format(*thing, bowl),
+            )
+            for i, thing in enumerate(things)
+            for j, bowl in enumerate(bowls)
+        ]
 
     def expert(
         self,
@@ -117,12 +116,10 @@ def _add_objects(
     spec: mujoco.MjSpec, factors: Factors, place: Placement
 ) -> list[tuple[str, str]]:
     """Adds one to three objects and returns the colour and kind of each."""
-    things: list[tuple[str, str]] = []
-    for colour in sample_colours(factors, int(factors.rng.integers(1, 4))):
-        # Room for the open fingers, whichever way they turn.
-        spot = place.place((Circle(x=0, y=0, radius=0.05),), 0.0)
-        if spot is not None:
-            name = f"object{len(things)}"
-            kind = add_thing(spec, factors, name, spot, colour, SIZE)
-            things.append((colour, kind))
-    return things
+    colours = sample_colours(factors, int(factors.rng.integers(1, 4)))
+    # Room for the open fingers, whichever way they turn.
+    spots = place.place_all([(Circle(x=0, y=0, radius=0.05),)] * len(colours))
+    return [
+        (colour, add_thing(spec, factors, f"object{i}", spot, colour, SIZE))
+        for i, (spot, colour) in enumerate(zip(spots, colours, strict=False))
+    ]

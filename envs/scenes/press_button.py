@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from envs import objects
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
+from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -31,26 +32,12 @@ class PressButton:
     skill = PRESS
     part_classes = ("button",)
 
-    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds a panel of two to four buttons; names one."""
-        count = int(factors.rng.integers(2, 5))
-        colours = sample_colours(factors, count)
+        colours = sample_colours(factors, int(factors.rng.integers(2, 5)))
         _add_panel(spec, factors, colours)
-        target = int(factors.rng.integers(count))
-        others = tuple(f"button{i}" for i in range(count) if i != target)
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        return Goal(
-            instruction=wording.format(colours[target]),
-            target=f"button{target}",
-            part=f"button{target}",
-            candidates=others,
-            bystanders=others,
-            thought=f"{colours[target]} button",
-        )
-
-    def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal."""
-        return int(part.startswith("button"))
+        return ask_each("button", "", wording, colours)
 
     def expert(
         self,

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from envs import objects
 from envs.clutter import ThingSize, add_thing, sample_colours, shade
 from envs.factors import Factors
+from envs.naming import list_others
 from envs.objects import Circle
 from envs.predicates import Execution, conclude, distance, shift, tilt
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PUSH
 from envs.task import Goal
-from envs.world import AREA, Placement
+from envs.world import Placement
 
 WORDINGS = (
     "push the {} {} onto the {} disc",
@@ -28,6 +29,7 @@ SIZE = ThingSize(
 )
 WITHIN = 0.03  # m from the disc's middle
 ZONE = 0.045  # m, radius of the disc that is painted on the table
+ROOM = 0.04  # m around an object: for itself and half the hand
 WAY = (0.10, 0.20)  # m to push
 STILL = 0.015  # m that other objects may move
 UPRIGHT = np.deg2rad(30)
@@ -40,34 +42,31 @@ class PushToTarget:
     skill = PUSH
     part_classes = ("object", "disc")
 
-    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds one to three blocks and cans and a disc; names one object."""
         place = Placement(factors.rng)
         *colours, painted = sample_colours(factors, int(factors.rng.integers(2, 5)))
-        start, end = _draw_way(factors)
-        place.block([(*start, 0.05), (*end, ZONE), (*(start + end) / 2, 0.04)])
-        kinds = [add_thing(spec, factors, "object0", tuple(start), colours[0], SIZE)]
-        for colour in colours[1:]:
-            spot = place.place((Circle(x=0, y=0, radius=0.035),), 0.0)
-            if spot is not None:
-                name = f"object{len(kinds)}"
-                kinds.append(add_thing(spec, factors, name, spot, colour, SIZE))
-        _add_disc(spec, end, shade(factors, painted))
+        [disc] = place.place_all([(Circle(x=0, y=0, radius=ZONE),)])
+        _add_disc(spec, disc, shade(factors, painted))
+        spots = place.place_all([(Circle(x=0, y=0, radius=ROOM),)] * len(colours))
+        kinds = [
+            add_thing(spec, factors, f"object{i}", spot, colour, SIZE)
+            for i, (spot, colour) in enumerate(zip(spots, colours, strict=False))
+        ]
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        others = tuple(f"object{i}" for i in range(1, len(kinds)))
-        return Goal(
-            instruction=wording.format(colours[0], kinds[0], painted),
-            target="object0",
-            part="object0",
-            place="disc",
-            candidates=others,
-            bystanders=others,
-            thought=f"{colours[0]} {kinds[0]} to {painted} disc",
-        )
-
-    def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal."""
-        return 1 if part.startswith("object") else 2 * (part == "disc")
+        bodies = [f"object{i}" for i in range(len(kinds))]
+        return [
+            Goal(
+                instruction=wording.format(colours[i], kind, painted),
+                target=bodies[i],
+                part=bodies[i],
+                place="disc",
+                bystanders=list_others(bodies, bodies[i]),
+                thought=f"{colours[i]} {kind} to {painted} disc",
+            )
+            for i, kind in enumerate(kinds)
+            if _is_free(np.array(spots), i, np.array(disc))
+        ]
 
     def expert(
         self,
@@ -97,17 +96,21 @@ class PushToTarget:
         return conclude(checks, 1 - left / way)
 
 
-def _draw_way(factors: Factors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Start and end on the table, far enough apart."""
-    low, high = np.array(AREA).T
-    while True:
-        start, end = factors.rng.uniform(low, high, (2, 2))
-        if WAY[0] < np.linalg.norm(end - start) < WAY[1]:
-            return start, end
+def _is_free(spots: NDArray[np.float64], i: int, disc: NDArray[np.float64]) -> bool:
+    """Whether an object's straight way to the disc is long and clear enough."""
+    way = disc - spots[i]
+    length = np.linalg.norm(way)
+    if not WAY[0] < length < WAY[1]:
+        return False
+    offset = np.delete(spots, i, axis=0) - spots[i]
+    # From where the hand comes down behind the object to beyond the disc.
+    along = np.clip(offset @ way / length, -2 * ROOM, length + ROOM)
+    aside = offset - np.outer(along, way / length)
+    return bool((np.linalg.norm(aside, axis=1) > 2 * ROOM).all())
 
 
 def _add_disc(
-    spec: mujoco.MjSpec, spot: NDArray[np.float64], colour: objects.Colour
+    spec: mujoco.MjSpec, spot: tuple[float, float], colour: objects.Colour
 ) -> None:
     """Paints the disc on the table; nothing collides with paint."""
     disc = spec.worldbody.add_body(name="disc", pos=(*spot, 0.0005))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from envs.arm import FINGERS
 from envs.clutter import ThingSize, add_thing, sample_colours
 from envs.factors import Factors
 from envs.lift import carry
+from envs.naming import list_others
 from envs.objects import Circle
 from envs.predicates import Execution, conclude, distance, rise, shift, tilt, touches
 from envs.records import Outcome
@@ -39,34 +42,27 @@ class StackBlocks:
     skill = PLACE
     part_classes = ("block",)
 
-    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds two to four blocks; names the one to move and the one to build on."""
         place = Placement(factors.rng)
-        blocks: list[str] = []
-        for colour in sample_colours(factors, int(factors.rng.integers(2, 5))):
-            # Room for the open fingers, whichever way they turn.
-            spot = place.place((Circle(x=0, y=0, radius=0.048),), 0.0)
-            if spot is not None:
-                name = f"block{len(blocks)}"
-                add_thing(spec, factors, name, spot, colour, SIZE, kinds=("block",))
-                blocks.append(colour)
-        target, base = factors.rng.permutation(len(blocks))[:2]
+        blocks = sample_colours(factors, int(factors.rng.integers(2, 5)))
+        # Room for the open fingers, whichever way they turn.
+        spots = place.place_all([(Circle(x=0, y=0, radius=0.048),)] * len(blocks))
+        for i, spot in enumerate(spots):
+            add_thing(spec, factors, f"block{i}", spot, blocks[i], SIZE, ("block",))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        others = tuple(f"block{i}" for i in range(len(blocks)) if i != target)
-        names = blocks[target], blocks[base]
-        return Goal(
-            instruction=wording.format(*names),
-            target=f"block{target}",
-            part=f"block{target}",
-            place=f"block{base}",
-            candidates=tuple(name for name in others if name != f"block{base}"),
-            bystanders=others,
-            thought="{} block on {} block".format(*names),
-        )
-
-    def classify(self, part: str) -> int:
-        """Class of a part for the tower's training signal."""
-        return int(part.startswith("block"))
+        bodies = [f"block{i}" for i in range(len(spots))]
+        return [
+            Goal(
+                instruction=wording.format(blocks[i], blocks[j]),
+                target=f"block{i}",
+                part=f"block{i}",
+                place=f"block{j}",
+                bystanders=list_others(bodies, f"block{i}"),
+                thought=f"{blocks[i]} block on {blocks[j]} block",
+            )
+            for i, j in permutations(range(len(spots)), 2)
+        ]
 
     def expert(
         self,
