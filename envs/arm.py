@@ -156,18 +156,18 @@ def _add_hand(spec: mujoco.MjSpec, flange: Any) -> None:
             priority=1,
             **collide,
         )
-        _add_force_sensor(spec, name)
+        add_force_sensor(spec, name)
     _add_grip(spec)
 
 
-def _add_force_sensor(spec: mujoco.MjSpec, finger: str) -> None:
-    """Net contact force [N] on a finger, in its contact frame."""
+def add_force_sensor(spec: mujoco.MjSpec, body: str) -> None:
+    """Net contact force [N] on a body; `Execution.peak_forces` tells its largest."""
     bits = 1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE)
     spec.add_sensor(
-        name=finger,
+        name=body,
         type=mujoco.mjtSensor.mjSENS_CONTACT,
         objtype=mujoco.mjtObj.mjOBJ_BODY,
-        objname=finger,
+        objname=body,
         intprm=(bits, 3, 1),  # what, how it is reduced (net force), how many
     )
 

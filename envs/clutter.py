@@ -67,24 +67,22 @@ def add_distractors(
     spec: mujoco.MjSpec,
     factors: Factors,
     place: Placement,
-    train: tuple[int, int] = (0, 4),
-    held_out: tuple[int, int] = (3, 5),
+    kinds: tuple[str, ...] = ("block", "can"),
 ) -> list[str]:
-    """Adds blocks and cans (bowls and blocks when held out) where there is room.
+    """Adds up to three things (four or five when held out) where there is room.
 
     Args:
         spec: The scene.
         factors: Draws them.
         place: The table.
-        train: Fewest and most of them.
-        held_out: The same, out of distribution.
+        kinds: What they may be; bowls and plates when held out.
 
     Returns:
         Names of their bodies.
     """
     names: list[str] = []
-    for _ in range(factors.integer("distractors", train, held_out)):
-        kind = factors.choice("distractors", ("block", "can"), ("bowl", "block"))
+    for _ in range(factors.integer("distractors", (0, 3), (4, 5))):
+        kind = factors.choice("distractors", kinds, ("bowl", "plate"))
         radius = float(factors.rng.uniform(0.016, 0.026))
         yaw = float(factors.rng.uniform(-np.pi, np.pi))
         spot = place.place((Circle(x=0, y=0, radius=1.42 * radius),), yaw)
@@ -104,5 +102,7 @@ def _add_kind(body: object, kind: str, radius: float, factors: Factors) -> None:
         objects.add_block(body, (radius, radius, height / 2), colour)
     elif kind == "can":
         objects.add_can(body, radius, height, colour)
+    elif kind == "plate":
+        objects.add_can(body, 1.3 * radius, 0.008, colour)
     else:
         objects.add_bowl(body, 1.3 * radius, 0.03, colour)

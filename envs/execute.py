@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arm import FINGERS
 from envs.lift import lift
 from envs.motion import Motion, plan_motions
 from envs.physics import Playback, play
@@ -125,10 +126,10 @@ def _judge(scene: Scene, motion: Motion, playback: Playback) -> Outcome:
         model=scene.model,
         before=scene.data,
         after=playback.after,
-        peak_force=playback.peak_force,
+        peak_forces=playback.peak_forces,
     )
     return replace(
         scene.task.judge(scene.goal, run),
-        contact_force=playback.peak_force,
+        contact_force=max(playback.peak_forces[finger] for finger in FINGERS),
         smoothness=motion.smoothness,
     )

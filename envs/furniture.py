@@ -1,16 +1,20 @@
-"""Cabinets with drawers or doors: fixed to the table, their fronts face the camera."""
+"""What is fixed to the table: cabinets with drawers or doors, a stand with a peg."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import mujoco
+import numpy as np
 
 from envs import objects
 from envs.objects import Colour
+from envs.world import TIME_STEP
 
 PANEL = 0.006  # m, thickness of boards
 GAP = 0.002  # m between moving boards
+PEG = 0.005  # m, radius of a peg to hang things on
+UPWARD = np.deg2rad(8)  # of a peg: what hangs on it does not slide off
 STROKE = 0.12  # m that a drawer can be pulled out
 
 
@@ -194,3 +198,49 @@ def _add_door_handle(body: object, shape: DoorShape, y: float) -> None:
     for side in (-1, 1):
         inner, outer = sorted((y + side * half, y + side * (half - shape.bar)))
         _add_box(body, (0, inner, low), (reach - shape.bar, outer, high), metal)
+
+
+def add_stand(
+    spec: mujoco.MjSpec,
+    spot: tuple[float, float],
+    toward: float,
+    height: float,
+    out: float,
+    length: float,
+    colour: Colour,
+) -> None:
+    """Adds the body `stand`: a foot and a post, and on it the body `peg`.
+
+    The peg's frame has its x axis along the peg; its origin is where a mug hangs.
+
+    Args:
+        spec: The scene.
+        spot: x and y of the post [m].
+        toward: Direction about z that the peg points to [rad].
+        height: Of the peg's origin [m].
+        out: Of the peg's origin from the post [m].
+        length: Of the peg [m].
+        colour: Of all of it.
+    """
+    turn = (np.cos(toward / 2), 0, 0, np.sin(toward / 2))
+    stand = spec.worldbody.add_body(name="stand", pos=(*spot, 0), quat=turn)
+    cylinder = mujoco.mjtGeom.mjGEOM_CYLINDER
+    objects.add_can(stand, 0.045, 0.008, colour)
+    half = (height + 0.03) / 2
+    objects.add_shape(
+        stand, cylinder, size=(0.009, half, 0), pos=(0, 0, half), colour=colour
+    )
+    tilt = -UPWARD / 2
+    pose = (np.cos(tilt), 0, np.sin(tilt), 0)
+    peg = stand.add_body(name="peg", pos=(out, 0, height), quat=pose)
+    objects.add_shape(
+        peg,
+        mujoco.mjtGeom.mjGEOM_CAPSULE,
+        size=(PEG, length / 2, 0),
+        pos=(length / 2 - out, 0, 0),
+        quat=(np.sqrt(0.5), 0, np.sqrt(0.5), 0),
+        colour=colour,
+    )
+    # Stiff, or a mug that falls onto so thin a peg sinks through it.
+    peg.geoms[0].solref = (2 * TIME_STEP, 1)
+    peg.geoms[0].priority = 1

@@ -31,7 +31,7 @@ CLEARANCE = 0.012  # m between each open finger and the side of what it will gri
 SQUARE = 0.5  # ratio of spreads above which a surface has no narrow side
 LOWEST_TOOL = 0.015  # m: the fingertips end 1 cm below the tool's centre
 ONTO_SURFACE = ("arc", "hook")  # planes in which the last pixel shows a surface
-HOOK = 0.012  # m above a peg at which the hand lets the bar go that it holds
+HOOK = 0.020  # m above a peg at which the hand lets go of the handle: tips clear it
 SET_DOWN = 0.004  # m above the surface at which an object is let go
 HAND_WIDTH = 0.025  # m to each side of a push in which a surface is met
 TIP = 0.01  # m from the tool's centre to the end of the fingers
@@ -114,7 +114,7 @@ def _lift_one(
     start, yaw, opening = contact, np.pi / 2, skill.opening
     if skill.grips:
         start, yaw, opening = _fit_grasp(surface, contact)
-    path = _lift_path(model, data, camera, plan, skill, start)
+    path = _lift_path(model, data, camera, plan, skill, contact, start)
     if not np.isfinite(path).all():
         return Outcome(success=False, reason="off_the_scene")
     if not skill.grips and skill.plane == "level":
@@ -237,6 +237,7 @@ def _lift_path(
     camera: Camera,
     plan: Plan,
     skill: Skill,
+    contact: NDArray[np.float64],
     start: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """[K, 3] path: the start, then the lifted waypoints."""
@@ -252,7 +253,7 @@ def _lift_path(
     if skill.plane == "upright":
         normal = camera.T_world_camera[:3, 2] * (1, 1, 0)
     # The hand moves as the path does, wherever exactly on the part it holds.
-    lifted = intersect_plane(camera, shown, start, normal)
+    lifted = intersect_plane(camera, shown, contact, normal)
     lifted[1:-1, 2] += skill.raised
     return start + lifted - lifted[0]
 
@@ -280,7 +281,8 @@ def _lift_onto_surface(
     if skill.plane == "arc":
         return np.vstack([start, _lift_arc(camera, shown[1:-1], start, end), end])
     front = intersect_plane(camera, shown[-2:-1], end, UP)
-    return np.vstack([start, _lift_arc(camera, shown[1:-2], start, end), front, end])
+    above = _lift_arc(camera, shown[1:-2], start, front[0])
+    return np.vstack([start, above, front, end])
 
 
 def _height_above(grasp: NDArray[np.float64], skill: Skill) -> float:

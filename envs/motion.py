@@ -87,13 +87,14 @@ def _list_targets(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
 
 
 def _tool_path(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
-    """[K, 3] path; what is carried leaves its place and reaches the next vertically."""
+    """[K, 3] path; what is carried leaves its place and comes down vertically."""
     path = waypoints.position_world
     if not skill.carries:
         return path
-    up, down = path[0].copy(), path[-1].copy()
-    up[2], down[2] = max(path[0, 2], path[1, 2]), max(path[-1, 2], path[-2, 2])
-    return np.vstack([path[0], up, path[1:-1], down, path[-1]])
+    low = len(path) - (2 if skill.plane == "hook" else 1)  # where it has come down
+    up, down = path[0].copy(), path[low].copy()
+    up[2], down[2] = max(path[0, 2], path[1, 2]), max(path[low, 2], path[low - 1, 2])
+    return np.vstack([path[0], up, path[1:low], down, path[low:]])
 
 
 def _arc_length(path: NDArray[np.float64]) -> NDArray[np.float64]:

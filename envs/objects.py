@@ -16,7 +16,7 @@ Colour = tuple[float, float, float]
 
 OBJECT_GROUP = 1  # contype bit of objects; the gripper's is `arm.GRIPPER_GROUP`
 COLLIDE_WITH = 3  # objects and the table meet both objects and the gripper
-WALLS = 12  # boxes in the ring of a mug's wall
+WALLS = 12  # boxes in a ring
 RIM = 0.014  # m, height of the upper end of a mug's wall that counts as its rim
 DENSITY = 600  # kg/m^3, between wood and ceramics: a mug of 100 to 200 g
 
@@ -92,7 +92,8 @@ def add_mug(body: Any, shape: MugShape, colour: Colour) -> None:
     # The wall ends just above the table: the bottom alone carries a standing mug.
     lip = shape.height - RIM
     for part, low, high in (("wall", 0.002, lip), ("rim", lip, shape.height)):
-        _add_ring(body.add_body(name=f"{body.name}/{part}"), shape, low, high, colour)
+        ring = body.add_body(name=f"{body.name}/{part}")
+        add_ring(ring, shape.radius, shape.wall, low, high, colour)
     _add_handle(body.add_body(name=f"{body.name}/handle"), shape, colour)
 
 
@@ -104,23 +105,6 @@ def _add_bottom(part: Any, shape: MugShape, colour: Colour) -> None:
         pos=(0, 0, shape.wall / 2),
         colour=colour,
     )
-
-
-def _add_ring(
-    part: Any, shape: MugShape, low: float, high: float, colour: Colour
-) -> None:
-    """The wall between two heights."""
-    radius = shape.radius - shape.wall / 2
-    half_width = shape.radius * np.tan(np.pi / WALLS)
-    for angle in np.arange(WALLS) * 2 * np.pi / WALLS:
-        add_shape(
-            part,
-            mujoco.mjtGeom.mjGEOM_BOX,
-            size=(shape.wall / 2, half_width, (high - low) / 2),
-            pos=(radius * np.cos(angle), radius * np.sin(angle), (high + low) / 2),
-            quat=(np.cos(angle / 2), 0, 0, np.sin(angle / 2)),
-            colour=colour,
-        )
 
 
 def _add_handle(part: Any, shape: MugShape, colour: Colour) -> None:
@@ -164,6 +148,28 @@ def add_can(body: Any, radius: float, height: float, colour: Colour) -> None:
     )
 
 
+def add_ring(
+    body: Any,
+    radius: float,
+    wall: float,
+    low: float,
+    high: float,
+    colour: Colour,
+) -> None:
+    """An upright ring of boxes, of an outer radius and thickness, between heights."""
+    half_width = radius * np.tan(np.pi / WALLS)
+    for angle in np.arange(WALLS) * 2 * np.pi / WALLS:
+        middle = radius - wall / 2
+        add_shape(
+            body,
+            mujoco.mjtGeom.mjGEOM_BOX,
+            size=(wall / 2, half_width, (high - low) / 2),
+            pos=(middle * np.cos(angle), middle * np.sin(angle), (high + low) / 2),
+            quat=(np.cos(angle / 2), 0, 0, np.sin(angle / 2)),
+            colour=colour,
+        )
+
+
 def add_bowl(body: Any, radius: float, height: float, colour: Colour) -> None:
     """A bowl: a bottom and a ring of boxes that lean outwards."""
     lean = 0.45  # rad from the vertical
@@ -182,6 +188,57 @@ def add_bowl(body: Any, radius: float, height: float, colour: Colour) -> None:
             quat=_lean(angle, lean),
             colour=colour,
         )
+
+
+def add_paint(body: Any, radius: float, colour: Colour) -> None:
+    """A disc painted on the table; nothing collides with paint."""
+    body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+        size=(radius, 0.0005, 0),
+        pos=(0, 0, 0.0005),
+        rgba=(*colour, 1),
+        contype=0,
+        conaffinity=0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScraperShape:
+    """Size of a scraper in metres; it pushes along its x axis.
+
+    Attributes:
+        width: Of the blade.
+        depth: Of the wings that keep what is pushed in front of the blade.
+        height: Of the handle's top.
+    """
+
+    width: float
+    depth: float
+    height: float
+
+
+def add_scraper(body: Any, shape: ScraperShape, colour: Colour) -> None:
+    """Gives a body a blade with wings, and the part `<name>/handle` on top."""
+    box, thick, tall = mujoco.mjtGeom.mjGEOM_BOX, 0.004, 0.012
+    half = shape.width / 2
+    blade = (thick, half, tall)
+    add_shape(body, box, size=blade, pos=(0, 0, tall), colour=colour)
+    for side in (-1, 1):
+        add_shape(
+            body,
+            box,
+            size=(shape.depth / 2, thick / 2, tall),
+            pos=(shape.depth / 2, side * (half - thick / 2), tall),
+            colour=colour,
+        )
+    grip = (shape.height - 2 * tall) / 2
+    add_shape(
+        body.add_body(name=f"{body.name}/handle"),
+        box,
+        size=(0.009, 0.018, grip),
+        pos=(0, 0, 2 * tall + grip),
+        colour=(0.45, 0.30, 0.18),
+    )
 
 
 def _lean(angle: float, lean: float) -> tuple[float, float, float, float]:

@@ -24,12 +24,12 @@ class Playback:
     Attributes:
         after: State at the end with contacts computed; None if the physics diverged.
             The next playback of the same call overwrites it.
-        peak_force: Largest contact force on a finger in newton.
+        peak_forces: Largest net contact force on each body with a sensor, in newton.
         frames: [T, nq] positions after each step; no rows unless they were asked for.
     """
 
     after: mujoco.MjData | None
-    peak_force: float
+    peak_forces: dict[str, float]
     frames: NDArray[np.float64]
 
 
@@ -63,7 +63,7 @@ def play(
     for i, motion in enumerate(motions):
         yield Playback(
             after=after if _read_state(batch, model, i, after) else None,
-            peak_force=_find_peak(trace["sensordata"][i]),
+            peak_forces=_find_peaks(model, trace["sensordata"][i]),
             frames=trace["qpos"][i, : len(motion.control)]
             if keep_frames
             else np.empty((0, model.nq)),
@@ -143,8 +143,22 @@ def _read_state(
     return True
 
 
-def _find_peak(forces: NDArray[np.float64]) -> float:
-    """Largest norm in [T, 3 * sensors] force readings."""
-    if forces.shape[1] == 0:
-        return 0.0
-    return float(np.linalg.norm(forces.reshape(len(forces), -1, 3), axis=2).max())
+def _find_peaks(
+    model: mujoco.MjModel, readings: NDArray[np.float64]
+) -> dict[str, float]:
+    """Largest norm of each contact sensor's [T, sensors] readings, by body."""
+    return {
+        model.body(model.sensor_objid[i]).name: _find_peak(readings[:, start:end])
+        for i, (start, end) in enumerate(_spans(model))
+        if model.sensor_type[i] == mujoco.mjtSensor.mjSENS_CONTACT
+    }
+
+
+def _spans(model: mujoco.MjModel) -> list[tuple[int, int]]:
+    """First and one past the last column of each sensor."""
+    ends = np.cumsum(model.sensor_dim).tolist()
+    return list(zip([0, *ends], ends, strict=False))
+
+
+def _find_peak(force: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(force, axis=1).max(initial=0))

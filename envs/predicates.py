@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mujoco
 import numpy as np
@@ -20,13 +20,14 @@ class Execution:
         model: The scene's model.
         before: State at the start.
         after: Settled state at the end, contacts computed.
-        peak_force: Largest contact force on a finger [N].
+        peak_forces: Largest net contact force [N] on each body with a sensor: the
+            fingers, and what `arm.add_force_sensor` was called for.
     """
 
     model: mujoco.MjModel
     before: mujoco.MjData
     after: mujoco.MjData
-    peak_force: float = 0.0
+    peak_forces: Mapping[str, float] = field(default_factory=dict)
 
 
 def rise(run: Execution, body: str) -> float:

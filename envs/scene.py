@@ -180,13 +180,17 @@ def make_reference(scene: Scene, goal: Goal) -> Reference | None:
     )
 
 
-def label_parts(scene: Scene) -> NDArray[np.uint8]:
-    """[H, W] semantic class of each pixel, 0 for what does not matter."""
-    model = scene.model
-    classes = [
-        classify(model.body(body).name, scene.part_classes)
-        for body in range(model.nbody)
-    ]
+def label_parts(
+    scene: Scene, part_classes: Sequence[str] | None = None
+) -> NDArray[np.uint8]:
+    """[H, W] semantic class of each pixel, 0 for what does not matter.
+
+    Args:
+        scene: The scene.
+        part_classes: Names of the classes 1, 2, ...; the scene's own if None.
+    """
+    model, names = scene.model, part_classes or scene.part_classes
+    classes = [classify(model.body(i).name, names) for i in range(model.nbody)]
     of_geom = np.append(np.array(classes)[model.geom_bodyid], 0)
     return of_geom[scene.seen].astype(np.uint8)
 

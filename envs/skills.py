@@ -43,7 +43,8 @@ NARROW = 0.036  # between a handle and the board behind it
 BLADE = 0.024  # two points of contact keep what is pushed from turning
 LIFT = Skill(grips=True, opening=WIDE, releases=False, plane="upright")
 PULL = Skill(grips=True, opening=NARROW, releases=False, plane="level")
-SWEEP = Skill(grips=True, opening=WIDE, releases=False, plane="level")
+# Off the table by a little, or an error of a millimetre presses the tool into it.
+SWEEP = Skill(grips=True, opening=WIDE, releases=False, plane="level", raised=0.004)
 WIELD = Skill(grips=True, opening=WIDE, releases=False, plane="level", raised=0.08)
 INSERT = Skill(grips=True, opening=WIDE, releases=True, plane="level", raised=0.08)
 PLACE = Skill(grips=True, opening=WIDE, releases=True, plane="arc")

@@ -12,6 +12,7 @@ from envs import arm
 from envs.camera import look_at
 from envs.factors import Factors
 from envs.objects import COLLIDE_WITH, Circle, Colour
+from envs.textures import HELD_OUT_PATTERNS, PATTERNS, add_patterns
 
 TIME_STEP = 0.004  # s: 98.8 % of verdicts on shaken plans are those of 1 ms
 CAMERA = "scene"  # the policy's view
@@ -36,7 +37,9 @@ def build_world(factors: Factors) -> mujoco.MjSpec:
     _add_light(spec, factors)
     _add_camera(spec, factors)
     tint = factors.choice("colour", TABLES, HELD_OUT_TABLES)
-    spec.geom("table").rgba = (*np.clip(factors.rng.normal(tint, 0.03), 0, 1), 1)
+    table = spec.geom("table")
+    table.rgba = (*np.clip(factors.rng.normal(tint, 0.03), 0, 1), 1)
+    table.material = factors.choice("colour", PATTERNS, HELD_OUT_PATTERNS)
     return spec
 
 
@@ -58,6 +61,7 @@ def _stage() -> mujoco.MjSpec:
     spec.stat.extent = 1.0
     spec.stat.center = CENTRE
     arm.add_arm(spec)
+    add_patterns(spec)
     _add_table(spec)
     return spec
 
@@ -112,7 +116,8 @@ def _add_camera(spec: mujoco.MjSpec, factors: Factors) -> None:
         ]
     )
     place = CENTRE + distance * toward
-    fovy = 2 * np.rad2deg(np.arctan(0.5 * VIEW_WIDTH / VIEW_DISTANCE))
+    width = VIEW_WIDTH * factors.uniform("camera", (0.97, 1.03), (1.03, 1.07))
+    fovy = 2 * np.rad2deg(np.arctan(0.5 * width / VIEW_DISTANCE))
     spec.worldbody.add_camera(
         name=CAMERA, pos=place, xyaxes=look_at(place, CENTRE), fovy=fovy
     )

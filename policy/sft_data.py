@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 import envs
 from envs.answer import format_answer
 from envs.records import Plan
+from envs.registry import get_task
 from policy.prompt import build_messages
 from policy.records import Prompt
 from policy.tiny import TinySize
@@ -51,29 +52,39 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleSource:
-    """Makes examples of a library scene; unverified, which saves the simulation.
+    """Makes examples of library scenes; unverified, which saves the simulation.
 
     Attributes:
-        name: The scene's name.
-        split: The split its factors are drawn from.
+        names: The scenes, each as often as the others.
+        split: The split their factors are drawn from.
     """
 
-    name: str
+    names: tuple[str, ...]
     split: str
 
+    @property
+    def part_classes(self) -> tuple[str, ...]:
+        """Names of the part classes 1, 2, ... of all the scenes, without repetition."""
+        return tuple(dict.fromkeys(c for n in self.names for c in _get_classes(n)))
+
     def __call__(self, seed: int) -> Example:
-        """Returns the example of a scene seed."""
-        scene = envs.make_scene(self.name, split=self.split, seed=seed, verify=False)
+        """Returns the example of a seed, which chooses the kind of scene, too."""
+        name = self.names[seed % len(self.names)]
+        scene = envs.make_scene(name, split=self.split, seed=seed, verify=False)
         reference = scene.reference
         if reference is None:
-            raise ValueError(f"scene {self.name!r} has no expert to learn from")
+            raise ValueError(f"scene {name!r} has no expert to learn from")
         return Example(
             image=scene.observation.image,
-            parts=envs.label_parts(scene),
+            parts=envs.label_parts(scene, self.part_classes),
             target=envs.mark_target(scene),
             instruction=scene.instruction,
             plan=reference.to_plan(),
         )
+
+
+def _get_classes(scene: str) -> tuple[str, ...]:
+    return get_task(scene).part_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,9 @@ hammer handle handles hinge hook hoop jar kettle key knife knob lever lid line m
 mug mugs opener pan peg pen pile pin pipe plate plug pot puck rack ring rod rope
 sauce shelf slot spatula spoon sponge square stick strip switch tool toy tower tray
 triangle wall wheel
+belongs body clip crumb crumbs corner cut drops fold gather hammer heap ladle loaf
+nail peg plank pound saw scoop scraper scrape slide socket stove stroke tag turner wrap
+board dough pancake nails bowls basin blade head gently hot
 beige black blue brown colour color coloured colored cyan dark gold golden gray
 green grey light lime magenta maroon navy olive orange pale pink purple red silver
 teal turquoise violet white yellow

@@ -1,15 +1,16 @@
 """Trains the default policy from random weights on the expert's answers.
 
-`python scripts/warmstart.py env=pick_mug minutes=36 out=runs/mine` leaves a run
-directory with config.yaml, metrics.jsonl, curve.png, state/ and policy/, and copies the
-finished policy with its model card to `out`. `resume=<run directory>` goes on with a
-run that stopped.
+`python scripts/warmstart.py env=pick_mug minutes=36 out=runs/mine` (`env=all` takes
+every scene) leaves a run directory with config.yaml, metrics.jsonl, curve.png, state/
+and policy/, and copies the finished policy with its model card to `out`.
+`resume=<run directory>` goes on with a run that stopped.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,6 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     """Trains to the end of the budget."""
     import torch
 
-    import envs
     from policy.sft import Trainer
     from policy.sft_data import Collator, ExampleSource
     from policy.sft_loss import Student
@@ -66,21 +66,18 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 
     if config.threads:
         torch.set_num_threads(config.threads)
-    name, size, tokenizer = config.env.name, build(config.size), build_tokenizer()
+    size, tokenizer = build(config.size), build_tokenizer()
+    source = ExampleSource(names=list_envs(config), split="train")
     collate = Collator(tokenizer=tokenizer, size=size)
     student = Student(
         build_model(size, tokenizer, seed=config.seed),
         size,
-        classes=1 + len(envs.make_scene(name, verify=False).part_classes),
+        classes=1 + len(source.part_classes),
         points=(size.cell // collate.stride) ** 2,
         seed=config.seed,
     )
     trainer = Trainer(student, collate, build(config.sft), run_dir)
-    trainer.run(
-        ExampleSource(name=name, split="train"),
-        ExampleSource(name=name, split="test"),
-        seed=config.seed,
-    )
+    trainer.run(source, replace(source, split="test"), seed=config.seed)
     return trainer
 
 
@@ -96,9 +93,11 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
     student, tokenizer = trainer.student, trainer.collate.tokenizer
     save_policy(directory, student.model, tokenizer, student.size)
     answerer = answer_greedily(policy.load(directory), max_new_tokens=96)
+    measured = {}
     with Workers() as workers:
-        source = SceneSource(env=config.env.name, split="test")
-        measured, _ = evaluate(answerer, source, workers, n=config.n)
+        for env in list_envs(config):
+            source = SceneSource(env=env, split="test")
+            measured[env], _ = evaluate(answerer, source, workers, n=config.n)
     origin = Provenance(
         name="tiny" if config.out == "assets/tiny" else config.out,
         env=config.env.name,
@@ -112,8 +111,17 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
         image=student.size.image,
     )
     write_card(directory, origin, measured)
-    what = {"env": config.env.name, "policy": config.out, "split": "test"}
-    Screen().say(tabulate([what | measured.to_row()]))
+    what = {"policy": config.out, "split": "test"}
+    rows = [{"env": env} | what | m.to_row() for env, m in measured.items()]
+    Screen().say(tabulate(rows))
+
+
+def list_envs(config: DictConfig) -> tuple[str, ...]:
+    """Returns the scenes that `env=` names: one, or all of the library."""
+    from envs import list_scenes
+
+    name = config.env.name
+    return tuple(list_scenes()) if name == "all" else (name,)
 
 
 def _describe_device() -> str:
@@ -125,4 +133,4 @@ def _describe_device() -> str:
 
 
 if __name__ == "__main__":
-    launch("warmstart", main)
+    launch("warmstart", main, envs=("all",))

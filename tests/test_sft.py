@@ -27,14 +27,14 @@ from policy.sft_data import (
 )
 from policy.sft_loss import Student, blur_targets
 from policy.sft_optim import SFTConfig, schedule_blur, schedule_rate
-from policy.statistics import estimate_rate
+from policy.statistics import estimate_mean, estimate_rate
 from policy.tiny import TinySize, build_model, save_policy
 from policy.tokenizer import END, build_tokenizer
 
 TOKENIZER = build_tokenizer()
 SIZE = TinySize(width=48, tower_layers=1, language_layers=2, tower_hidden=96)
 COLLATE = Collator(tokenizer=TOKENIZER, size=SIZE)
-SOURCE = ExampleSource(name="pick_mug", split="train")
+SOURCE = ExampleSource(names=("pick_mug",), split="train")
 CONFIG = SFTConfig(steps=4, batch=2, every=2, held_out=2, workers=0, save_s=0.0)
 
 
@@ -152,11 +152,14 @@ def test_the_card_states_data_seed_time_and_figures(tmp_path) -> None:
         image=224,
     )
     success = estimate_rate([True] * 3 + [False])
-    measured = Evaluation(n=4, figures={"success": success}, failures={"missed": 1})
-    write_card(tmp_path, origin, measured)
+    figures = {"success": success, "parse_rate": estimate_rate([True] * 4)}
+    for name in ("iou", "average", "endpoint"):
+        figures[name] = estimate_mean([70.0] * 4)
+    measured = Evaluation(n=4, figures=figures, failures={"missed": 1})
+    write_card(tmp_path, origin, {"pick_mug": measured})
     text = (tmp_path / "README.md").read_text()
     facts = ("3,200 images", "| seed | 7", "55 minutes on 2 CPU cores", "1 missed")
-    for fact in (*facts, "| success | 0.750 | 0.301 to 0.954 |"):
+    for fact in (*facts, "| `pick_mug` | 0.750 (0.301 to 0.954) |"):
         assert fact in text
 
 

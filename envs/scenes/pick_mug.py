@@ -57,7 +57,7 @@ class PickMug:
     skill = LIFT
     part_classes = ("mug", "handle", "rim")
 
-    def build(self, spec: mujoco.MjSpec, factors: Factors) -> Goal:
+    def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds one to four mugs and up to four other objects; names one mug."""
         place = Placement(factors.rng)
         mugs = _place_mugs(factors, place)

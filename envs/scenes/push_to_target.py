@@ -47,7 +47,8 @@ class PushToTarget:
         place = Placement(factors.rng)
         *colours, painted = sample_colours(factors, int(factors.rng.integers(2, 5)))
         [disc] = place.place_all([(Circle(x=0, y=0, radius=ZONE),)])
-        _add_disc(spec, disc, shade(factors, painted))
+        body = spec.worldbody.add_body(name="disc", pos=(*disc, 0))
+        objects.add_paint(body, ZONE, shade(factors, painted))
         spots = place.place_all([(Circle(x=0, y=0, radius=ROOM),)] * len(colours))
         kinds = [
             add_thing(spec, factors, f"object{i}", spot, colour, SIZE)
@@ -107,17 +108,3 @@ def _is_free(spots: NDArray[np.float64], i: int, disc: NDArray[np.float64]) -> b
     along = np.clip(offset @ way / length, -2 * ROOM, length + ROOM)
     aside = offset - np.outer(along, way / length)
     return bool((np.linalg.norm(aside, axis=1) > 2 * ROOM).all())
-
-
-def _add_disc(
-    spec: mujoco.MjSpec, spot: tuple[float, float], colour: objects.Colour
-) -> None:
-    """Paints the disc on the table; nothing collides with paint."""
-    disc = spec.worldbody.add_body(name="disc", pos=(*spot, 0.0005))
-    disc.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_CYLINDER,
-        size=(ZONE, 0.0005, 0),
-        rgba=(*colour, 1),
-        contype=0,
-        conaffinity=0,
-    )
