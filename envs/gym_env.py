@@ -17,7 +17,7 @@ from envs.execute import Answer, run
 from envs.factors import Factors, check_choice
 from envs.overview import Overview
 from envs.records import Outcome, Reference
-from envs.scene import IMAGE_SIZE, Scene, make_scene
+from envs.scene import IMAGE_SIZE, WAYPOINTS, Scene, make_scene
 from envs.turns import observe_after, retract
 
 SEEDS = 2**31  # scenes of a split
@@ -58,6 +58,7 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         scene: A registered scene.
         split: "train", "test" or "ood".
         shifts: Axes that leave their training range, for `split="ood"`; all if empty.
+        waypoints: "2d", or "3d" for references with heights; answers may have either.
         reward_fn: (answer, reference, outcome) to a reward with `total` and `terms`,
             such as `functools.partial(rewards.score, mix=mix)`; None rewards success.
         render_mode: None or "rgb_array", the overview camera's picture.
@@ -76,6 +77,7 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         scene: str,
         split: str = "train",
         shifts: Sequence[str] = (),
+        waypoints: str = "2d",
         reward_fn: RewardFn | None = None,
         render_mode: str | None = None,
     ) -> None:
@@ -91,7 +93,10 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
             instruction=spaces.Text(LONGEST_INSTRUCTION, charset=CHARSET),
         )
         self.action_space = spaces.Text(LONGEST_ANSWER, min_length=0, charset=CHARSET)
-        self._sample = partial(make_scene, scene, split, shifts=tuple(shifts))
+        check_choice("waypoints", waypoints, WAYPOINTS)
+        self._sample = partial(
+            make_scene, scene, split, shifts=tuple(shifts), waypoints=waypoints
+        )
         self._reward_fn = reward_fn
         self._scene: Scene | None = None
         self._overview: Overview | None = None

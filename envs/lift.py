@@ -24,7 +24,7 @@ GRID = 20  # rays along each side of the box: one each 1 to 2 pixels of a handle
 TABLE_MARGIN = 0.006  # m: what is lower counts as table
 REACH = 0.02  # m, spread of the weight around the contact point: 1.8 to 2.2 cm gave
 # the best turn of the hand (median error 3 degrees) over 120 mugs
-FARTHEST = 0.03  # m from the first waypoint's ray to the surface it is to touch
+FARTHEST = 0.015  # m from the first waypoint's ray to the surface it is to touch
 UPPER = 0.008  # m below the highest point near the contact: the upper surface
 DEPTH = 0.015  # m of the tool's centre below it, or half way to the table
 CLEARANCE = 0.012  # m between each open finger and the side of what it will grip

@@ -41,11 +41,13 @@ class Observation:
         image: [H, W, 3] uint8 RGB.
         camera: The camera that took the image.
         instruction: The task in words.
+        waypoints: "2d", or "3d": the answer's waypoints are to have heights.
     """
 
     image: NDArray[np.uint8]
     camera: Camera
     instruction: str
+    waypoints: str = "2d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,6 @@ class Scene:
         name: Registered name of its task.
         split: "train", "test" or "ood".
         seed: What it was sampled from, with name, split and shifts.
-        waypoints: "2d", or "3d": the expert's waypoints have heights.
         task: The kind of scene.
         goal: What is asked.
         others: What could be asked instead.
@@ -50,7 +49,6 @@ class Scene:
     name: str
     split: str
     seed: int
-    waypoints: str
     task: Task
     goal: Goal
     others: tuple[Goal, ...]
@@ -129,13 +127,12 @@ def sample_scene(
         name=name,
         split=split,
         seed=seed,
-        waypoints=waypoints,
         task=task,
         goal=goal,
         others=tuple(other for other in goals if _aim(other) != _aim(goal)),
         model=model,
         data=data,
-        observation=observe(model, data, goal.instruction),
+        observation=observe(model, data, goal.instruction, waypoints),
         seen=segment(model, data),
         reference=None,
     )
@@ -167,7 +164,7 @@ def make_reference(scene: Scene, goal: Goal) -> Reference | None:
     rng = scene_rng(scene.name, scene.split, scene.seed, DEMONSTRATION)
     path = scene.task.expert(goal, scene.model, scene.data, rng)
     camera = scene.observation.camera
-    if scene.waypoints == "3d":
+    if scene.observation.waypoints == "3d":
         shown = np.column_stack([project(camera, path), path[:, 2]])
     else:
         shown = flatten(camera, path, scene.task.skill)
@@ -220,7 +217,7 @@ def _settle(model: mujoco.MjModel) -> mujoco.MjData:
 
 
 def observe(
-    model: mujoco.MjModel, data: mujoco.MjData, instruction: str
+    model: mujoco.MjModel, data: mujoco.MjData, instruction: str, waypoints: str
 ) -> Observation:
     """What the policy sees of a state whose kinematics are computed."""
     size = IMAGE_SIZE
@@ -228,6 +225,7 @@ def observe(
         image=render.render(model, data, CAMERA, size, size),
         camera=read_camera(model, data, CAMERA, size, size),
         instruction=instruction,
+        waypoints=waypoints,
     )
 
 

@@ -7,12 +7,24 @@ from dataclasses import replace
 import mujoco
 
 from envs import arm
+from envs.execute import Answer, run
 from envs.physics import ARM_JOINTS
 from envs.scene import Scene, make_reference, observe, segment
 from envs.world import TIME_STEP
 
 LONGEST_REST_S = 1.0  # enough for what the hand drops to fall, roll and lie still
 STILL = 0.01  # m/s and rad/s: slower objects count as at rest, as for sleeping
+
+
+def follow_up(scene: Scene, answer: Answer) -> Scene:
+    """The scene of the turn after an answer that failed.
+
+    Where nothing could be executed, that is the scene itself.
+    """
+    _, playback = run(scene, answer)
+    if playback is None or playback.after is None:
+        return scene
+    return retract(scene, playback.after)
 
 
 def observe_after(scene: Scene, after: mujoco.MjData) -> Scene:
@@ -25,7 +37,9 @@ def observe_after(scene: Scene, after: mujoco.MjData) -> Scene:
     return replace(
         scene,
         data=after,
-        observation=observe(scene.model, after, scene.instruction),
+        observation=observe(
+            scene.model, after, scene.instruction, scene.observation.waypoints
+        ),
         seen=segment(scene.model, after),
     )
 

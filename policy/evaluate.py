@@ -38,7 +38,7 @@ class Attempt:
     """One scene, answered once, executed and judged.
 
     Attributes:
-        scene: The scene.
+        scene: The scene, as it was before the answer.
         text: What the policy said.
         answer: What it meant, or why it meant nothing.
         outcome: What happened.
@@ -58,8 +58,9 @@ class Evaluation:
 
     Attributes:
         n: Scenes.
-        figures: success and parse_rate (0..1), iou (%), dfd, hd, rmse, their average
-            and endpoint (0..1000 units); no geometric ones for scenes without expert.
+        figures: success (of all turns) and parse_rate (of the first answers, as all
+            others), 0..1; iou (%), dfd, hd, rmse, their average and endpoint (0..1000
+            units); no geometric ones for scenes without expert.
         failures: Why answers failed, and how often, most frequent first.
     """
 
@@ -115,6 +116,7 @@ def evaluate(
     seed: int = 0,
     keep: int = 0,
     mix: RewardMix = SUCCESS_ONLY,
+    max_turns: int = 1,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[Evaluation, list[Attempt]]:
     """Answers n scenes and measures the answers.
@@ -125,26 +127,29 @@ def evaluate(
         workers: They build and execute.
         n: Scenes.
         seed: Chooses them; equal seeds give equal scenes to every policy.
-        keep: How many attempts to return, for videos.
+        keep: Of how many scenes to return the attempts, for videos.
         mix: Reward of the kept attempts.
+        max_turns: Answers to a scene until one succeeds; each sees what the last left.
         progress: Told the number of scenes done after each batch.
 
     Returns:
-        The figures, and the first `keep` attempts.
+        The figures, and the attempts at the first `keep` scenes, turn after turn.
 
     Raises:
-        ValueError: If n is below 1.
+        ValueError: If n or max_turns is below 1.
     """
     if n < 1:
         raise ValueError(f"n is {n}; at least 1 scene needed")
+    if max_turns < 1:
+        raise ValueError(f"max_turns is {max_turns}; at least 1 needed")
     seeds = choose_seeds(n, seed)
     batches = [seeds[i : i + BATCH] for i in range(0, n, BATCH)]
     tally, kept = _Tally(), []
     for scenes in workers.make_scenes(source, batches):
-        for attempt in _attempt(answerer, scenes, workers, mix):
-            tally.add(attempt)
-            if len(kept) < keep:
-                kept.append(attempt)
+        for episode in _play(answerer, scenes, workers, mix, max_turns):
+            tally.add(episode)
+            if tally.n <= keep:
+                kept += episode
         progress(tally.n)
     return tally.summarize(), kept
 
@@ -178,9 +183,29 @@ def _format_failures(row: dict[str, Any]) -> str:
     return "\n".join(counts) or "-"
 
 
+def _play(
+    answerer: Answerer,
+    scenes: Sequence[Scene],
+    workers: Workers,
+    mix: RewardMix,
+    max_turns: int,
+) -> list[list[Attempt]]:
+    """Returns for each scene its attempts, the last one a success or the last turn."""
+    episodes = [[attempt] for attempt in _attempt(answerer, scenes, workers, mix)]
+    for _ in range(max_turns - 1):
+        failed = [episode for episode in episodes if not episode[-1].outcome.success]
+        pairs = [(episode[-1].scene, episode[-1].answer) for episode in failed]
+        again = _attempt(answerer, workers.follow_up(pairs), workers, mix)
+        for episode, attempt in zip(failed, again, strict=True):
+            episode.append(attempt)
+    return episodes
+
+
 def _attempt(
     answerer: Answerer, scenes: Sequence[Scene], workers: Workers, mix: RewardMix
 ) -> list[Attempt]:
+    if not scenes:
+        return []
     said = answerer(scenes)
     answers = [parse_answer(text, codec) for text, codec in said]
     pairs = [(scene, [answer]) for scene, answer in zip(scenes, answers, strict=True)]
@@ -212,12 +237,12 @@ class _Tally:
     def n(self) -> int:
         return len(self.success)
 
-    def add(self, attempt: Attempt) -> None:
-        outcome, reference = attempt.outcome, attempt.scene.reference
+    def add(self, episode: Sequence[Attempt]) -> None:
+        first, outcome = episode[0], episode[-1].outcome
         self.success.append(outcome.success)
-        self.parsed.append(isinstance(attempt.answer, Plan))
-        if reference is not None:
-            self.metrics.append(compute_metrics(attempt.answer, reference))
+        self.parsed.append(isinstance(first.answer, Plan))
+        if first.scene.reference is not None:
+            self.metrics.append(compute_metrics(first.answer, first.scene.reference))
         if not outcome.success:
             self.failures[outcome.reason] += 1
 

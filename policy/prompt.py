@@ -16,6 +16,11 @@ from envs.records import Observation, Plan
 from policy.records import Prompt
 
 STYLES = ("paper", "short")
+HEIGHTS = {
+    "2d": "",
+    "3d": " The third number of a trajectory point, h, is its height above the table "
+    "in millimetres.",
+}
 
 _PAPER = """\
 You are a robot using the joint control. The task is "{instruction}". \
@@ -32,7 +37,11 @@ inside <answer> </answer>, exactly in this format:
 
 def build_prompt(observation: Observation) -> Prompt:
     """Returns the question that an observation puts to the policy."""
-    return Prompt(image=observation.image, instruction=observation.instruction)
+    return Prompt(
+        image=observation.image,
+        instruction=observation.instruction,
+        waypoints=observation.waypoints,
+    )
 
 
 def build_messages(
@@ -50,22 +59,22 @@ def build_messages(
     """
     content = [
         {"type": "image"},
-        {"type": "text", "text": format_words(prompt.instruction, style, codec)},
+        {"type": "text", "text": format_words(prompt, style, codec)},
     ]
     return [{"role": "user", "content": content}]
 
 
-def format_words(instruction: str, style: str, codec: Codec = NORMALIZED) -> str:
+def format_words(prompt: Prompt, style: str, codec: Codec = NORMALIZED) -> str:
     """Returns the words of a prompt; see `build_messages`."""
     if style == "short":
-        return instruction
+        return prompt.instruction
     if style == "paper":
         return _PAPER.format(
-            instruction=instruction,
+            instruction=prompt.instruction,
             least=MIN_WAYPOINTS,
             most=MAX_WAYPOINTS,
-            coordinates=_describe_coordinates(codec),
-            grammar=_show_grammar(),
+            coordinates=_describe_coordinates(codec) + HEIGHTS[prompt.waypoints],
+            grammar=_show_grammar(prompt.waypoints),
         )
     raise ValueError(f"unknown prompt style {style!r}; choose one of {STYLES}")
 
@@ -85,12 +94,13 @@ def _describe_coordinates(codec: Codec) -> str:
     )
 
 
-def _show_grammar() -> str:
+def _show_grammar(waypoints: str) -> str:
     """A formatted answer with letters for numbers, so that it cannot disagree."""
+    names = ["x", "y", "h"] if waypoints == "3d" else ["x", "y"]
     plan = Plan(
         box=(0.1, 0.2, 0.3, 0.4),
-        waypoints=((0.1, 0.2),) * MIN_WAYPOINTS,
+        waypoints=((0.1, 0.2, 0.3)[: len(names)],) * MIN_WAYPOINTS,
         thought="your thoughts",
     )
-    letters = iter(["x1", "y1", "x2", "y2"] + ["x", "y"] * MIN_WAYPOINTS)
+    letters = iter(["x1", "y1", "x2", "y2"] + names * MIN_WAYPOINTS)
     return re.sub(r"\d+", lambda _: next(letters), format_answer(plan))

@@ -23,10 +23,12 @@ class Prompt:
     Attributes:
         image: [H, W, 3] uint8 RGB, as the camera gave it.
         instruction: The task in words.
+        waypoints: "2d", or "3d": waypoints are to have heights.
     """
 
     image: NDArray[np.uint8]
     instruction: str
+    waypoints: str = "2d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

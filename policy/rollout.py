@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
 from envs.answer import parse_answer
-from envs.records import ParseFailure
+from envs.records import ParseFailure, Plan
 from envs.scene import Scene
 from policy.clock import Clock
 from policy.prompt import build_prompt
@@ -69,8 +70,12 @@ def collect(
     workers: Workers,
     generator: torch.Generator,
     clock: Clock,
+    max_turns: int = 1,
 ) -> list[Group]:
-    """Answers each scene G times, executes and judges the answers.
+    """Answers each scene G times, executes and judges the answers, turn after turn.
+
+    A later turn starts from what a scene's first failed answer left behind. Its answers
+    are compared with each other alone: every turn is a question of its own.
 
     Args:
         vlm: The policy.
@@ -80,10 +85,41 @@ def collect(
         workers: They execute.
         generator: Randomness of the answers.
         clock: Told the seconds of `sample`, `simulate` and `judge`.
+        max_turns: Turns of a scene.
 
     Returns:
-        P groups.
+        P groups of the first turn, then those of the next.
     """
+    groups = _collect_turn(vlm, scenes, mix, config, workers, generator, clock)
+    turn = groups
+    for _ in range(max_turns - 1):
+        with clock.measure("simulate"):
+            left = workers.follow_up(_list_failed(turn))
+        turn = _collect_turn(vlm, left, mix, config, workers, generator, clock)
+        groups = groups + turn
+    return groups
+
+
+def _list_failed(groups: Sequence[Group]) -> list[tuple[Scene, Plan | ParseFailure]]:
+    """The first answer to each scene that failed."""
+    pairs: list[tuple[Scene, Plan | ParseFailure]] = []
+    for group in groups:
+        failed = (r for r in group.rollouts if r.outcome and not r.outcome.success)
+        pairs += [(group.scene, rollout.answer) for rollout in islice(failed, 1)]
+    return pairs
+
+
+def _collect_turn(
+    vlm: VLM,
+    scenes: Sequence[Scene],
+    mix: RewardMix,
+    config: RolloutConfig,
+    workers: Workers,
+    generator: torch.Generator,
+    clock: Clock,
+) -> list[Group]:
+    if not scenes:
+        return []
     with clock.measure("sample"):
         prompts = [build_prompt(scene.observation) for scene in scenes]
         completions = vlm.sample(

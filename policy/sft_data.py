@@ -57,10 +57,12 @@ class ExampleSource:
     Attributes:
         names: The scenes, each as often as the others.
         split: The split their factors are drawn from.
+        waypoints: "2d", or "3d": the expert's waypoints have heights.
     """
 
     names: tuple[str, ...]
     split: str
+    waypoints: str = "2d"
 
     @property
     def part_classes(self) -> tuple[str, ...]:
@@ -70,7 +72,9 @@ class ExampleSource:
     def __call__(self, seed: int) -> Example:
         """Returns the example of a seed, which chooses the kind of scene, too."""
         name = self.names[seed % len(self.names)]
-        scene = envs.make_scene(name, split=self.split, seed=seed, verify=False)
+        scene = envs.make_scene(
+            name, self.split, seed, verify=False, waypoints=self.waypoints
+        )
         reference = scene.reference
         if reference is None:
             raise ValueError(f"scene {name!r} has no expert to learn from")

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -54,6 +54,8 @@ class Job:
         rollout: How to sample.
         seed: Of scenes, samples and minibatches.
         steps: GRPO steps.
+        max_turns: Turns of a scene; from the second on, what a failed answer left is
+            a prompt of its own.
         n: Held-out scenes of the evaluations before and after; 0 leaves them out.
         videos: Attempts in each of the videos before and after.
         checkpoint_every: Steps between checkpoints; the last step has one anyway.
@@ -65,13 +67,21 @@ class Job:
     rollout: RolloutConfig
     seed: int = 0
     steps: int = 120
+    max_turns: int = 1
     n: int = 400
     videos: int = 4
     checkpoint_every: int = 20
 
     def __post_init__(self) -> None:
         """Refuse counts that mean nothing."""
-        least = {"steps": 1, "n": 0, "videos": 0, "checkpoint_every": 1, "seed": 0}
+        least = {
+            "steps": 1,
+            "max_turns": 1,
+            "n": 0,
+            "videos": 0,
+            "checkpoint_every": 1,
+            "seed": 0,
+        }
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
@@ -151,7 +161,14 @@ def _step(
         with clock.measure("scenes"):
             scenes = next(feed)
         groups = collect(
-            learner.vlm, scenes, job.mix, job.rollout, workers, generator, clock
+            learner.vlm,
+            scenes,
+            job.mix,
+            job.rollout,
+            workers,
+            generator,
+            clock,
+            job.max_turns,
         )
         with clock.measure("compare"):
             batch, advantages = build_batch(learner.vlm, groups, job.algo)
@@ -192,11 +209,12 @@ def _evaluate(
     with screen.task(f"evaluating {name}", job.n) as bar:
         evaluation, attempts = evaluate(
             answer_greedily(vlm, job.rollout.max_new_tokens),
-            SceneSource(env=job.source.env, split=split, shifts=job.source.shifts),
+            replace(job.source, split=split),
             workers,
             n=job.n,
             keep=job.videos,
             mix=job.mix,
+            max_turns=job.max_turns,
             progress=lambda done: screen.move(bar, done),
         )
         if attempts:

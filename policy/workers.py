@@ -22,6 +22,7 @@ from typing import Any
 import envs
 from envs.records import Outcome, ParseFailure, Plan
 from envs.scene import Scene
+from envs.turns import follow_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,13 @@ class SceneSource:
         env: A registered scene name.
         split: "train", "test" or "ood".
         shifts: Axes that leave their training range, for "ood"; all if empty.
+        waypoints: "2d", or "3d": answers name heights, too.
     """
 
     env: str
     split: str = "train"
     shifts: tuple[str, ...] = ()
+    waypoints: str = "2d"
 
 
 class Workers:
@@ -85,9 +88,21 @@ class Workers:
         ]
         return [future.result() for future in futures]
 
+    def follow_up(
+        self, failed: Sequence[tuple[Scene, Plan | ParseFailure]]
+    ) -> list[Scene]:
+        """Returns the scenes of the turns after answers that failed."""
+        futures = [self._pool.submit(follow_up, *pair) for pair in failed]
+        return [future.result() for future in futures]
+
     def _submit_scene(self, source: SceneSource, seed: int) -> Future[Scene]:
         return self._pool.submit(
-            envs.make_scene, source.env, source.split, seed, source.shifts
+            envs.make_scene,
+            source.env,
+            source.split,
+            seed,
+            source.shifts,
+            waypoints=source.waypoints,
         )
 
 

@@ -73,6 +73,18 @@ def build(node: DictConfig) -> Any:
         raise ValueError(str(error.__cause__ or error)) from error
 
 
+def read_source(config: DictConfig, env: str = "") -> Any:
+    """Returns where scenes come from; `env` in place of the one that is configured."""
+    from policy.workers import SceneSource
+
+    return SceneSource(
+        env=env or config.env.name,
+        split=config.split,
+        shifts=tuple(config.shifts),
+        waypoints=config.waypoints,
+    )
+
+
 def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:
     """Loads the model that `policy=` names."""
     import torch

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from _launch import BASELINES, build, choose_answerer, launch, name_policy
+from _launch import BASELINES, build, choose_answerer, launch, name_policy, read_source
 from omegaconf import DictConfig
 
 
@@ -20,7 +20,7 @@ def main(config: DictConfig) -> None:
     from envs import list_scenes
     from policy.evaluate import evaluate, tabulate
     from policy.progress import Screen
-    from policy.workers import SceneSource, Workers
+    from policy.workers import Workers
 
     screen = Screen()
     rollout = build(config.rollout)
@@ -29,16 +29,14 @@ def main(config: DictConfig) -> None:
     rows: list[dict[str, Any]] = []
     with Workers(rollout.workers) as workers:
         for env in envs:
-            source = SceneSource(
-                env=env, split=config.split, shifts=tuple(config.shifts)
-            )
             with screen.task(f"evaluating {env}", config.n) as bar:
                 evaluation, _ = evaluate(
                     answerer,
-                    source,
+                    read_source(config, env),
                     workers,
                     n=config.n,
                     seed=config.seed,
+                    max_turns=config.max_turns,
                     progress=lambda done: screen.move(bar, done),
                 )
             what = {"env": env, "policy": name_policy(config.policy)}
@@ -46,6 +44,8 @@ def main(config: DictConfig) -> None:
                 "split": config.split,
                 "shifts": list(config.shifts),
                 "seed": config.seed,
+                "waypoints": config.waypoints,
+                "max_turns": config.max_turns,
             }
             rows.append(what | which | evaluation.to_row())
     screen.say(tabulate(rows))

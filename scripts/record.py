@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from _launch import BASELINES, build, choose_answerer, launch, name_policy
+from _launch import BASELINES, build, choose_answerer, launch, name_policy, read_source
 from omegaconf import DictConfig
 
 
@@ -16,23 +16,21 @@ def main(config: DictConfig) -> None:
     from envs.video import write_rollout_videos
     from policy.evaluate import evaluate
     from policy.progress import Screen
-    from policy.workers import SceneSource, Workers
+    from policy.workers import Workers
 
     screen = Screen()
     rollout, mix = build(config.rollout), build(config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
-    source = SceneSource(
-        env=config.env.name, split=config.split, shifts=tuple(config.shifts)
-    )
     with Workers(rollout.workers) as workers:
         _, attempts = evaluate(
             answerer,
-            source,
+            read_source(config),
             workers,
             n=config.n,
             seed=config.seed,
             keep=config.n,
             mix=mix,
+            max_turns=config.max_turns,
         )
     name = Path(name_policy(config.policy)).name
     out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")

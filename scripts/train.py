@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _launch import build, launch, list_overrides, load_policy
+from _launch import build, launch, list_overrides, load_policy, read_source
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -67,17 +67,15 @@ def execute(vlm: VLM, job: Job, run: RunDir) -> None:
 def build_job(config: DictConfig) -> Job:
     """Turns configuration into the trainer's dataclasses."""
     from policy.trainer import Job
-    from policy.workers import SceneSource
 
     return Job(
-        source=SceneSource(
-            env=config.env.name, split=config.split, shifts=tuple(config.shifts)
-        ),
+        source=read_source(config),
         mix=build(config.reward),
         algo=build(config.algo),
         rollout=build(config.rollout),
         seed=config.seed,
         steps=config.steps,
+        max_turns=config.max_turns,
         n=config.n,
         videos=config.videos,
         checkpoint_every=config.checkpoint_every,

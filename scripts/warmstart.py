@@ -67,7 +67,9 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     if config.threads:
         torch.set_num_threads(config.threads)
     size, tokenizer = build(config.size), build_tokenizer()
-    source = ExampleSource(names=list_envs(config), split="train")
+    source = ExampleSource(
+        names=list_envs(config), split="train", waypoints=config.waypoints
+    )
     collate = Collator(tokenizer=tokenizer, size=size)
     student = Student(
         build_model(size, tokenizer, seed=config.seed),
@@ -96,7 +98,7 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
     measured = {}
     with Workers() as workers:
         for env in list_envs(config):
-            source = SceneSource(env=env, split="test")
+            source = SceneSource(env=env, split="test", waypoints=config.waypoints)
             measured[env], _ = evaluate(answerer, source, workers, n=config.n)
     origin = Provenance(
         name="tiny" if config.out == "assets/tiny" else config.out,

@@ -98,6 +98,30 @@ def test_a_bootstrap_interval_has_the_width_of_the_normal_one() -> None:
     assert estimate == estimate_mean(values)
 
 
-def test_no_scenes_is_an_error() -> None:
+def test_a_second_turn_sees_what_the_first_answer_left() -> None:
+    """The wrong mug is lifted and dropped first; then the right one is asked for."""
+    turns: list[int] = []
+
+    def answer(scenes):
+        turns.append(len(scenes))
+        name = "wrong_target" if len(turns) == 1 else "expert"
+        return answer_scripted(BASELINES[name])(scenes)
+
+    evaluation, attempts = run(answer, keep=4, max_turns=2)
+    assert turns == [4, 4] and len(attempts) == 8
+    assert evaluation.n == 4 and evaluation.figures["success"].mean >= 0.75
+    first, second = attempts[:2]
+    assert first.scene.instruction == second.scene.instruction
+    assert (first.scene.data.qpos != second.scene.data.qpos).any()
+
+
+def test_a_scene_that_succeeds_has_no_second_turn() -> None:
+    _, attempts = run(answer_scripted(BASELINES["expert"]), keep=2, max_turns=3)
+    assert len(attempts) == 2
+
+
+def test_no_scenes_and_no_turns_are_errors() -> None:
+    with pytest.raises(ValueError, match="max_turns is 0"):
+        run(answer_scripted(BASELINES["null"]), max_turns=0)
     with pytest.raises(ValueError, match="n is 0"):
         run(answer_scripted(BASELINES["null"]), n=0)
