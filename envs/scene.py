@@ -86,17 +86,19 @@ def make_scene(
         shifts: Axes that leave their training range, for `split="ood"`; all if empty.
         verify: Execute the expert's answer and draw again if it fails. Without it a
             scene is made three times as fast, for supervised data.
-        waypoints: "2d", or "3d" for an expert that writes heights, too.
+        waypoints: "2d", or "3d" for an expert that writes heights, too; the scene is
+            the same, chosen by the expert without heights.
 
     Raises:
         ValueError: An unknown name, split, shift or kind of waypoints.
         RuntimeError: No usable scene in 50 attempts: the task is at fault.
     """
+    check_choice("waypoints", waypoints, WAYPOINTS)
     for attempt in range(MAX_ATTEMPTS):
-        scene = sample_scene(name, split, seed, shifts, attempt, waypoints)
+        scene = sample_scene(name, split, seed, shifts, attempt)
         if scene is None or (verify and not _expert_succeeds(scene)):
             continue
-        return scene
+        return scene if waypoints == "2d" else add_heights(scene)
     raise RuntimeError(
         f"scene {name!r}, split {split!r}, seed {seed}: no usable sample in "
         f"{MAX_ATTEMPTS} attempts; is the target visible and the expert able?"
@@ -104,15 +106,9 @@ def make_scene(
 
 
 def sample_scene(
-    name: str,
-    split: str,
-    seed: int,
-    shifts: Sequence[str] = (),
-    attempt: int = 0,
-    waypoints: str = "2d",
+    name: str, split: str, seed: int, shifts: Sequence[str] = (), attempt: int = 0
 ) -> Scene | None:
     """One draw, not verified; None if the target part is hidden or nothing to do."""
-    check_choice("waypoints", waypoints, WAYPOINTS)
     task: Task = get_task(name)()
     factors = Factors(scene_rng(name, split, seed, attempt), split, shifts)
     spec = build_world(factors)
@@ -132,7 +128,7 @@ def sample_scene(
         others=tuple(other for other in goals if _aim(other) != _aim(goal)),
         model=model,
         data=data,
-        observation=observe(model, data, goal.instruction, waypoints),
+        observation=observe(model, data, goal.instruction),
         seen=segment(model, data),
         reference=None,
     )
@@ -140,6 +136,14 @@ def sample_scene(
         return scene
     reference = make_reference(scene, goal)
     return None if reference is None else replace(scene, reference=reference)
+
+
+def add_heights(scene: Scene) -> Scene:
+    """The same scene, asking for waypoints with heights, as its reference has them."""
+    asking = replace(scene, observation=replace(scene.observation, waypoints="3d"))
+    if scene.reference is None:
+        return asking
+    return replace(asking, reference=make_reference(asking, scene.goal))
 
 
 def _choose_goal(goals: list[Goal], data: mujoco.MjData, factors: Factors) -> Goal:
@@ -217,7 +221,7 @@ def _settle(model: mujoco.MjModel) -> mujoco.MjData:
 
 
 def observe(
-    model: mujoco.MjModel, data: mujoco.MjData, instruction: str, waypoints: str
+    model: mujoco.MjModel, data: mujoco.MjData, instruction: str, waypoints: str = "2d"
 ) -> Observation:
     """What the policy sees of a state whose kinematics are computed."""
     size = IMAGE_SIZE

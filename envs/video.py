@@ -135,6 +135,7 @@ def _film_arm(scene: Scene, playback: Playback) -> Iterator[Image8]:
             data.qpos[:] = qpos
             mujoco.mj_kinematics(scene.model, data)
             mujoco.mj_camlight(scene.model, data)
+            mujoco.mj_flex(scene.model, data)
             yield overview.render(data).copy()
 
 

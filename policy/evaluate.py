@@ -18,6 +18,7 @@ from rich.table import Table
 from envs.answer import NORMALIZED, Codec, parse_answer
 from envs.records import Outcome, ParseFailure, Plan, Reward
 from envs.scene import Scene
+from envs.suite import Suite
 from policy.prompt import build_prompt
 from policy.statistics import Estimate, estimate_mean, estimate_rate
 from policy.vlm import VLM
@@ -117,6 +118,7 @@ def evaluate(
     keep: int = 0,
     mix: RewardMix = SUCCESS_ONLY,
     max_turns: int = 1,
+    suite: Suite | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[Evaluation, list[Attempt]]:
     """Answers n scenes and measures the answers.
@@ -127,6 +129,8 @@ def evaluate(
         workers: They build and execute.
         n: Scenes.
         seed: Chooses them; equal seeds give equal scenes to every policy.
+        suite: Frozen scenes; then the first n of its seeds are taken, and each scene
+            must be the one that was frozen.
         keep: Of how many scenes to return the attempts, for videos.
         mix: Reward of the kept attempts.
         max_turns: Answers to a scene until one succeeds; each sees what the last left.
@@ -136,22 +140,34 @@ def evaluate(
         The figures, and the attempts at the first `keep` scenes, turn after turn.
 
     Raises:
-        ValueError: If n or max_turns is below 1.
+        ValueError: If n or max_turns is below 1, n more than the suite has, or a scene
+            is not the suite's.
     """
     if n < 1:
         raise ValueError(f"n is {n}; at least 1 scene needed")
     if max_turns < 1:
         raise ValueError(f"max_turns is {max_turns}; at least 1 needed")
-    seeds = choose_seeds(n, seed)
+    seeds = choose_seeds(n, seed) if suite is None else _take(suite, source, n)
     batches = [seeds[i : i + BATCH] for i in range(0, n, BATCH)]
     tally, kept = _Tally(), []
     for scenes in workers.make_scenes(source, batches):
+        if suite is not None:
+            suite.check(scenes)
         for episode in _play(answerer, scenes, workers, mix, max_turns):
             tally.add(episode)
             if tally.n <= keep:
                 kept += episode
         progress(tally.n)
     return tally.summarize(), kept
+
+
+def _take(suite: Suite, source: SceneSource, n: int) -> list[int]:
+    seeds = suite.list_seeds(source.env, source.split)
+    if source.shifts:
+        raise ValueError(f"shifts={list(source.shifts)}: a suite has all axes shifted")
+    if n > len(seeds):
+        raise ValueError(f"n is {n}; the suite has {len(seeds)} of {source.env!r}")
+    return seeds[:n]
 
 
 def tabulate(rows: Sequence[dict[str, Any]]) -> Table:

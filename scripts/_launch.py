@@ -73,6 +73,14 @@ def build(node: DictConfig) -> Any:
         raise ValueError(str(error.__cause__ or error)) from error
 
 
+def list_envs(config: DictConfig) -> tuple[str, ...]:
+    """Returns the scenes that `env=` names: one, or all there are."""
+    from envs import list_scenes
+
+    name = config.env.name
+    return tuple(list_scenes()) if name == "all" else (name,)
+
+
 def read_source(config: DictConfig, env: str = "") -> Any:
     """Returns where scenes come from; `env` in place of the one that is configured."""
     from policy.workers import SceneSource

@@ -3,6 +3,7 @@
 `python scripts/evaluate.py env=pick_mug policy=tiny n=200 out=rows.json` prints the
 paper's table plus success, with 95 % intervals. env=all takes every scene; policy= also
 takes expert, null, random and wrong_target, a directory or a hub id.
+`suite=assets/suite.json` takes the scenes of the frozen suite, and checks them.
 """
 
 from __future__ import annotations
@@ -11,13 +12,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from _launch import BASELINES, build, choose_answerer, launch, name_policy, read_source
+from _launch import (
+    BASELINES,
+    build,
+    choose_answerer,
+    launch,
+    list_envs,
+    name_policy,
+    read_source,
+)
 from omegaconf import DictConfig
 
 
 def main(config: DictConfig) -> None:
     """Evaluates on each scene, prints the table and writes the rows."""
-    from envs import list_scenes
+    from envs.suite import load_suite
     from policy.evaluate import evaluate, tabulate
     from policy.progress import Screen
     from policy.workers import Workers
@@ -25,10 +34,10 @@ def main(config: DictConfig) -> None:
     screen = Screen()
     rollout = build(config.rollout)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
-    envs = list_scenes() if config.env.name == "all" else [config.env.name]
+    suite = load_suite(Path(config.suite)) if config.suite else None
     rows: list[dict[str, Any]] = []
     with Workers(rollout.workers) as workers:
-        for env in envs:
+        for env in list_envs(config):
             with screen.task(f"evaluating {env}", config.n) as bar:
                 evaluation, _ = evaluate(
                     answerer,
@@ -37,6 +46,7 @@ def main(config: DictConfig) -> None:
                     n=config.n,
                     seed=config.seed,
                     max_turns=config.max_turns,
+                    suite=suite,
                     progress=lambda done: screen.move(bar, done),
                 )
             what = {"env": env, "policy": name_policy(config.policy)}
@@ -46,6 +56,7 @@ def main(config: DictConfig) -> None:
                 "seed": config.seed,
                 "waypoints": config.waypoints,
                 "max_turns": config.max_turns,
+                "suite": config.suite,
             }
             rows.append(what | which | evaluation.to_row())
     screen.say(tabulate(rows))

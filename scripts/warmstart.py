@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _launch import build, launch
+from _launch import build, launch, list_envs
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -116,14 +116,6 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
     what = {"policy": config.out, "split": "test"}
     rows = [{"env": env} | what | m.to_row() for env, m in measured.items()]
     Screen().say(tabulate(rows))
-
-
-def list_envs(config: DictConfig) -> tuple[str, ...]:
-    """Returns the scenes that `env=` names: one, or all of the library."""
-    from envs import list_scenes
-
-    name = config.env.name
-    return tuple(list_scenes()) if name == "all" else (name,)
 
 
 def _describe_device() -> str:

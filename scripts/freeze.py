@@ -1,0 +1,40 @@
+"""Freezes an evaluation suite: `python scripts/freeze.py env=all n=100 out=suite.json`.
+
+`python scripts/evaluate.py suite=suite.json` measures on its scenes, and checks that
+they are the ones that were frozen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from _launch import launch, list_envs
+from omegaconf import DictConfig
+
+SPLITS = ("test", "ood")
+
+
+def main(config: DictConfig) -> None:
+    """Builds n verified scenes of each kind and split and writes their digests."""
+    from envs.suite import Suite, freeze, save_suite
+    from policy.evaluate import choose_seeds
+    from policy.progress import Screen
+    from policy.workers import SceneSource, Workers
+
+    out, screen, suite = Path(config.out), Screen(), Suite(digests={})
+    if out.exists():
+        raise FileExistsError(f"out={out} exists; choose another or remove it")
+    seeds = choose_seeds(config.n, config.seed)
+    kinds = [(env, split) for env in list_envs(config) for split in SPLITS]
+    with Workers() as workers, screen.task("freezing", len(kinds)) as bar:
+        for done, (env, split) in enumerate(kinds):
+            source = SceneSource(env=env, split=split)
+            [scenes] = workers.make_scenes(source, [seeds])
+            suite.digests.update(freeze(scenes).digests)
+            screen.move(bar, done + 1)
+    save_suite(suite, out)
+    screen.say(f"{len(kinds)} x {config.n} scenes: {out}")
+
+
+if __name__ == "__main__":
+    launch("freeze", main, envs=("all",))

@@ -1,0 +1,78 @@
+"""The frozen suite: the same scenes on every machine, or an error that says so."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import envs
+from envs.suite import Suite, digest, freeze, load_suite, save_suite
+from policy.baselines import BASELINES
+from policy.evaluate import answer_scripted, evaluate
+from policy.workers import SceneSource, Workers
+
+SHIPPED = Path(__file__).parents[1] / "assets" / "suite.json"
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[envs.Scene]:
+    return [envs.make_scene("press_button", "test", seed) for seed in range(3)]
+
+
+def test_a_suite_comes_back_as_it_was_saved(scenes, tmp_path) -> None:
+    suite = freeze(scenes)
+    save_suite(suite, tmp_path / "suite.json")
+    assert load_suite(tmp_path / "suite.json") == suite
+    assert suite.list_seeds("press_button", "test") == [0, 1, 2]
+
+
+def test_a_digest_tells_scenes_apart_and_is_the_same_again(scenes) -> None:
+    assert len({digest(scene) for scene in scenes}) == len(scenes)
+    again = envs.make_scene("press_button", "test", 0, verify=False)
+    assert digest(again) == digest(scenes[0])
+    reworded = replace(again, goal=replace(again.goal, instruction="press it"))
+    assert digest(reworded) != digest(again)
+
+
+def test_another_scene_than_the_frozen_one_is_named(scenes) -> None:
+    suite = freeze([replace(scenes[0], seed=1)])
+    with pytest.raises(
+        ValueError, match=r"'press_button', split 'test', seed 1 is not"
+    ):
+        suite.check([scenes[1]])
+
+
+def test_unknown_names_list_the_valid_ones_and_no_suite_is_said_to_be_none(
+    tmp_path,
+) -> None:
+    suite = Suite(digests={("press_button", "test"): {}})
+    with pytest.raises(ValueError, match=r"unknown env 'x'; valid: press_button"):
+        suite.list_seeds("x", "test")
+    with pytest.raises(ValueError, match=r"unknown split 'ood'; valid: test"):
+        suite.list_seeds("press_button", "ood")
+    (tmp_path / "odd.json").write_text("[1]")
+    with pytest.raises(ValueError, match=r"odd\.json is not an evaluation suite"):
+        load_suite(tmp_path / "odd.json")
+
+
+def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
+    expert, source = (
+        answer_scripted(BASELINES["expert"]),
+        SceneSource(env="press_button", split="test"),
+    )
+    with Workers(0) as workers:
+        _, attempts = evaluate(
+            expert, source, workers, n=2, keep=2, suite=freeze(scenes)
+        )
+        assert [attempt.scene.seed for attempt in attempts] == [0, 1]
+        with pytest.raises(ValueError, match="n is 4; the suite has 3"):
+            evaluate(expert, source, workers, n=4, suite=freeze(scenes))
+
+
+@pytest.mark.parametrize("split", ["test", "ood"])
+@pytest.mark.parametrize("name", envs.scenes.__all__)
+def test_the_shipped_suite_is_what_this_version_builds(name: str, split: str) -> None:
+    suite = load_suite(SHIPPED)
+    seeds = suite.list_seeds(name, split)
+    assert len(seeds) == 100
+    suite.check([envs.make_scene(name, split, seed) for seed in seeds[:2]])
