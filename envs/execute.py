@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.arm import FINGERS
+from envs.contract import blaming
 from envs.lift import lift
 from envs.motion import Motion, plan_motions
 from envs.physics import Playback, play
@@ -128,8 +129,10 @@ def _judge(scene: Scene, motion: Motion, playback: Playback) -> Outcome:
         after=playback.after,
         peak_forces=playback.peak_forces,
     )
+    with blaming(scene.where, "judge"):
+        outcome = scene.task.judge(scene.goal, run)
     return replace(
-        scene.task.judge(scene.goal, run),
+        outcome,
         contact_force=max(playback.peak_forces[finger] for finger in FINGERS),
         smoothness=motion.smoothness,
     )

@@ -7,6 +7,7 @@ backend's library is missing; so the choice is made before, by looking for libra
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import sys
 from typing import Any
@@ -18,6 +19,7 @@ LIBRARIES = {
 }
 DEBIAN_PACKAGES = "libegl1 libgl1 libgl1-mesa-dri"
 FEDORA_PACKAGES = "mesa-libEGL mesa-libGL mesa-dri-drivers"
+READ_ONCE = ("mujoco.rendering.classic.gl_context", "mujoco.gl_context")  # MUJOCO_GL
 OFF = "off"  # MuJoCo's word for no rendering: simulation works, images do not
 
 
@@ -28,7 +30,7 @@ class NoGL(RuntimeError):
 def ensure_gl() -> None:
     """Sets MUJOCO_GL, unless the user has: EGL, else OSMesa, else no rendering.
 
-    Must run before mujoco is imported. Only Linux needs a choice.
+    Only Linux needs a choice.
 
     Raises:
         NoGL: If the user chose a backend whose library is missing.
@@ -39,6 +41,9 @@ def ensure_gl() -> None:
     if not chosen:
         usable = [backend for backend in LIBRARIES if not find_missing(backend)]
         os.environ["MUJOCO_GL"] = usable[0] if usable else OFF
+        for name in READ_ONCE:
+            if name in sys.modules:  # mujoco was imported first, and chose a window
+                importlib.reload(sys.modules[name])
     elif missing := find_missing(chosen):
         raise _explain(f"{missing} not found")
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from envs import registry
 from envs.answer import parse_answer
+from envs.contract import CHARSET, LONGEST_INSTRUCTION
 from envs.execute import Answer, run
 from envs.factors import Factors, check_choice
 from envs.overview import Overview
@@ -21,10 +22,7 @@ from envs.scene import IMAGE_SIZE, WAYPOINTS, Scene, make_scene
 from envs.turns import observe_after, retract
 
 SEEDS = 2**31  # scenes of a split
-LONGEST_INSTRUCTION = 1_000  # characters
 LONGEST_ANSWER = 100_000  # characters, of sampled actions; `step` takes any text
-# Printable Latin text and line breaks. `step` takes any other characters as well.
-CHARSET = "".join(filter(str.isprintable, map(chr, range(0x250)))) + "\n\t"
 PICTURE_SIZE = (640, 480)  # of `render`: width and height in pixels
 RENDER_MODES = (None, "rgb_array")
 

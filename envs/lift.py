@@ -37,6 +37,7 @@ HAND_WIDTH = 0.025  # m to each side of a push in which a surface is met
 TIP = 0.01  # m from the tool's centre to the end of the fingers
 FINGER, STANDOFF = 0.012, 0.02  # m: half a finger's thickness; where a push comes down
 UP = np.array([0.0, 0.0, 1.0])
+SEEN = np.array([1, 1, 1, 0, 0, 0], np.uint8)  # groups of geoms that cameras show
 
 
 def lift(
@@ -140,7 +141,7 @@ def cast(
     geom = np.empty(len(point), np.int32)
     flat = direction.ravel()
     mujoco.mj_multiRay(
-        model, data, start, flat, None, 1, -1, geom, distance, None, len(point), 10.0
+        model, data, start, flat, SEEN, 1, -1, geom, distance, None, len(point), 10.0
     )
     distance[geom < 0] = np.nan
     return start + distance[:, None] * direction

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
+from envs.contract import check_task
 from envs.factors import check_choice
 
 ENTRY_POINTS = "graspo.scenes"
@@ -16,10 +17,11 @@ def register_scene(name: str) -> Callable[[type], type]:
     """Class decorator: makes a `Task` a scene with this name.
 
     Raises:
-        ValueError: If another class holds the name.
+        ValueError: If another class holds the name, or the class is no task.
     """
 
     def register(task: type) -> type:
+        check_task(name, task)
         taken = _tasks.setdefault(name, task)
         if (taken.__module__, taken.__qualname__) != (
             task.__module__,
@@ -43,6 +45,11 @@ def load_plugins() -> None:
 def list_scenes() -> list[str]:
     """All registered names, sorted."""
     return sorted(_tasks)
+
+
+def has_expert(name: str) -> bool:
+    """Whether a scene has a scripted expert, and so a reference."""
+    return hasattr(get_task(name), "expert")
 
 
 def get_task(name: str) -> type:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from envs import arm, render
 from envs.camera import project, read_camera
+from envs.contract import blaming, check_goal, check_path, check_state
 from envs.factors import Factors, check_choice, scene_rng
 from envs.lift import flatten
 from envs.records import Observation, Reference
-from envs.registry import get_task
+from envs.registry import get_task, has_expert
 from envs.task import Goal, Task, classify
 from envs.world import CAMERA, build_world
 
@@ -64,9 +65,14 @@ class Scene:
         return self.goal.instruction
 
     @property
+    def where(self) -> str:
+        """What the scene was sampled from, in words, for messages."""
+        return _describe(self.name, self.split, self.seed)
+
+    @property
     def part_classes(self) -> tuple[str, ...]:
         """Names of the classes 1, 2, ... of `label_parts`."""
-        return self.task.part_classes
+        return getattr(self.task, "part_classes", ())
 
 
 def make_scene(
@@ -111,13 +117,12 @@ def sample_scene(
     """One draw, not verified; None if the target part is hidden or nothing to do."""
     task: Task = get_task(name)()
     factors = Factors(scene_rng(name, split, seed, attempt), split, shifts)
-    spec = build_world(factors)
-    built = task.build(spec, factors)
-    goals = [built] if isinstance(built, Goal) else list(built)
+    where = _describe(name, split, seed)
+    goals, model = _build(where, task, factors)
     if not goals:
         return None
-    model = spec.compile()
     data = _settle(model)
+    check_state(where, data)
     goal = _choose_goal(goals, data, factors)
     scene = Scene(
         name=name,
@@ -132,10 +137,28 @@ def sample_scene(
         seen=segment(model, data),
         reference=None,
     )
-    if not hasattr(task, "expert"):
+    if not has_expert(name):
         return scene
     reference = make_reference(scene, goal)
     return None if reference is None else replace(scene, reference=reference)
+
+
+def _build(
+    where: str, task: Task, factors: Factors
+) -> tuple[list[Goal], mujoco.MjModel]:
+    """What can be asked, and the compiled scene."""
+    spec = build_world(factors)
+    with blaming(where, "build"):
+        built = task.build(spec, factors)
+        goals = [built] if isinstance(built, Goal) else list(built)
+        model = spec.compile()
+    for goal in goals:
+        check_goal(where, goal, model)
+    return goals, model
+
+
+def _describe(name: str, split: str, seed: int) -> str:
+    return f"scene {name!r}, split {split!r}, seed {seed}"
 
 
 def add_heights(scene: Scene) -> Scene:
@@ -166,7 +189,9 @@ def make_reference(scene: Scene, goal: Goal) -> Reference | None:
     if box is None:
         return None
     rng = scene_rng(scene.name, scene.split, scene.seed, DEMONSTRATION)
-    path = scene.task.expert(goal, scene.model, scene.data, rng)
+    with blaming(scene.where, "expert"):
+        path = scene.task.expert(goal, scene.model, scene.data, rng)
+    check_path(scene.where, path)
     camera = scene.observation.camera
     if scene.observation.waypoints == "3d":
         shown = np.column_stack([project(camera, path), path[:, 2]])
@@ -258,7 +283,7 @@ def _pixels_of(scene: Scene, part: str) -> NDArray[np.bool_]:
 
 def _expert_succeeds(scene: Scene) -> bool:
     if scene.reference is None:
-        return not hasattr(scene.task, "expert")
+        return not has_expert(scene.name)
     from envs.answer import format_answer, parse_answer
     from envs.execute import simulate
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from envs.registry import has_expert
 from envs.scene import Scene
 from envs.video import write_rollout_videos
 from policy.checkpoint import (
@@ -73,7 +74,7 @@ class Job:
     checkpoint_every: int = 20
 
     def __post_init__(self) -> None:
-        """Refuse counts that mean nothing."""
+        """Refuse counts that mean nothing, and rewards that the scene cannot give."""
         least = {
             "steps": 1,
             "max_turns": 1,
@@ -85,6 +86,11 @@ class Job:
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
+        if self.mix.needs_reference and not has_expert(self.source.env):
+            raise ValueError(
+                f"scene {self.source.env!r} has no expert to compare answers with, as "
+                f"reward={self.mix.name} would: use reward=success"
+            )
 
 
 def train(vlm: VLM, job: Job, run: RunDir, screen: Screen) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from envs.scenes import (
     close_drawer,
+    fold_cloth,
+    hang_mug,
+    insert_peg,
     open_door,
     open_drawer,
     pick_mug,
@@ -9,10 +12,15 @@ from envs.scenes import (
     press_button,
     push_to_target,
     stack_blocks,
+    sweep_to_zone,
+    use_tool,
 )
 
 __all__ = [
     "close_drawer",
+    "fold_cloth",
+    "hang_mug",
+    "insert_peg",
     "open_door",
     "open_drawer",
     "pick_mug",
@@ -20,4 +28,6 @@ __all__ = [
     "press_button",
     "push_to_target",
     "stack_blocks",
+    "sweep_to_zone",
+    "use_tool",
 ]

@@ -1,0 +1,98 @@
+"""What a scene's author must keep, checked where the scene is made and used.
+
+A broken rule, or an exception in the author's own code, becomes one error that names
+scene, split, seed and rule: a plug-in at fault is found without a debugger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS
+from envs.task import Goal
+
+# Printable Latin text and line breaks: what an instruction may be written in.
+CHARSET = "".join(filter(str.isprintable, map(chr, range(0x250)))) + "\n\t"
+LONGEST_INSTRUCTION = 1_000  # characters
+NEEDED = ("skill", "build", "judge")  # of a task
+
+
+class SceneError(ValueError):
+    """A scene breaks its contract; the text names scene, split, seed and rule."""
+
+
+@contextmanager
+def blaming(where: str, what: str) -> Iterator[None]:
+    """Turns any exception of an author's code into a `SceneError`.
+
+    Args:
+        where: The scene, split and seed, in words.
+        what: The function that is called.
+    """
+    try:
+        yield
+    except SceneError:
+        raise
+    except Exception as error:
+        raise SceneError(f"{where}: {what} raised {error!r}") from error
+
+
+def require(where: str, holds: bool, rule: str) -> None:
+    """Raises a `SceneError` that names a rule which does not hold."""
+    if not holds:
+        raise SceneError(f"{where}: {rule}")
+
+
+def check_task(name: str, task: type) -> None:
+    """What every task has."""
+    for member in NEEDED:
+        require(
+            f"scene {name!r}",
+            hasattr(task, member),
+            f"{task.__qualname__} has no {member!r}; needed: {', '.join(NEEDED)}",
+        )
+
+
+def check_goal(where: str, goal: Goal, model: mujoco.MjModel) -> None:
+    """The words can be shown, and every body that is named exists."""
+    words = goal.instruction
+    require(where, bool(words.strip()), "the instruction is empty")
+    length = len(words) <= LONGEST_INSTRUCTION
+    require(where, length, f"the instruction has {len(words)} characters, most: 1000")
+    odd = sorted(set(words) - set(CHARSET))
+    require(
+        where, not odd, f"the instruction has characters outside the charset: {odd}"
+    )
+    bodies = {model.body(i).name for i in range(model.nbody)}
+    named = {"target": goal.target, "part": goal.part}
+    named |= {"place": goal.place} if goal.place else {}
+    named |= {f"bystanders[{i}]": body for i, body in enumerate(goal.bystanders)}
+    for role, body in named.items():
+        known = ", ".join(sorted(b for b in bodies if b and not b.startswith("arm/")))
+        require(
+            where, body in bodies, f"no body {body!r} (Goal.{role}); bodies: {known}"
+        )
+
+
+def check_state(where: str, data: mujoco.MjData) -> None:
+    """Positions are finite after the objects have settled."""
+    finite = np.isfinite(data.qpos).all() and not data.warning.number.any()
+    require(where, bool(finite), "the physics diverged while the objects settled")
+
+
+def check_path(where: str, path: NDArray[np.float64]) -> None:
+    """The expert's path has the right shape and is finite."""
+    shape = np.shape(path)
+    fits = (
+        len(shape) == 2 and shape[1] == 3 and MIN_WAYPOINTS <= shape[0] <= MAX_WAYPOINTS
+    )
+    rule = (
+        f"the expert's path is {list(shape)}, not [{MIN_WAYPOINTS}..{MAX_WAYPOINTS}, 3]"
+    )
+    require(where, fits, rule)
+    require(where, bool(np.isfinite(path).all()), "the expert's path is not finite")

@@ -1,0 +1,172 @@
+"""A scene at fault is found by one error: scene, split, seed and rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mujoco
+import numpy as np
+import pytest
+
+from envs import format_answer, objects, registry, simulate
+from envs.contract import SceneError
+from envs.predicates import conclude, rise
+from envs.records import Plan
+from envs.scene import make_scene
+from envs.skills import LIFT
+from envs.task import Goal
+from envs.testing import check_scene
+
+
+class Good:
+    """A scene that keeps the contract."""
+
+    skill = LIFT
+    part_classes = ("block",)
+    goal = Goal(instruction="lift the block", target="block", part="block")
+
+    def build(self, spec, factors):
+        x = float(factors.rng.uniform(0.45, 0.55))
+        body = objects.add_free_body(spec, "block", x, 0.0, yaw=0.3)
+        objects.add_block(body, (0.02, 0.02, 0.03), objects.PALETTE["red"])
+        return self.goal
+
+    def expert(self, goal, model, data, rng):
+        return data.body("block").xpos + np.outer([0.05, 0.1, 0.15], [0, 0, 1])
+
+    def judge(self, goal, run):
+        up = rise(run, "block")
+        return conclude({"not_lifted": up < 0.05}, progress=up / 0.05)
+
+
+class NoSuchPart(Good):
+    goal = replace(Good.goal, part="block/knob")
+
+
+class OddWords(Good):
+    goal = replace(Good.goal, instruction="lift the 块")
+
+
+class NoWords(Good):
+    goal = replace(Good.goal, instruction=" ")
+
+
+class RaisingBuild(Good):
+    def build(self, spec, factors):
+        return {}["block"]
+
+
+class RaisingExpert(Good):
+    def expert(self, goal, model, data, rng):
+        raise ZeroDivisionError("lost my way")
+
+
+class ShortPath(Good):
+    def expert(self, goal, model, data, rng):
+        return np.zeros((2, 3))
+
+
+class EndlessPath(Good):
+    def expert(self, goal, model, data, rng):
+        return np.full((3, 3), np.nan)
+
+
+class Exploding(Good):
+    def build(self, spec, factors):
+        body = spec.worldbody.add_body(name="block", pos=(0.5, 0, 0.1))
+        body.add_joint(type=mujoco.mjtJoint.mjJNT_SLIDE, damping=-1e9)
+        objects.add_block(body, (0.02, 0.02, 0.03), objects.PALETTE["red"])
+        return self.goal
+
+
+class RaisingJudge(Good):
+    def judge(self, goal, run):
+        raise KeyError("block2")
+
+
+BROKEN = {
+    NoSuchPart: r"no body 'block/knob' \(Goal.part\); bodies: block, world",
+    OddWords: r"characters outside the charset: \['块'\]",
+    NoWords: r"the instruction is empty",
+    RaisingBuild: r"build raised KeyError\('block'\)",
+    RaisingExpert: r"expert raised ZeroDivisionError\('lost my way'\)",
+    ShortPath: r"the expert's path is \[2, 3\], not \[3..10, 3\]",
+    EndlessPath: r"the expert's path is not finite",
+    Exploding: r"the physics diverged",
+    RaisingJudge: r"judge raised KeyError\('block2'\)",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_tasks", dict(registry._tasks))
+
+
+def register(task: type) -> str:
+    registry.register_scene("of_a_user")(task)
+    return "of_a_user"
+
+
+def test_a_scene_that_keeps_the_contract_passes() -> None:
+    check_scene(register(Good), n=2)
+
+
+@pytest.mark.parametrize("task", BROKEN, ids=lambda task: task.__name__)
+def test_a_broken_rule_is_named_with_scene_split_and_seed(task: type) -> None:
+    where = r"scene 'of_a_user', split 'ood', seed 7: .*"
+    with pytest.raises(SceneError, match=where + BROKEN[task]):
+        make_scene(register(task), "ood", seed=7)
+
+
+def test_the_suite_finds_an_expert_that_fails() -> None:
+    class Lazy(Good):
+        def expert(self, goal, model, data, rng):
+            return data.body("block").xpos + np.outer([0.06] * 3, [0, 0, 1])
+
+    with pytest.raises(RuntimeError, match="no usable sample in 50 attempts"):
+        check_scene(register(Lazy), n=1)
+
+
+def test_the_suite_finds_a_judge_that_anything_satisfies() -> None:
+    class Generous(Good):
+        def judge(self, goal, run):
+            return conclude({}, progress=1.0)
+
+    with pytest.raises(AssertionError, match="seed 0: not so: staying"):
+        check_scene(register(Generous), n=1)
+
+
+def test_the_suite_finds_a_scene_that_differs_from_itself() -> None:
+    class Restless(Good):
+        count = 0
+
+        def build(self, spec, factors):
+            Restless.count += 1
+            body = objects.add_free_body(spec, "block", 0.5, 0.0, yaw=Restless.count)
+            objects.add_block(body, (0.02, 0.02, 0.03), objects.PALETTE["red"])
+            return self.goal
+
+    with pytest.raises(AssertionError, match="the same seed shows the same image"):
+        check_scene(register(Restless), n=1)
+
+
+def test_a_class_without_a_judge_is_no_scene() -> None:
+    class Unfinished:
+        skill = LIFT
+
+        def build(self, spec, factors): ...
+
+    with pytest.raises(SceneError, match=r"Unfinished has no 'judge'; needed: skill"):
+        register(Unfinished)
+
+
+def test_a_scene_without_part_classes_or_expert_still_runs() -> None:
+    class Bare:
+        skill, build, judge, goal = LIFT, Good.build, Good.judge, Good.goal
+
+    scene = make_scene(register(Bare))
+    assert scene.reference is None and scene.part_classes == ()
+    check_scene("of_a_user", n=1)
+    nothing = Plan(box=(0.0, 0.0, 0.1, 0.1), waypoints=((0.05, 0.05),) * 3)
+    assert not simulate(scene, [nothing])[0].success
+    assert format_answer(nothing)
