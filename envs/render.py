@@ -93,6 +93,8 @@ def _draw(
     depth: NDArray[np.float32] | None,
 ) -> None:
     context = _context(model)
+    # Anew each time: another context may have bound its own buffer since.
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
     height, width = image.shape[:2]
     viewport = mujoco.MjrRect(0, 0, width, height)
     mujoco.mjr_render(viewport, scene, context)
@@ -119,7 +121,6 @@ def _make_context(model: mujoco.MjModel) -> mujoco.MjrContext:
     model.vis.quality.offsamples = 0  # halves the time of an image on a CPU
     context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
     model.vis.quality.offsamples = quality
-    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
     return context
 
 

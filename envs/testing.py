@@ -21,13 +21,16 @@ from envs.execute import simulate
 from envs.lift import lift
 from envs.records import Plan, Waypoints
 from envs.scene import (
+    IMAGE_SIZE,
     Scene,
+    add_heights,
     label_parts,
     make_reference,
     make_scene,
     mark_target,
     sample_scene,
 )
+from envs.turns import follow_up
 
 
 def check_scene(name: str, n: int = 4) -> None:
@@ -105,20 +108,96 @@ def check_reference(scene: Scene) -> None:
         _require(scene, error < 0.02, "the lifted path is seen where it was drawn")
 
 
-def measure_expert(name: str, split: str, n: int) -> tuple[float, int]:
+def measure_expert(
+    name: str, split: str, n: int, waypoints: str = "2d"
+) -> tuple[float, int]:
     """Returns the expert's success on n draws before filtering, and how many count.
 
     Draws whose named part is hidden do not count: no policy could see it.
     """
     drawn = [sample_scene(name, split, seed) for seed in range(n)]
-    scenes = [s for s in drawn if s is not None and s.reference is not None]
-    plans = [parse_answer(format_answer(s.reference.to_plan())) for s in scenes]  # type: ignore[union-attr]
-    good = [simulate(s, [p])[0].success for s, p in zip(scenes, plans, strict=True)]
+    scenes = [scene for scene in drawn if scene is not None]
+    if waypoints == "3d":
+        scenes = [add_heights(scene) for scene in scenes]
+    good = [_succeeds(s, s.reference.to_plan()) for s in scenes if s.reference]
     return float(np.mean(good)), len(good)
 
 
+def measure_honesty(name: str, n: int) -> dict[str, float]:
+    """Returns how often the expert's answer fails when a part of it is spoiled.
+
+    "box": moved to the left or right by its own width; "path": cut at half its length.
+    """
+    failed: dict[str, list[bool]] = {"box": [], "path": []}
+    for seed in range(n):
+        scene = make_scene(name, "test", seed)
+        if scene.reference is None:
+            continue
+        plan = scene.reference.to_plan()
+        width = plan.box[2] - plan.box[0]
+        for side in (-width, width):
+            moved = replace(plan, box=_move_box(plan.box, side, 0.0))
+            failed["box"].append(not _succeeds(scene, moved))
+        failed["path"].append(not _succeeds(scene, _cut_path(plan)))
+    return {name: float(np.mean(values)) for name, values in failed.items() if values}
+
+
+def measure_recovery(name: str, n: int) -> tuple[float, int]:
+    """Returns how often a second answer of the expert succeeds, and of how many.
+
+    The first one is spoiled by a shift of 30 pixels; where it succeeds all the same,
+    the scene does not count.
+    """
+    solved: list[bool] = []
+    for seed in range(n):
+        scene = make_scene(name, "test", seed)
+        if scene.reference is None:
+            continue
+        angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
+        spoiled = _shift(scene.reference.to_plan(), 30 / IMAGE_SIZE, angle)
+        if not _succeeds(scene, spoiled):
+            left = follow_up(scene, spoiled)
+            solved.append(left.reference is not None and _expert_solves(left))
+    return float(np.mean(solved)), len(solved)
+
+
+def _expert_solves(scene: Scene) -> bool:
+    assert scene.reference is not None
+    return _succeeds(scene, scene.reference.to_plan())
+
+
+def _move_box(
+    box: tuple[float, float, float, float], x: float, y: float
+) -> tuple[float, float, float, float]:
+    x1, x2 = np.clip([box[0] + x, box[2] + x], 0, 1).tolist()
+    y1, y2 = np.clip([box[1] + y, box[3] + y], 0, 1).tolist()
+    return x1, y1, x2, y2
+
+
+def _cut_path(plan: Plan) -> Plan:
+    """The first half of a path, in as many points."""
+    path = np.array(plan.waypoints)
+    length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))]
+    at = np.linspace(0, length[-1] / 2, len(path))
+    half = np.stack([np.interp(at, length, column) for column in path.T], axis=1)
+    return replace(plan, waypoints=tuple(tuple(point) for point in half.tolist()))
+
+
+def _shift(plan: Plan, distance: float, angle: float) -> Plan:
+    """The whole plan moved in the image, kept inside it."""
+    x, y = distance * np.cos(angle), distance * np.sin(angle)
+    path = np.array(plan.waypoints)
+    path[:, :2] = np.clip(path[:, :2] + (x, y), 0.001, 0.999)
+    return replace(
+        plan,
+        box=_move_box(plan.box, x, y),
+        waypoints=tuple(tuple(point) for point in path.tolist()),
+    )
+
+
 def _succeeds(scene: Scene, plan: Plan) -> bool:
-    return simulate(scene, [plan])[0].success
+    """Whether a plan succeeds after text and back."""
+    return simulate(scene, [parse_answer(format_answer(plan))])[0].success
 
 
 def _require(scene: Scene, holds: bool, rule: str) -> None:

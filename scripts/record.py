@@ -1,44 +1,59 @@
 """Films a policy: `python scripts/record.py env=pick_mug policy=tiny n=8 out=it.mp4`.
 
-Box, path, text, outcome and reward are drawn in.
+Box, path, text, outcome and reward are drawn in. `env=all` takes n of every scene, and
+an `out=` that ends in .png becomes a contact sheet instead of a film.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from _launch import BASELINES, build, choose_answerer, launch, name_policy, read_source
+from _launch import (
+    BASELINES,
+    build,
+    choose_answerer,
+    launch,
+    list_envs,
+    name_policy,
+    read_source,
+)
 from omegaconf import DictConfig
 
 
 def main(config: DictConfig) -> None:
-    """Answers n scenes and films them."""
+    """Answers n scenes of each kind and shows what came of it."""
+    from envs.sheet import write_sheet
     from envs.video import write_rollout_videos
     from policy.evaluate import evaluate
     from policy.progress import Screen
     from policy.workers import Workers
 
-    screen = Screen()
     rollout, mix = build(config.rollout), build(config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
+    attempts = []
     with Workers(rollout.workers) as workers:
-        _, attempts = evaluate(
-            answerer,
-            read_source(config),
-            workers,
-            n=config.n,
-            seed=config.seed,
-            keep=config.n,
-            mix=mix,
-            max_turns=config.max_turns,
-        )
+        for env in list_envs(config):
+            _, kept = evaluate(
+                answerer,
+                read_source(config, env),
+                workers,
+                n=config.n,
+                seed=config.seed,
+                keep=config.n,
+                mix=mix,
+                max_turns=config.max_turns,
+            )
+            attempts += kept
     name = Path(name_policy(config.policy)).name
     out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
     out.parent.mkdir(parents=True, exist_ok=True)
-    films = [(a.scene, a.text, a.answer, a.outcome, a.reward) for a in attempts]
-    write_rollout_videos(films, out)
-    screen.say(f"{len(films)} attempts: {out}")
+    if out.suffix == ".png":
+        write_sheet([(a.scene, a.answer) for a in attempts], out)
+    else:
+        films = [(a.scene, a.text, a.answer, a.outcome, a.reward) for a in attempts]
+        write_rollout_videos(films, out)
+    Screen().say(f"{len(attempts)} attempts: {out}")
 
 
 if __name__ == "__main__":
-    launch("record", main, policies=BASELINES)
+    launch("record", main, policies=BASELINES, envs=("all",))

@@ -46,7 +46,7 @@ LAYOUTS = (
 CLIP_DENSITY = 2000  # kg/m^3, of stone: 35 g hold the cloth where it lies
 GAP = 0.008  # m between the clips at the end of a fold
 CARRIED = (0.065, 0.085)  # m above the table, the highest point: the half hangs clear
-WITHIN = 0.03  # m from where the clip is to lie
+WITHIN = 0.025  # m from where the clip is to lie
 STILL = 0.02  # m that other clips and things may move
 UPRIGHT = np.deg2rad(30)
 

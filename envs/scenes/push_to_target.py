@@ -30,9 +30,11 @@ SIZE = ThingSize(
 WITHIN = 0.03  # m from the disc's middle
 ZONE = 0.045  # m, radius of the disc that is painted on the table
 ROOM = 0.04  # m around an object: for itself and half the hand
+TRIES = 20  # layouts before a draw is given up
 WAY = (0.10, 0.20)  # m to push
 STILL = 0.015  # m that other objects may move
 UPRIGHT = np.deg2rad(30)
+Spot = tuple[float, float]  # x and y on the table
 
 
 @register_scene("push_to_target")
@@ -44,12 +46,10 @@ class PushToTarget:
 
     def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds one to three blocks and cans and a disc; names one object."""
-        place = Placement(factors.rng)
         *colours, painted = sample_colours(factors, int(factors.rng.integers(2, 5)))
-        [disc] = place.place_all([(Circle(x=0, y=0, radius=ZONE),)])
+        disc, spots, free = _lay_out(factors, len(colours))
         body = spec.worldbody.add_body(name="disc", pos=(*disc, 0))
         objects.add_paint(body, ZONE, shade(factors, painted))
-        spots = place.place_all([(Circle(x=0, y=0, radius=ROOM),)] * len(colours))
         kinds = [
             add_thing(spec, factors, f"object{i}", spot, colour, SIZE)
             for i, (spot, colour) in enumerate(zip(spots, colours, strict=False))
@@ -66,7 +66,7 @@ class PushToTarget:
                 thought=f"{colours[i]} {kind} to {painted} disc",
             )
             for i, kind in enumerate(kinds)
-            if _is_free(np.array(spots), i, np.array(disc))
+            if i in free
         ]
 
     def expert(
@@ -95,6 +95,20 @@ class PushToTarget:
             "off_target": left > WITHIN,
         }
         return conclude(checks, 1 - left / way)
+
+
+def _lay_out(factors: Factors, count: int) -> tuple[Spot, list[Spot], list[int]]:
+    """The disc's place, those of objects, and which of these can be pushed there."""
+    for _ in range(TRIES):
+        place = Placement(factors.rng)
+        [disc] = place.place_all([(Circle(x=0, y=0, radius=ZONE),)])
+        spots = place.place_all([(Circle(x=0, y=0, radius=ROOM),)] * count)
+        free = [
+            i for i in range(len(spots)) if _is_free(np.array(spots), i, np.array(disc))
+        ]
+        if free:
+            return disc, spots, free
+    return disc, spots, []
 
 
 def _is_free(spots: NDArray[np.float64], i: int, disc: NDArray[np.float64]) -> bool:

@@ -1,0 +1,64 @@
+"""Contact sheets: one picture a rollout, taken in the middle of the action."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from envs.drawing import Image8, contact_sheet, draw_plan, load_font, wrap_text
+from envs.execute import Answer, run
+from envs.overview import Overview
+from envs.scene import Scene
+from envs.world import CAMERA
+
+SIDE, CAPTION = 288, 56  # pixels
+COLUMNS = 5
+MOMENT = 0.55  # share of the execution at which the picture is taken
+PAPER, INK, FAINT = (24, 26, 30), (240, 240, 240), (165, 170, 178)
+
+
+def write_sheet(
+    rollouts: Sequence[tuple[Scene, Answer]], path: str | Path, columns: int = COLUMNS
+) -> None:
+    """Writes a picture of many rollouts.
+
+    Args:
+        rollouts: Scenes, and what was answered to each.
+        path: A PNG file; its folder is made.
+        columns: Tiles a row.
+    """
+    tiles = [draw_tile(scene, answer) for scene, answer in rollouts]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(contact_sheet(tiles, min(columns, len(tiles)))).save(path)
+
+
+def draw_tile(scene: Scene, answer: Answer) -> Image8:
+    """[344, 288, 3] the policy's view in mid-action, the plan and the words."""
+    _, playback = run(scene, answer, keep_frames=True)
+    qpos = scene.data.qpos
+    if playback is not None and np.isfinite(playback.frames).all():
+        qpos = playback.frames[int(MOMENT * len(playback.frames))]
+    seen = draw_plan(_photograph(scene, qpos), answer, scale=1)
+    return np.concatenate([seen, _draw_caption(scene)])
+
+
+def _photograph(scene: Scene, qpos: NDArray[np.float64]) -> Image8:
+    data = mujoco.MjData(scene.model)
+    data.qpos[:] = qpos
+    mujoco.mj_forward(scene.model, data)
+    with Overview(scene.model, SIDE, SIDE) as overview:
+        return overview.render(data, CAMERA).copy()
+
+
+def _draw_caption(scene: Scene) -> Image8:
+    strip = Image.new("RGB", (SIDE, CAPTION), PAPER)
+    pen = ImageDraw.Draw(strip)
+    pen.text((8, 5), scene.name, FAINT, load_font(12))
+    for row, line in enumerate(wrap_text(scene.instruction, 13, SIDE - 16, 2)):
+        pen.text((8, 19 + 15 * row), line, INK, load_font(13))
+    return np.array(strip)

@@ -1,0 +1,456 @@
+"""Procedural tools of named parts, and the things they are used on.
+
+A tool's frame has its origin where the handle meets the working part: the handle lies
+along -x, the working part along +x, and z = 0 is the table. Each part's own origin is
+the middle of its upper side. Blades and handles are thick, so that they can be seen and
+held; thin walls are rings of boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.factors import Factors, Range
+from envs.objects import Circle, Colour, add_can, add_free_body, add_shape
+
+Vector = tuple[float, float, float]
+
+STEEL: Colour = (0.66, 0.68, 0.72)
+IRON: Colour = (0.20, 0.21, 0.23)
+COFFEE: Colour = (0.24, 0.13, 0.07)
+SAUCE: Colour = (0.80, 0.52, 0.20)
+BOX = mujoco.mjtGeom.mjGEOM_BOX
+CYLINDER = mujoco.mjtGeom.mjGEOM_CYLINDER
+SIDES = 12  # boxes in the ring of a wall
+WALL = 0.004  # m, its thickness
+FULL = 0.009  # m from a cup's rim to the lower side of its filling
+TEETH = 6  # of a saw
+TRAVEL = 0.018  # m that a nail or the middle of a stick gives way; it stays down
+RIM = 0.012  # m, height of a tray: it passes under the handle of a spoon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What all tools of a kind have in common.
+
+    Attributes:
+        work: Name of the working part.
+        length: Of the handle [m].
+        reach: From the handle's end to the middle of the working part [m].
+        room: Radius around that middle, for the part and two fingers beside it [m].
+        build: Adds the parts to a body.
+    """
+
+    work: str
+    length: float
+    reach: float
+    room: float
+    build: Callable[[Any, Tool, Colour], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """One tool and its turn.
+
+    Attributes:
+        kind: One of `KINDS`.
+        stretch: Of the handle's length, relative to others of the kind.
+        width: Of the handle [m].
+        scale: Of the working part, relative to others of the kind.
+        yaw: From the world's x axis to the tool's [rad].
+    """
+
+    kind: str
+    stretch: float
+    width: float
+    scale: float
+    yaw: float
+
+    @property
+    def length(self) -> float:
+        """Of the handle [m]."""
+        return self.stretch * KINDS[self.kind].length
+
+    @property
+    def reach(self) -> float:
+        """From the handle's end to the middle of the working part [m]."""
+        return self.scale * KINDS[self.kind].reach
+
+    @property
+    def axis(self) -> NDArray[np.float64]:
+        """[2] direction from the handle to the working part, in the world."""
+        return np.array((np.cos(self.yaw), np.sin(self.yaw)))
+
+    def along(self, part: str) -> float:
+        """Where a part's middle is along the axis [m]."""
+        return -self.length / 2 if part == "handle" else self.reach
+
+    def footprint(self, origin: float = 0.0) -> tuple[Circle, ...]:
+        """The turned tool, with room for the hand, around a place along its axis."""
+        half = max(self.length / 2, 0.038)  # half a handle, two fingers, clearance
+        radii = {"handle": half if self.length else 0.0, "": KINDS[self.kind].room}
+        spots = {part: (self.along(part) - origin) * self.axis for part in radii}
+        return tuple(
+            Circle(x=spots[part][0], y=spots[part][1], radius=radius)
+            for part, radius in radii.items()
+            if radius > 0
+        )
+
+
+def sample_tool(factors: Factors, kind: str, yaw: float) -> Tool:
+    """Draws the sizes of a tool of a kind."""
+    return Tool(
+        kind=kind,
+        stretch=factors.uniform("shape", (0.92, 1.10), (0.85, 0.92)),
+        width=factors.uniform("shape", (0.022, 0.026), (0.026, 0.029)),
+        scale=factors.uniform("shape", (0.94, 1.00), (0.88, 0.94)),
+        yaw=yaw,
+    )
+
+
+def add_tool(
+    spec: Any, name: str, tool: Tool, spot: tuple[float, float], colour: Colour
+) -> None:
+    """Adds a movable tool with a part that works and, of most kinds, `<name>/handle`.
+
+    Args:
+        spec: The scene.
+        name: Of its body.
+        tool: What it is.
+        spot: Where its origin is on the table [m].
+        colour: Of what is not metal.
+    """
+    body = add_free_body(spec, name, *spot, tool.yaw)
+    KINDS[tool.kind].build(body, tool, colour)
+
+
+def _add_hammer(body: Any, tool: Tool, colour: Colour) -> None:
+    """A head across the end of the handle, its face wider than its peen."""
+    _add_handle(body, tool, colour)
+    s, x = tool.scale, tool.reach
+    head = _add_part(body, "head", x, 0.034)
+    _add_box(head, (0, -0.040 * s, 0.002), (2 * x, 0.040 * s, 0.032), IRON)
+    _add_box(head, (-0.002, 0.026 * s, 0), (2 * x + 0.002, 0.044 * s, 0.034), IRON)
+
+
+def _add_knife(body: Any, tool: Tool, colour: Colour) -> None:
+    """A blade that stands on its edge; its back slopes down to the tip."""
+    _add_handle(body, tool, colour)
+    x = tool.reach
+    blade = _add_part(body, "blade", x, 0.030)
+    _add_box(blade, (0, -0.006, 0), (1.25 * x, 0.006, 0.030), STEEL)
+    _add_box(blade, (1.2 * x, -0.006, 0), (1.78 * x, 0.006, 0.014), STEEL)
+    slope = 0.48  # rad
+    back = (np.cos(slope / 2), 0, np.sin(slope / 2), 0)
+    _add_box(blade, (1.1 * x, -0.006, 0.010), (2.1 * x, 0.006, 0.023), STEEL, back)
+
+
+def _add_saw(body: Any, tool: Tool, colour: Colour) -> None:
+    """A blade that stands on its teeth, and a high grip with a hole painted on."""
+    _add_handle(body, tool, colour, high=0.040)
+    handle, n = body.bodies[0], tool.length
+    half = tool.width / 2 + 0.001
+    _add_box(handle, (-0.7 * n, -half, 0.014), (-0.25 * n, half, 0.026), IRON)
+    x = tool.reach
+    blade = _add_part(body, "blade", x, 0.036)
+    _add_box(blade, (0, -0.006, 0.007), (2 * x, 0.006, 0.036), STEEL)
+    turn = (np.cos(np.pi / 8), 0, np.sin(np.pi / 8), 0)
+    for i in range(TEETH):
+        at = (2 * i + 1) * x / TEETH
+        low, high = (at - 0.005, -0.006, 0.002), (at + 0.005, 0.006, 0.012)
+        _add_box(blade, low, high, STEEL, turn)
+
+
+def _add_spoon(body: Any, tool: Tool, colour: Colour) -> None:
+    _add_handle(body, tool, colour, low=0.017, high=0.031)
+    size = (tool.reach, 0.8 * tool.reach, 0.024)
+    _add_cup(_add_part(body, "scoop", tool.reach, 0.024), size, STEEL, IRON)
+
+
+def _add_ladle(body: Any, tool: Tool, colour: Colour) -> None:
+    _add_handle(body, tool, colour, low=0.030, high=0.044)
+    size = (tool.reach, 0.86 * tool.reach, 0.046)
+    _add_cup(_add_part(body, "scoop", tool.reach, 0.046), size, STEEL, IRON)
+
+
+def _add_turner(body: Any, tool: Tool, colour: Colour) -> None:
+    """A flat blade with slots painted on."""
+    _add_handle(body, tool, colour)
+    x, half = tool.reach, 0.58 * tool.reach
+    blade = _add_part(body, "blade", x, 0.017)
+    _add_box(blade, (0, -half, 0), (2 * x, half, 0.017), STEEL)
+    for side in (-1, 0, 1):
+        y = 0.55 * side * half
+        low, high = (0.5 * x, y - 0.003, 0.010), (1.7 * x, y + 0.003, 0.0175)
+        _add_box(blade, low, high, IRON)
+
+
+def _add_pan(body: Any, tool: Tool, colour: Colour) -> None:
+    _add_handle(body, tool, colour, low=0.012, high=0.025)
+    size = (tool.reach, tool.reach, 0.026)
+    _add_cup(_add_part(body, "basin", tool.reach, 0.026), size, IRON)
+
+
+def _add_mug(body: Any, tool: Tool, colour: Colour) -> None:
+    """Slim, so that the open hand goes around it; a little wider along the handle."""
+    x, n, half = tool.reach, tool.length, tool.width / 4
+    wall = _add_part(body, "wall", x, 0.060)
+    _add_cup(wall, (x, 0.86 * x, 0.060), colour, COFFEE)
+    handle = _add_part(body, "handle", -n / 2, 0.046)
+    for low in (0.010, 0.046 - 2 * half):
+        _add_box(handle, (-n, -half, low), (0.004, half, low + 2 * half), colour)
+    _add_box(handle, (-n, -half, 0.012), (2 * half - n, half, 0.044), colour)
+
+
+def _add_bowl(body: Any, tool: Tool, colour: Colour) -> None:
+    """Round below and upright at the rim, on a foot."""
+    x = tool.reach
+    wall = _add_part(body, "wall", x, 0.036)
+    _add_cup(wall, (x, 0.94 * x, 0.022), colour, SAUCE)
+    round_below = (x - WALL / 2, 0.94 * x - WALL / 2, 0.014)
+    ellipsoid = mujoco.mjtGeom.mjGEOM_ELLIPSOID
+    add_shape(wall, ellipsoid, size=round_below, pos=(0, 0, -0.021), colour=colour)
+    add_shape(
+        wall, CYLINDER, size=(0.6 * x, 0.004, 0), pos=(0, 0, -0.032), colour=colour
+    )
+
+
+KINDS = {
+    "hammer": Kind(
+        work="head", length=0.095, reach=0.016, room=0.048, build=_add_hammer
+    ),
+    "knife": Kind(
+        work="blade", length=0.080, reach=0.042, room=0.046, build=_add_knife
+    ),
+    "saw": Kind(work="blade", length=0.060, reach=0.050, room=0.052, build=_add_saw),
+    "spoon": Kind(
+        work="scoop", length=0.100, reach=0.027, room=0.046, build=_add_spoon
+    ),
+    "ladle": Kind(
+        work="scoop", length=0.110, reach=0.028, room=0.048, build=_add_ladle
+    ),
+    "turner": Kind(
+        work="blade", length=0.095, reach=0.038, room=0.046, build=_add_turner
+    ),
+    "pan": Kind(work="basin", length=0.085, reach=0.042, room=0.046, build=_add_pan),
+    "mug": Kind(work="wall", length=0.044, reach=0.028, room=0.048, build=_add_mug),
+    "bowl": Kind(work="wall", length=0.0, reach=0.027, room=0.048, build=_add_bowl),
+}
+
+
+# What a tool of a kind is used on, and the part by which it is then held. A mat waits
+# for the handle: whoever hands a tool over leaves the handle to the other. All other
+# targets wait for the part that works.
+USES = {
+    ("hammer", "nail"): "handle",  # to pound
+    ("hammer", "mat"): "head",
+    ("knife", "stick"): "handle",  # to cut
+    ("knife", "mat"): "blade",
+    ("saw", "stick"): "handle",
+    ("saw", "mat"): "blade",
+    ("spoon", "tray"): "handle",  # to scoop
+    ("spoon", "mat"): "scoop",
+    ("ladle", "tray"): "handle",
+    ("ladle", "mat"): "scoop",
+    ("turner", "disc"): "handle",  # to support
+    ("turner", "mat"): "blade",
+    ("pan", "disc"): "handle",  # to contain
+    ("mug", "disc"): "handle",
+    ("mug", "mat"): "wall",  # wrap-grasp
+    ("bowl", "disc"): "wall",
+}
+
+
+def find_brought(kind: str, target: str) -> str:
+    """The part of a kind of tool that is brought to a kind of target."""
+    return "handle" if target == "mat" else KINDS[kind].work
+
+
+def _add_part(body: Any, name: str, x: float, top: float) -> Any:
+    """A part's body, its origin in the middle of its upper side."""
+    return body.add_body(name=f"{body.name}/{name}", pos=(x, 0, top))
+
+
+def _add_box(
+    part: Any, low: Vector, high: Vector, colour: Colour, quat: tuple = (1, 0, 0, 0)
+) -> None:
+    """A box between two corners, in the tool's frame."""
+    corners = np.array((low, high))
+    middle = corners.mean(axis=0) - part.pos
+    half = (corners[1] - corners[0]) / 2
+    add_shape(part, BOX, size=tuple(half), pos=tuple(middle), colour=colour, quat=quat)
+
+
+def _add_handle(
+    body: Any, tool: Tool, colour: Colour, low: float = 0.0, high: float = 0.018
+) -> None:
+    """A bar; if it is off the table, a foot at its end carries it."""
+    end, half = -tool.length, tool.width / 2
+    part = _add_part(body, "handle", end / 2, high)
+    _add_box(part, (end, -half, low), (0.003, half, high), colour)
+    if low > RIM + 0.003:  # to pass over a tray
+        _add_box(part, (end - 0.006, -half, 0), (end + 0.006, half, high), colour)
+
+
+def _add_cup(
+    part: Any, size: Vector, colour: Colour, filling: Colour | None = None
+) -> None:
+    """An oval cup below the part's origin: half axes and height [m].
+
+    A filling reaches almost to the rim, so that the middle of the cup is its surface.
+    """
+    height = size[2]
+    floors = {height: colour} | ({FULL: filling} if filling else {})
+    for depth, tint in floors.items():
+        plate = (size[1] - WALL / 2, 0.002, 0)
+        at = (0, 0, 0.002 - depth)
+        add_shape(part, CYLINDER, size=plate, pos=at, colour=tint)
+    _add_ring(part, size, colour)
+
+
+def _add_ring(part: Any, size: Vector, colour: Colour) -> None:
+    """A wall that ends just above the table: the floor alone carries."""
+    x, y, height = size[0] - WALL / 2, size[1] - WALL / 2, size[2] - 0.001
+    angle = np.linspace(0, 2 * np.pi, SIDES + 1)
+    corner = np.stack([x * np.cos(angle), y * np.sin(angle)], axis=1)
+    for a, b in pairwise(corner):
+        half_length = 0.55 * float(np.hypot(*(b - a)))  # they meet on the outside
+        turn = np.arctan2(a[0] - b[0], b[1] - a[1]) / 2
+        add_shape(
+            part,
+            BOX,
+            size=(WALL / 2, half_length, height / 2),
+            pos=(*(a + b) / 2, -height / 2),
+            colour=colour,
+            quat=(np.cos(turn), 0, 0, np.sin(turn)),
+        )
+
+
+def _add_nail(spec: Any, body: Any, radius: float, colour: Colour) -> None:
+    """A nail with a wide head that goes into the table and stays where it is hit to."""
+    _add_give(spec, body)
+    add_can(body, 0.4 * radius, 0.014, IRON)
+    top = (0, 0, 0.017)
+    add_shape(body, CYLINDER, size=(radius, 0.004, 0), pos=top, colour=colour)
+
+
+def _add_stick(spec: Any, body: Any, radius: float, colour: Colour) -> None:
+    """A stick along the body's y axis; its middle gives way under a blade."""
+    _add_give(spec, body)
+    spec.add_exclude(bodyname1=body.name, bodyname2=f"{body.name}/ends")
+    ends = spec.worldbody.add_body(
+        name=f"{body.name}/ends", pos=body.pos, quat=body.quat
+    )
+    along = (np.sqrt(0.5), np.sqrt(0.5), 0, 0)
+    bark = tuple(0.6 * np.array(colour))
+    for part, y, half in (
+        (body, 0, 0.022),
+        (ends, 0.034, 0.012),
+        (ends, -0.034, 0.012),
+    ):
+        add_shape(
+            part,
+            CYLINDER,
+            size=(radius, half, 0),
+            pos=(0, y, radius),
+            colour=colour if part is body else bark,
+            quat=along,
+        )
+
+
+def _add_tray(spec: Any, body: Any, radius: float, colour: Colour) -> None:
+    """A painted floor and a low wall."""
+    _add_disc(spec, body, radius - WALL, colour)
+    ring = body.add_body(name=f"{body.name}/rim", pos=(0, 0, RIM))
+    _add_ring(ring, (radius, radius, RIM), colour)
+
+
+def _add_disc(spec: Any, body: Any, radius: float, colour: Colour) -> None:
+    """A round place that is painted on the table."""
+    _paint(body, CYLINDER, (radius, 0.0005, 0), colour)
+
+
+def _add_mat(spec: Any, body: Any, radius: float, colour: Colour) -> None:
+    """A square place that is painted on the table."""
+    _paint(body, BOX, (0.9 * radius, 0.9 * radius, 0.0005), colour)
+
+
+def _paint(body: Any, kind: Any, size: Vector, colour: Colour) -> None:
+    """Nothing collides with paint."""
+    body.add_geom(type=kind, size=size, rgba=(*colour, 1), contype=0, conaffinity=0)
+
+
+def _add_give(spec: Any, body: Any) -> None:
+    """Lets a body be pressed into the table; friction holds it where it is."""
+    body.add_joint(
+        name=body.name,
+        type=mujoco.mjtJoint.mjJNT_SLIDE,
+        axis=(0, 0, 1),
+        range=(-TRAVEL, 0),
+        damping=2.0,
+        frictionloss=1.5,
+    )
+    spec.add_exclude(bodyname1="world", bodyname2=body.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What all targets of a kind have in common.
+
+    Attributes:
+        radius: Ranges of it [m]: train, then held out.
+        room: Radius of the place that it takes on the table [m].
+        build: Gives a body its tool.
+    """
+
+    radius: tuple[Range, Range]
+    room: float
+    build: Callable[[Any, Any, float, Colour], None]
+
+
+TARGETS = {
+    "nail": Target(
+        radius=((0.015, 0.018), (0.013, 0.015)), room=0.020, build=_add_nail
+    ),
+    "stick": Target(
+        radius=((0.010, 0.011), (0.009, 0.010)), room=0.048, build=_add_stick
+    ),
+    "tray": Target(
+        radius=((0.044, 0.050), (0.050, 0.054)), room=0.054, build=_add_tray
+    ),
+    "disc": Target(
+        radius=((0.040, 0.048), (0.036, 0.040)), room=0.048, build=_add_disc
+    ),
+    "mat": Target(radius=((0.040, 0.048), (0.036, 0.040)), room=0.050, build=_add_mat),
+}
+
+
+def add_target(
+    spec: Any,
+    name: str,
+    pose: tuple[float, float, float],
+    factors: Factors,
+    colour: Colour,
+) -> None:
+    """Adds a target to the table, where it stays.
+
+    Args:
+        spec: The scene.
+        name: A kind of `TARGETS` and a number.
+        pose: x, y [m] and turn [rad]; a stick lies across the turned x axis.
+        factors: Draws the size.
+        colour: Of all of it.
+    """
+    x, y, turn = pose
+    body = spec.worldbody.add_body(
+        name=name, pos=(x, y, 0), quat=(np.cos(turn / 2), 0, 0, np.sin(turn / 2))
+    )
+    target = TARGETS[name.rstrip("0123456789")]
+    target.build(spec, body, factors.uniform("shape", *target.radius), colour)
