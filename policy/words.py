@@ -30,7 +30,7 @@ sauce shelf slot spatula spoon sponge square stick strip switch tool toy tower t
 triangle wall wheel
 belongs body clip crumb crumbs corner cut drops fold gather hammer heap ladle loaf
 nail peg plank pound saw scoop scraper scrape slide socket stove stroke tag turner wrap
-board dough pancake nails bowls basin blade head gently hot
+board nails bowls basin blade head gently zone
 beige black blue brown colour color coloured colored cyan dark gold golden gray
 green grey light lime magenta maroon navy olive orange pale pink purple red silver
 teal turquoise violet white yellow
