@@ -49,22 +49,32 @@ def measure_forced(
     is_integer = loss.value_of[labels] >= 0
     truth = loss.value_of[labels[is_integer]]
     scores = logits[is_integer][:, loss.integers].float()
-    shape = (len(batch.images), -1)
-    each = F.cross_entropy(scores, truth, reduction="none").view(shape)
-    said = scores.argmax(-1).view(shape)[:, :4].cpu().numpy()
-    true = truth.view(shape)[:, :4].cpu().numpy()
-    last = parts.shape[-1] - 1
-    found, is_part = parts.argmax(-1) == last, batch.cells == last
-    overlap = (found & is_part).sum() / (found | is_part).sum().clamp(min=1)
+    each = F.cross_entropy(scores, truth, reduction="none")
+    corners = _find_corners(batch.labels, loss)
+    in_box = torch.zeros_like(truth, dtype=torch.bool)
+    in_box[corners] = True
+    said = scores.argmax(-1)[corners].cpu().numpy()
+    true = truth[corners].cpu().numpy()
+    found = parts.argmax(-1)
+    right = (found == batch.cells) & (found > 0)
+    overlap = right.sum() / ((found > 0) | (batch.cells > 0)).sum().clamp(min=1)
     shift = (said[:, :2] + said[:, 2:] - true[:, :2] - true[:, 2:]) / 2
     return {
-        "corner_loss": each[:, :2].mean().item(),
-        "box_loss": each[:, :4].mean().item(),
-        "path_loss": each[:, 4:].mean().item(),
+        "corner_loss": each[corners[:, :2]].mean().item(),
+        "box_loss": each[in_box].mean().item(),
+        "path_loss": each[~in_box].mean().item(),
         "center_px": float(np.median(np.hypot(*shift.T))) * image / 1000,
         "iou": float(np.mean([_compute_iou(a, b) for a, b in zip(said, true)])),
         "part_iou": overlap.item(),
     }
+
+
+def _find_corners(labels: Tensor, loss: AnswerLoss) -> Tensor:
+    """[B, 4] places of the boxes' numbers among all integers of [B, T] labels."""
+    values = loss.value_of[labels.clamp(min=0)]
+    counts = ((labels != IGNORED) & (values >= 0)).sum(dim=1)
+    first = torch.cumsum(counts, 0) - counts
+    return first[:, None] + torch.arange(4, device=labels.device)
 
 
 def draw_curve(run_dir: Path) -> None:
