@@ -13,6 +13,7 @@ from envs.world import TIME_STEP
 
 PANEL = 0.006  # m, thickness of boards
 GAP = 0.002  # m between moving boards
+DOOR_GRIP = 0.044  # m, length of a door's handle
 PEG = 0.005  # m, radius of a peg to hang things on
 UPWARD = np.deg2rad(8)  # of a peg: what hangs on it does not slide off
 STROKE = 0.12  # m that a drawer can be pulled out
@@ -75,7 +76,8 @@ def add_cabinet(
             frictionloss=0.8,
         )
         _add_tray(drawer, shape, front)
-        _add_handle(drawer.add_body(name=f"drawer{i}/handle"), shape)
+        handle = drawer.add_body(name=f"drawer{i}/handle")
+        _add_bar(handle, shape.grip, shape.reach, shape.bar, 0.62 * shape.height)
 
 
 def _add_box(
@@ -116,15 +118,16 @@ def _add_tray(body: object, shape: CabinetShape, colour: Colour) -> None:
         _add_box(body, (deep, inner, 0.01), (-PANEL, outer, 0.7 * top), wood)
 
 
-def _add_handle(body: object, shape: CabinetShape) -> None:
+def _add_bar(
+    body: object, length: float, reach: float, bar: float, low: float, y: float = 0.0
+) -> None:
+    """A handle: a level bar on two posts that stand out along x from y."""
     metal = (0.30, 0.31, 0.34)
-    half, reach = shape.grip / 2, shape.reach
-    low = 0.62 * shape.height
-    high = low + shape.bar
-    _add_box(body, (reach - shape.bar, -half, low), (reach, half, high), metal)
+    half, high = length / 2, low + bar
+    _add_box(body, (reach - bar, y - half, low), (reach, y + half, high), metal)
     for side in (-1, 1):
-        inner, outer = sorted((side * half, side * (half - shape.bar)))
-        _add_box(body, (0, inner, low), (reach - shape.bar, outer, high), metal)
+        inner, outer = sorted((y + side * half, y + side * (half - bar)))
+        _add_box(body, (0, inner, low), (reach - bar, outer, high), metal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,18 +189,8 @@ def add_door_cabinet(
         low, top = sorted((0.0, end))
         _add_box(door, (-PANEL, low, 0.004), (0, top, high - GAP), front)
         spec.add_exclude(bodyname1=cabinet.name, bodyname2=door.name)
-        _add_door_handle(door.add_body(name=f"door{i}/handle"), shape, 0.8 * end)
-
-
-def _add_door_handle(body: object, shape: DoorShape, y: float) -> None:
-    """A short bar along the door on two posts, near its free edge."""
-    metal = (0.30, 0.31, 0.34)
-    half, reach, low = 0.022, shape.reach, 0.62 * shape.height
-    high = low + shape.bar
-    _add_box(body, (reach - shape.bar, y - half, low), (reach, y + half, high), metal)
-    for side in (-1, 1):
-        inner, outer = sorted((y + side * half, y + side * (half - shape.bar)))
-        _add_box(body, (0, inner, low), (reach - shape.bar, outer, high), metal)
+        handle, low = door.add_body(name=f"door{i}/handle"), 0.62 * shape.height
+        _add_bar(handle, DOOR_GRIP, shape.reach, shape.bar, low, 0.8 * end)
 
 
 def add_stand(

@@ -45,16 +45,17 @@ def plan_motions(batch: list[Waypoints], skill: Skill) -> list[Motion | None]:
     """
     if not batch:
         return []
-    paths = [_list_targets(waypoints, skill) for waypoints in batch]
-    counts = [len(path) for path in paths]
+    paths = [_tool_path(waypoints, skill) for waypoints in batch]
+    targets = [_list_targets(path, skill) for path in paths]
+    counts = [len(points) for points in targets]
     yaw = np.repeat([waypoints.yaw_rad for waypoints in batch], counts)
-    q, reached = kinematics.solve(np.concatenate(paths), yaw)
-    ends = np.cumsum(counts)
+    q, reached = kinematics.solve(np.concatenate(targets), yaw)
+    pieces = [slice(end - n, end) for end, n in zip(np.cumsum(counts), counts)]
     return [
-        _motion(q[end - n : end], waypoints, skill)
-        if reached[end - n : end].all()
+        _motion(q[piece], _arc_length(path)[-1], waypoints, skill)
+        if reached[piece].all()
         else None
-        for end, n, waypoints in zip(ends, counts, batch, strict=True)
+        for piece, path, waypoints in zip(pieces, paths, batch, strict=True)
     ]
 
 
@@ -73,9 +74,8 @@ def score_smoothness(position_world: NDArray[np.float64]) -> float:
     return float(np.clip((1 + cosine) / 2, 0, 1).mean())
 
 
-def _list_targets(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
+def _list_targets(path: NDArray[np.float64], skill: Skill) -> NDArray[np.float64]:
     """[N, 3] targets: above the start, the path in short pieces, above the end."""
-    path = _tool_path(waypoints, skill)
     above = path[0] + (0, 0, APPROACH)
     middle = path[0] + (0, 0, APPROACH / 2)
     length = _arc_length(path)
@@ -104,9 +104,8 @@ def _arc_length(path: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _motion(
-    q: NDArray[np.float64], waypoints: Waypoints, skill: Skill
+    q: NDArray[np.float64], length: float, waypoints: Waypoints, skill: Skill
 ) -> Motion | None:
-    length = _arc_length(_tool_path(waypoints, skill))[-1]
     if length > LONGEST_M:
         return None
     path_s = max(SLOWEST_S, np.ceil(length / TOOL_SPEED / QUANTUM_S) * QUANTUM_S)

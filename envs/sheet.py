@@ -29,12 +29,14 @@ def write_sheet(
 
     Args:
         rollouts: Scenes, and what was answered to each.
-        path: A PNG file; its folder is made.
+        path: A .png or .jpg file; its folder is made.
         columns: Tiles a row.
     """
     tiles = [draw_tile(scene, answer) for scene, answer in rollouts]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(contact_sheet(tiles, min(columns, len(tiles)))).save(path)
+    Image.fromarray(contact_sheet(tiles, min(columns, len(tiles)))).save(
+        path, quality=90
+    )
 
 
 def draw_tile(scene: Scene, answer: Answer) -> Image8:

@@ -1,7 +1,7 @@
 """Films a policy: `python scripts/record.py env=pick_mug policy=tiny n=8 out=it.mp4`.
 
 Box, path, text, outcome and reward are drawn in. `env=all` takes n of every scene, and
-an `out=` that ends in .png becomes a contact sheet instead of a film.
+an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from _launch import (
     read_source,
 )
 from omegaconf import DictConfig
+
+PICTURES = (".png", ".jpg")
 
 
 def main(config: DictConfig) -> None:
@@ -47,7 +49,7 @@ def main(config: DictConfig) -> None:
     name = Path(name_policy(config.policy)).name
     out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
     out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".png":
+    if out.suffix in PICTURES:
         write_sheet([(a.scene, a.answer) for a in attempts], out)
     else:
         films = [(a.scene, a.text, a.answer, a.outcome, a.reward) for a in attempts]

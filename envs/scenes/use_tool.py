@@ -15,17 +15,9 @@ from envs.predicates import Execution, conclude, distance, held_by, rise, shift,
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import WIELD
+from envs.targets import TARGETS, USES, add_target, find_brought
 from envs.task import Goal
-from envs.tools import (
-    KINDS,
-    TARGETS,
-    USES,
-    Tool,
-    add_target,
-    add_tool,
-    find_brought,
-    sample_tool,
-)
+from envs.tools import KINDS, Tool, add_tool, sample_tool
 from envs.world import Placement
 
 SEEN = np.array(((0.38, -0.16), (0.63, 0.16)))  # m, x and y of parts seen whole
