@@ -13,7 +13,7 @@ from envs.world import TIME_STEP
 
 PANEL = 0.006  # m, thickness of boards
 GAP = 0.002  # m between moving boards
-DOOR_GRIP = 0.044  # m, length of a door's handle
+DOOR_GRIP = 0.062  # m, length of a door's handle: fingers fit between its posts
 PEG = 0.005  # m, radius of a peg to hang things on
 UPWARD = np.deg2rad(8)  # of a peg: what hangs on it does not slide off
 STROKE = 0.12  # m that a drawer can be pulled out
@@ -190,7 +190,7 @@ def add_door_cabinet(
         _add_box(door, (-PANEL, low, 0.004), (0, top, high - GAP), front)
         spec.add_exclude(bodyname1=cabinet.name, bodyname2=door.name)
         handle, low = door.add_body(name=f"door{i}/handle"), 0.62 * shape.height
-        _add_bar(handle, DOOR_GRIP, shape.reach, shape.bar, low, 0.8 * end)
+        _add_bar(handle, DOOR_GRIP, shape.reach, shape.bar, low, 0.68 * end)
 
 
 def add_stand(

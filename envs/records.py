@@ -11,6 +11,7 @@ frame is OpenCV's (x right, y down, z forward). Lengths are metres.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +43,14 @@ class Observation:
         camera: The camera that took the image.
         instruction: The task in words.
         waypoints: "2d", or "3d": the answer's waypoints are to have heights.
+        asked: One of `ASKED`: a whole plan, or one of its two parts alone.
     """
 
     image: NDArray[np.uint8]
     camera: Camera
     instruction: str
     waypoints: str = "2d"
+    asked: str = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ class Plan:
         well_formed: Whether the whole text kept the format, not only its answer.
     """
 
+    asked: ClassVar[str] = "plan"
     box: tuple[float, float, float, float]
     waypoints: tuple[tuple[float, ...], ...]
     thought: str = ""
@@ -69,8 +73,38 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Affordance:
+    """The answer of a policy that is asked where to touch, and no more.
+
+    It cannot be executed, only compared with a reference. Attributes as in `Plan`.
+    """
+
+    asked: ClassVar[str] = "affordance"
+    box: tuple[float, float, float, float]
+    thought: str = ""
+    well_formed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """The answer of a policy that is asked where to go, and no more.
+
+    It cannot be executed, only compared with a reference. Attributes as in `Plan`.
+    """
+
+    asked: ClassVar[str] = "trajectory"
+    waypoints: tuple[tuple[float, ...], ...]
+    thought: str = ""
+    well_formed: bool = True
+
+
+ASKED = (Plan.asked, Affordance.asked, Trajectory.asked)
+"""What a policy can be asked for: `answer=` of the command line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParseFailure:
-    """Why a text is not a plan. A value, not an exception.
+    """Why a text is not the answer that was asked for. A value, not an exception.
 
     Attributes:
         reason: One of `envs.answer.PARSE_FAILURES`.
@@ -79,6 +113,10 @@ class ParseFailure:
 
     reason: str
     detail: str = ""
+
+
+AnyAnswer = Plan | Affordance | Trajectory | ParseFailure
+"""What a text may turn out to mean; of these only a plan can be executed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +172,14 @@ class Reference:
     def to_plan(self) -> Plan:
         """The expert's answer as a policy would give it."""
         return Plan(box=self.box, waypoints=self.waypoints, thought=self.thought)
+
+    def to_answer(self, asked: str) -> Plan | Affordance | Trajectory:
+        """What of it a policy would give that is asked for one of `ASKED`."""
+        if asked == Affordance.asked:
+            return Affordance(box=self.box, thought=self.thought)
+        if asked == Trajectory.asked:
+            return Trajectory(waypoints=self.waypoints, thought=self.thought)
+        return self.to_plan()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

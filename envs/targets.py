@@ -96,6 +96,7 @@ def _add_mat(spec: Any, body: Any, radius: float, colour: Colour) -> None:
 
 def _add_give(spec: Any, body: Any) -> None:
     """Lets a body be pressed into the table; friction holds it where it is."""
+    body.gravcomp = 1  # the solver's friction is soft: it would creep down
     body.add_joint(
         name=body.name,
         type=mujoco.mjtJoint.mjJNT_SLIDE,

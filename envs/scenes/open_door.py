@@ -75,7 +75,7 @@ def _add_cabinet(spec: mujoco.MjSpec, factors: Factors) -> list[str]:
         width=factors.uniform("shape", (0.115, 0.135), (0.105, 0.113)),
         depth=0.12,
         height=factors.uniform("shape", (0.080, 0.100), (0.070, 0.078)),
-        reach=factors.uniform("shape", (0.036, 0.042), (0.042, 0.046)),
+        reach=factors.uniform("shape", (0.044, 0.050), (0.050, 0.054)),
         bar=factors.uniform("shape", (0.009, 0.012), (0.012, 0.014)),
     )
     x = factors.uniform("position", (0.42, 0.47), (0.47, 0.49))

@@ -74,7 +74,7 @@ def add_named_cabinet(
         height=factors.uniform("shape", (0.075, 0.095), (0.068, 0.074)),
         reach=factors.uniform("shape", (0.034, 0.042), (0.042, 0.046)),
         bar=factors.uniform("shape", (0.009, 0.012), (0.012, 0.014)),
-        grip=factors.uniform("shape", (0.045, 0.060), (0.040, 0.045)),
+        grip=factors.uniform("shape", (0.058, 0.070), (0.052, 0.058)),
     )
     x = factors.uniform("position", (0.44, 0.50), (0.50, 0.52))
     y = factors.uniform("position", (-0.05, 0.05), (0.05, 0.07))

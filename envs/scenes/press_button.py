@@ -90,6 +90,7 @@ def _add_panel(spec: mujoco.MjSpec, factors: Factors, colours: list[str]) -> Non
 
 def _add_button(body: object, radius: float, colour: objects.Colour) -> None:
     """A cap that stays where it is pressed to; friction holds it."""
+    body.gravcomp = 1  # type: ignore[attr-defined]  # soft friction lets it creep
     body.add_joint(  # type: ignore[attr-defined]
         name=body.name,  # type: ignore[attr-defined]
         type=mujoco.mjtJoint.mjJNT_SLIDE,
