@@ -27,9 +27,8 @@ from envs.answer_reading import (
     PARSE_FAILURES,
     TAG,
     AnswerError,
-    Number,
     find_answer,
-    find_numbers,
+    find_spans,
     read_box,
     read_points,
 )
@@ -161,9 +160,7 @@ def parse_answer(text: str, codec: Codec = NORMALIZED) -> Plan | ParseFailure:
     return _add_thought(plan, text)
 
 
-def parse_affordance(
-    text: str, codec: Codec = NORMALIZED
-) -> Affordance | ParseFailure:
+def parse_affordance(text: str, codec: Codec = NORMALIZED) -> Affordance | ParseFailure:
     """Read the box alone from any text; what else a whole plan holds is not judged."""
     try:
         box = read_box(find_answer(text, Affordance.asked))
@@ -173,9 +170,7 @@ def parse_affordance(
     return _add_thought(affordance, text)
 
 
-def parse_trajectory(
-    text: str, codec: Codec = NORMALIZED
-) -> Trajectory | ParseFailure:
+def parse_trajectory(text: str, codec: Codec = NORMALIZED) -> Trajectory | ParseFailure:
     """Read the path alone from any text; what else a whole plan holds is not judged."""
     try:
         points = read_points(find_answer(text, Trajectory.asked))
@@ -209,16 +204,11 @@ def locate_parts(text: str, asked: str = Plan.asked) -> list[Part]:
         points = [] if asked == Affordance.asked else read_points(found)
     except AnswerError:
         return []
-    spans = find_numbers(text, found)
+    names = [("box", 0)] * len(boxes) + [("waypoint", i) for i in range(len(points))]
+    spans = find_spans(text, found, boxes + points)
     return [
-        Part(
-            name=name,
-            index=index,
-            start=spans[numbers[0].place][0],
-            end=spans[numbers[-1].place][1],
-        )
-        for name, parts in (("box", boxes), ("waypoint", points))
-        for index, numbers in enumerate(parts)
+        Part(name=name, index=index, start=start, end=end)
+        for (name, index), (start, end) in zip(names, spans, strict=True)
     ]
 
 
@@ -238,24 +228,22 @@ def _round_interval(low: float, high: float, size: float) -> tuple[int, int]:
     return a, b
 
 
-def _scale_box(
-    numbers: Sequence[Number], codec: Codec
-) -> tuple[float, float, float, float]:
+def _scale_box(box: Sequence[float], codec: Codec) -> tuple[float, float, float, float]:
     """The box in image units; refuses one off the image or without area."""
-    x1, y1, x2, y2 = (number.value for number in numbers)
+    x1, y1, x2, y2 = box
     (left, top), (right, bottom) = _scale(x1, y1, codec), _scale(x2, y2, codec)
     # Compared after the division: decimals can differ by less than it resolves.
     if left >= right or top >= bottom:
-        raise AnswerError("empty_box", [x1, y1, x2, y2])
+        raise AnswerError("empty_box", box)
     return left, top, right, bottom
 
 
 def _scale_path(
-    points: Sequence[Sequence[Number]], codec: Codec
+    points: Sequence[Sequence[float]], codec: Codec
 ) -> tuple[tuple[float, ...], ...]:
     """Points in image units, heights in metres; refuses those that cannot be."""
     path = []
-    for x, y, *heights in ([number.value for number in point] for point in points):
+    for x, y, *heights in points:
         if not all(0 <= height <= MAX_HEIGHT * _MM_PER_M for height in heights):
             raise AnswerError("height_out_of_range", [x, y, *heights])
         path.append((*_scale(x, y, codec), *(h / _MM_PER_M for h in heights)))

@@ -20,8 +20,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, NamedTuple
 
 from envs.records import ParseFailure
@@ -48,18 +48,13 @@ _KEYS = ("affordance", "bbox_2d", "trajectory", "point_2d")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(-?[0-9][0-9.eE+-]*)')
 
 
-class Number(NamedTuple):
-    """A finite number of an answer, in wire units, and which of its numbers it is."""
-
-    value: float
-    place: int
-
-
 class Found(NamedTuple):
     """An answer that was found in a text and decoded."""
 
     claims: dict[str, list[Any]]
     """What stands at each known key, in the order of the text."""
+    values: list[Any]
+    """All of it."""
     start: int
     """First character of what was decoded."""
     end: int
@@ -100,11 +95,11 @@ def find_answer(text: str, asked: str) -> Found:
     values = _decode(text[start:end])
     alone = text[start] == "["
     claims = _gather([]) | {asked: values} if alone else _gather(values)
-    return Found(claims, start, end)
+    return Found(claims, values, start, end)
 
 
-def read_box(found: Found) -> list[Number]:
-    """Returns the four numbers of the answer's box.
+def read_box(found: Found) -> list[float]:
+    """Returns the four numbers of the answer's box, in wire units.
 
     Raises:
         AnswerError: There is not exactly one box, or it is no box.
@@ -115,7 +110,7 @@ def read_box(found: Found) -> list[Number]:
     return _take_one(boxes, "box")
 
 
-def read_points(found: Found) -> list[list[Number]]:
+def read_points(found: Found) -> list[list[float]]:
     """Returns the answer's 3 to 10 points of two (or all of three) numbers.
 
     Raises:
@@ -130,17 +125,48 @@ def read_points(found: Found) -> list[list[Number]]:
         raise AnswerError("wrong_count", f"{len(points)} waypoints")
     read = [_read_numbers(point, "point_2d", (2, 3)) for point in points]
     if len({len(point) for point in read}) > 1:
-        raise AnswerError("wrong_size", [[n.value for n in point] for point in read])
+        raise AnswerError("wrong_size", read)
     return read
 
 
-def find_numbers(text: str, found: Found) -> list[tuple[int, int]]:
-    """Returns the characters of the answer's numbers, `Number.place` being the index.
+def find_spans(
+    text: str, found: Found, parts: Sequence[list[float]]
+) -> list[tuple[int, int]]:
+    """Returns where the parts of an answer stand in its text.
 
-    Digits inside of words are left out, as the decoder does.
+    Args:
+        text: The text.
+        found: What `find_answer` found in it.
+        parts: Boxes and points, the very lists that were read from it.
+
+    Returns:
+        For each the first character of its first number, and one past its last.
     """
+    # The numbers of the text, digits in words left out, are those of the decoder.
     tokens = _TOKEN.finditer(text, found.start, found.end)
-    return [token.span(1) for token in tokens if token[1]]
+    spans = [token.span(1) for token in tokens if token[1]]
+    before = _count_numbers(found.values)
+    firsts = [before[id(part)] for part in parts]
+    return [
+        (spans[first][0], spans[first + len(part) - 1][1])
+        for first, part in zip(firsts, parts, strict=True)
+    ]
+
+
+def _count_numbers(values: list[Any]) -> dict[int, int]:
+    """How many numbers stand before each list of an answer, by the list's id."""
+    before: dict[int, int] = {}
+    count, rest = 0, [values]
+    while rest:  # what nobody asked for may be nested too deeply for a recursion
+        value = rest.pop()
+        if isinstance(value, float):
+            count += 1
+        elif isinstance(value, list):
+            before[id(value)] = count
+            rest += reversed(value)
+        elif isinstance(value, _Object):
+            rest += [held for _, held in reversed(value.pairs)]
+    return before
 
 
 def _find_span(text: str, brackets: tuple[str, ...]) -> tuple[int, int]:
@@ -157,7 +183,7 @@ def _find_span(text: str, brackets: tuple[str, ...]) -> tuple[int, int]:
         listed = piece[:start].rstrip().endswith("[") and opening == "{"
         open_end = listed and not piece[end:].lstrip().startswith("]")
         if end <= start or opening in piece[end:] or open_end:
-            raise AnswerError("not_json", piece)
+            raise _unreadable(piece)
         return offset + start, offset + end
     raise AnswerError("no_answer", piece)
 
@@ -183,26 +209,25 @@ def _decode(body: str) -> list[Any]:
     """Decodes one JSON value, or several with commas between them.
 
     Integers are read as floats: Python refuses to decode more than 4300 digits, and a
-    float of that size is infinite, which the reader of numbers rejects.
+    float of that size is infinite, which the reader of numbers rejects. NaN is no JSON.
     """
-    places = count()
-
-    def number(text: str) -> Number:
-        return Number(float(text), next(places))
-
     try:
         return json.loads(
             f"[{body}]",
             object_pairs_hook=_Object,
-            parse_int=number,
-            parse_float=number,
+            parse_int=float,
+            parse_constant=lambda name: None,
         )
     except RecursionError:
         raise AnswerError("not_json", "nested too deeply") from None
     except json.JSONDecodeError:
-        several = any(body.count(f'"{key}"') > 1 for key in _KEYS[:3])
-        reason = "several_answers" if several else "not_json"
-        raise AnswerError(reason, body) from None
+        raise _unreadable(body) from None
+
+
+def _unreadable(text: str) -> AnswerError:
+    """What is wrong with a text that is no JSON: a key of which one may be is twice."""
+    several = any(text.count(f'"{key}"') > 1 for key in _KEYS if key != "point_2d")
+    return AnswerError("several_answers" if several else "not_json", text)
 
 
 def _gather(values: list[Any]) -> dict[str, list[Any]]:
@@ -228,7 +253,7 @@ def _take_one(values: list[Any], what: str) -> Any:
     return values[0]
 
 
-def _read_numbers(value: Any, key: str, sizes: tuple[int, ...]) -> list[Number]:
+def _read_numbers(value: Any, key: str, sizes: tuple[int, ...]) -> list[float]:
     """A list of finite numbers, or an object that holds one at `key`.
 
     There are as many as one of `sizes`; true and "1" are no numbers.
@@ -238,10 +263,10 @@ def _read_numbers(value: Any, key: str, sizes: tuple[int, ...]) -> list[Number]:
     if not isinstance(value, list):
         raise AnswerError("not_numbers", _name(value))
     for number in value:
-        if not isinstance(number, Number) or not math.isfinite(number.value):
+        if not isinstance(number, float) or not math.isfinite(number):
             raise AnswerError("not_numbers", _name(number))
     if len(value) not in sizes:
-        raise AnswerError("wrong_size", [number.value for number in value])
+        raise AnswerError("wrong_size", value)
     return value
 
 
@@ -252,6 +277,4 @@ def _is_leaf(value: Any) -> bool:
 
 def _name(value: Any) -> object:
     """What to call a culprit: the repr of a list nested 900 deep cannot be written."""
-    if isinstance(value, Number):
-        return value.value
     return value if _is_leaf(value) else "nested array or object"

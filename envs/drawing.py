@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from envs.records import ParseFailure, Plan, Reference
+from envs.records import Affordance, AnyAnswer, Plan, Reference, Trajectory
 
 Image8 = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -23,7 +23,7 @@ OVERSAMPLE = 2  # drawn this much larger and shrunk, which smooths the lines
 
 def draw_plan(
     image: Image8,
-    plan: Plan | ParseFailure | None,
+    answer: AnyAnswer | None,
     reference: Reference | None = None,
     scale: int = 2,
 ) -> Image8:
@@ -31,7 +31,8 @@ def draw_plan(
 
     Args:
         image: [H, W, 3] what the policy saw; stays as it is.
-        plan: The plan; a failure draws nothing.
+        answer: The plan, or the part of one that was asked for; a failure draws
+            nothing.
         reference: The expert's answer.
         scale: How many times larger the result is.
 
@@ -47,9 +48,10 @@ def draw_plan(
     if reference is not None:
         _draw_box(pen, reference.box, EXPERT, max(1, thick // 2))
         _draw_path(pen, reference.waypoints, EXPERT, max(1, thick // 2))
-    if isinstance(plan, Plan):
-        _draw_box(pen, plan.box, BOX, thick)
-        _draw_path(pen, plan.waypoints, PATH, thick)
+    if isinstance(answer, Plan | Affordance):
+        _draw_box(pen, answer.box, BOX, thick)
+    if isinstance(answer, Plan | Trajectory):
+        _draw_path(pen, answer.waypoints, PATH, thick)
     return np.array(canvas.resize(size, Image.Resampling.LANCZOS))
 
 

@@ -20,10 +20,11 @@ from envs.lift import lift
 from envs.motion import Motion, plan_motions
 from envs.physics import Playback, play
 from envs.predicates import Execution
-from envs.records import Outcome, ParseFailure, Plan, Waypoints
+from envs.records import AnyAnswer, Outcome, ParseFailure, Plan, Waypoints
 from envs.scene import Scene
 
 Answer = Plan | ParseFailure
+"""What `simulate` takes; parts of a plan cannot be executed."""
 
 
 def simulate(
@@ -78,6 +79,13 @@ def run(
         return motion, None
     playback = next(play(scene.model, scene.data, [motion], 1, keep_frames))
     return _judge(scene, motion, playback), playback
+
+
+def replay(scene: Scene, answer: AnyAnswer) -> tuple[Outcome | None, Playback | None]:
+    """Executes what can be executed, with every physics step; else nothing happens."""
+    if isinstance(answer, Plan | ParseFailure):
+        return run(scene, answer, keep_frames=True)
+    return None, None
 
 
 def record(scene: Scene, plan: Plan) -> tuple[Outcome, NDArray[np.float64]]:

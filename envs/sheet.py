@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from envs.drawing import Image8, contact_sheet, draw_plan, load_font, wrap_text
-from envs.execute import Answer, run
+from envs.execute import replay
 from envs.overview import Overview
+from envs.records import AnyAnswer
 from envs.scene import Scene
 from envs.world import CAMERA
 
@@ -23,7 +24,9 @@ PAPER, INK, FAINT = (24, 26, 30), (240, 240, 240), (165, 170, 178)
 
 
 def write_sheet(
-    rollouts: Sequence[tuple[Scene, Answer]], path: str | Path, columns: int = COLUMNS
+    rollouts: Sequence[tuple[Scene, AnyAnswer]],
+    path: str | Path,
+    columns: int = COLUMNS,
 ) -> None:
     """Writes a picture of many rollouts.
 
@@ -39,9 +42,9 @@ def write_sheet(
     )
 
 
-def draw_tile(scene: Scene, answer: Answer) -> Image8:
+def draw_tile(scene: Scene, answer: AnyAnswer) -> Image8:
     """[344, 288, 3] the policy's view in mid-action, the plan and the words."""
-    _, playback = run(scene, answer, keep_frames=True)
+    _, playback = replay(scene, answer)
     qpos = scene.data.qpos
     if playback is not None and np.isfinite(playback.frames).all():
         qpos = playback.frames[int(MOMENT * len(playback.frames))]

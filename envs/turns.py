@@ -7,8 +7,9 @@ from dataclasses import replace
 import mujoco
 
 from envs import arm
-from envs.execute import Answer, run
+from envs.execute import run
 from envs.physics import ARM_JOINTS
+from envs.records import AnyAnswer, Plan
 from envs.scene import Scene, make_reference, observe, segment
 from envs.world import TIME_STEP
 
@@ -16,11 +17,13 @@ LONGEST_REST_S = 1.0  # enough for what the hand drops to fall, roll and lie sti
 STILL = 0.01  # m/s and rad/s: slower objects count as at rest, as for sleeping
 
 
-def follow_up(scene: Scene, answer: Answer) -> Scene:
+def follow_up(scene: Scene, answer: AnyAnswer) -> Scene:
     """The scene of the turn after an answer that failed.
 
     Where nothing could be executed, that is the scene itself.
     """
+    if not isinstance(answer, Plan):
+        return scene
     _, playback = run(scene, answer)
     if playback is None or playback.after is None:
         return scene

@@ -24,10 +24,10 @@ from envs.drawing import (
     load_font,
     wrap_text,
 )
-from envs.execute import Answer, run
+from envs.execute import replay
 from envs.overview import Overview
 from envs.physics import ARM_JOINTS, Playback
-from envs.records import Outcome, Plan, Reward
+from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajectory
 from envs.scene import Scene
 from envs.world import TIME_STEP
 
@@ -51,14 +51,14 @@ FAINT: Colour = (165, 170, 178)
 GREEN: Colour = (92, 219, 120)
 RED: Colour = (255, 107, 97)
 
-Film = tuple[Scene, str, Answer, Outcome | None, Reward | None]
+Film = tuple[Scene, str, AnyAnswer, Outcome | None, Reward | None]
 """A rollout to show: scene, text, what it meant, what happened, what it earned."""
 
 
 def film(
     scene: Scene,
     text: str,
-    answer: Answer,
+    answer: AnyAnswer,
     outcome: Outcome | None = None,
     reward: Reward | None = None,
 ) -> Iterator[Image8]:
@@ -67,14 +67,14 @@ def film(
     Args:
         scene: Where it happened.
         text: What the policy said.
-        answer: What it meant, or why it meant nothing.
+        answer: What it meant, or why it meant nothing. Part of a plan is only shown.
         outcome: What happened; None shows what the execution for the film gives.
         reward: What it earned, if it was judged.
 
     Yields:
         [592, 640, 3] pictures, 25 a second.
     """
-    happened, playback = run(scene, answer, keep_frames=True)
+    happened, playback = replay(scene, answer)
     outcome = outcome or happened
     card = _draw_card(scene, answer)
     yield from _hold(_join(card, _draw_strip(scene, text, ("the question", FAINT))))
@@ -158,7 +158,9 @@ def _sample_motion(
     yield usable[-1]
 
 
-def _judge(outcome: Outcome) -> tuple[str, Colour]:
+def _judge(outcome: Outcome | None) -> tuple[str, Colour]:
+    if outcome is None:
+        return "not executed", FAINT
     if outcome.success:
         return "success", GREEN
     return f"failure: {outcome.reason.replace('_', ' ')}", RED
@@ -168,7 +170,7 @@ def _join(view: Image8, strip: Image8) -> Image8:
     return np.concatenate([view, strip])
 
 
-def _draw_inset(scene: Scene, answer: Answer) -> Image8:
+def _draw_inset(scene: Scene, answer: AnyAnswer) -> Image8:
     """The policy's image with its plan, small and framed."""
     seen = Image.fromarray(draw_plan(scene.observation.image, answer))
     small = np.array(seen.resize((INSET, INSET), Image.Resampling.LANCZOS))
@@ -182,7 +184,7 @@ def _set_in(picture: Image8, inset: Image8) -> Image8:
     return picture
 
 
-def _draw_card(scene: Scene, answer: Answer) -> Image8:
+def _draw_card(scene: Scene, answer: AnyAnswer) -> Image8:
     """[448, 640, 3] the policy's image with its plan, and what the colours mean."""
     card = Image.new("RGB", (WIDTH, VIEW), PAPER)
     size = (VIEW, VIEW)
@@ -192,7 +194,9 @@ def _draw_card(scene: Scene, answer: Answer) -> Image8:
     left = VIEW + 16
     pen.text((left, 16), scene.name, INK, load_font(20))
     pen.text((left, 44), f"{scene.split} {scene.seed}", FAINT, load_font(14))
-    legend = [("box", BOX), ("path", PATH)] if isinstance(answer, Plan) else []
+    legend = [("box", BOX)] if isinstance(answer, Plan | Affordance) else []
+    if isinstance(answer, Plan | Trajectory):
+        legend.append(("path", PATH))
     if scene.reference is not None:
         legend.append(("expert", EXPERT))
     for row, (name, colour) in enumerate(legend):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from policy.evaluate import Evaluation
+from policy.figures import Evaluation
 
 _CARD = """\
 ---

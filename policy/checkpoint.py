@@ -2,9 +2,10 @@
 
 `checkpoints/step_<n>/` is a Hugging Face directory of the averaged weights, usable as
 a policy, with `trainer.safetensors` beside it: weights, their average and the
-optimizer's state, all exact. There is no random state to keep: every step draws from
-generators seeded by the run's seed and its own number. A checkpoint is written under
-another name and renamed when complete, so a directory called step_<n> is always whole.
+optimizer's state with the masters of bfloat16 weights, all exact. There is no random
+state to keep: every step draws from generators seeded by the run's seed and its own
+number. A checkpoint is written under another name and renamed when complete, so a
+directory called step_<n> is always whole.
 """
 
 from __future__ import annotations
@@ -75,10 +76,15 @@ def load_checkpoint(learner: Learner, folder: Path) -> int:
     Returns:
         Its step; 0 if there is none, and the learner stays as it is.
     """
-    step = max((n for n in map(_read_step, folder.glob("step_*")) if n), default=0)
+    step = find_newest(folder)
     if step:
         _unpack(learner, load_file(folder / f"step_{step}" / STATE_FILE))
     return step
+
+
+def find_newest(folder: Path) -> int:
+    """Returns the step of the newest checkpoint in a folder, 0 if there is none."""
+    return max(map(_read_step, folder.glob("step_*")), default=0)
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> Path:

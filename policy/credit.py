@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from envs.answer import Codec, format_answer, locate_parts
-from envs.records import Plan, Reference
-from policy.grpo import Batch, compute_advantages
+from envs.records import ParseFailure, Reference
+from policy.batch import Batch
+from policy.grpo import compute_advantages
 from policy.grpo_config import GRPOConfig
 from policy.records import Completion, Prompt, Rollout
 from policy.rollout import Group
@@ -109,8 +110,9 @@ def add_experts(
         reference = group.scene.reference
         if reference is None:
             return batch
-        codec = speller.codec(group.rollouts[0].prompt)
-        experts.append(speller.spell(format_answer(reference.to_plan(), codec)))
+        prompt = group.rollouts[0].prompt
+        expert = reference.to_answer(prompt.asked)
+        experts.append(speller.spell(format_answer(expert, speller.codec(prompt))))
     mask = _pad([[1.0] * len(expert.token_ids) for expert in experts], len(groups))
     unknown = torch.where(mask > 0, torch.nan, 0.0)
     return Batch(
@@ -144,12 +146,12 @@ def compute_part_advantages(
     scores: dict[tuple[str, int], list[float]] = defaultdict(list)
     places: dict[tuple[str, int], list[tuple[int, Span]]] = defaultdict(list)
     for g, rollout in enumerate(rollouts):
-        if not isinstance(rollout.answer, Plan):
+        if isinstance(rollout.answer, ParseFailure):
             continue
+        parts = locate_parts(rollout.completion.text, rollout.prompt.asked)
         judged = part_scores(rollout.answer, reference)
-        for part in locate_parts(rollout.completion.text):
+        for part, value in zip(parts, judged, strict=True):
             key = (part.name, part.index)
-            value = judged.box if part.name == "box" else judged.waypoints[part.index]
             scores[key].append(value)
             places[key].append((g, (part.start, part.end)))
     spans = [speller.token_spans(r.completion.token_ids) for r in rollouts]

@@ -1,7 +1,7 @@
 """Group relative policy optimisation: from rewards to one update of the weights.
 
-Read top to bottom it is the algorithm: advantages, token loss, token weights, update.
-What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
+Read top to bottom it is the algorithm: advantages, ratio, token loss, token weights,
+update. What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
 
 1. Advantages are [P, G, T], one a token: the reward of the whole answer, normalised
    in its group, plus `part_weight` times the geometric score of the part a token
@@ -11,103 +11,48 @@ What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
    (`expert_advantage`, paper: none). With sampled answers alone the default policy did
    not improve: the gradients of two batches of 128 answers have a cosine of 0.01.
    Figures in policy/README.md.
-3. No KL term by default (paper: beta 0.04), so no second pass. `beta` brings it back.
+3. No KL term by default (paper: beta 0.04), so no second pass. `beta` brings it back,
+   times the ratio (`use_bias_correction_kl`, paper: not): without it k3 has the
+   gradient of the divergence the other way round, of the reference from the policy.
 4. Token-mean over the whole batch (`dapo`) instead of the mean over answers of token
    means (`grpo`), so that every token weighs the same.
 5. Groups without any signal are dropped before the forward. Their gradient is zero and
    they still count in the denominators, so the update is exactly the same, only
-   cheaper. With `beta` > 0 they carry a KL gradient and none is dropped.
+   cheaper. With `beta` > 0 they carry a KL gradient and none is dropped. Rewards within
+   1e-6 are equal: by STD_EPSILON rounding would grow a hundredfold into a signal.
 6. The average of the weights over steps is what is evaluated and kept
    (`policy/average.py`): single steps are noisier than their average.
 7. One rate for each of tower, language layers and embeddings, warmed up and falling
    to zero (`policy/optimizer.py`): a run is a hundred steps, not an epoch.
+8. Old log-probabilities are those of sampling, not of one more pass: both run the same
+   weights at the same temperature, and agree to rounding (under `bf16` to that of
+   bfloat16, so the first ratios then are only nearly 1).
+9. Tokens that are no text have probability 0, in sampling and scoring alike
+   (`policy/vocabulary.py`): a sampled placeholder would ask for an image.
 
-Numerically equal to `GRPOTrainer._compute_loss` of TRL 1.16, whose names the options
-keep. Shapes: P prompts, G completions a prompt, T tokens, padded on the right.
+As in the paper: advantages over the group's std, one ratio a token (the ratio of a
+whole answer is `importance_sampling_level: sequence`), clipped at 0.2 either way. One
+update follows each sampling, so the ratio is 1 and the clip idle until
+`num_iterations` or `minibatches` is raised.
+
+With the project's own options off it equals `GRPOTrainer` of TRL 1.16, whose names the
+options keep: advantages, loss, gradient and weights (tests/test_trl_parity.py). Shapes:
+P prompts, G completions a prompt, T tokens, padded on the right.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from policy.batch import TOLERANCE, Batch, Policy, Totals, UpdateMetrics
 from policy.grpo_config import GRPOConfig
-from policy.records import Completion, Prompt
+from policy.team import ALONE, Team
 
 STD_EPSILON = 1e-4  # added after the root, as in TRL
-STD_TOLERANCE = 1e-6  # below it the answers of a group count as equal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """The answers of one step and what each token of them earned.
-
-    Attributes:
-        prompts: P prompts.
-        completions: P groups of G completions.
-        advantages: [P, G, T] float32, 0 at padding.
-        mask: [P, G, T] float32, 1 at the tokens of a completion, 0 at padding.
-        old_logprobs: [P, G, T] float32 at sampling, 0 at padding; NaN where an answer
-            was given instead of sampled, which makes its ratio 1.
-    """
-
-    prompts: Sequence[Prompt]
-    completions: Sequence[Sequence[Completion]]
-    advantages: Tensor
-    mask: Tensor
-    old_logprobs: Tensor
-
-    @property
-    def signal(self) -> Tensor:
-        """[P] bool, whether any answer of a group stands out from the others."""
-        return self.advantages.abs().amax(dim=(1, 2)) > STD_TOLERANCE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateMetrics:
-    """What an update did; means over tokens of all its passes.
-
-    Attributes:
-        loss: The minimised loss, summed over the minibatches' means.
-        kl: k3 estimate of the divergence to the reference (0 when beta is 0).
-        clip_fraction: Share of tokens whose ratio the clip held back.
-        grad_norm: Mean norm of the gradient before clipping.
-        skipped: Optimiser steps left out because the gradient was not finite.
-    """
-
-    loss: float
-    kl: float
-    clip_fraction: float
-    grad_norm: float
-    skipped: int
-
-
-class Policy(Protocol):
-    """What the update needs of a policy; `policy.vlm.VLM` is one."""
-
-    @property
-    def model(self) -> nn.Module:
-        """The module whose parameters are updated."""
-        ...
-
-    def score(
-        self,
-        prompts: Sequence[Prompt],
-        completions: Sequence[Sequence[Completion]],
-        *,
-        temperature: float,
-    ) -> Tensor:
-        """Returns [P, G, T] log-probabilities, with gradient, 0 at padding."""
-        ...
-
-    def reference(self) -> AbstractContextManager[object]:
-        """Makes `score` use the weights from before training."""
-        ...
 
 
 def compute_advantages(rewards: Tensor, scale: str = "group") -> Tensor:
@@ -125,13 +70,35 @@ def compute_advantages(rewards: Tensor, scale: str = "group") -> Tensor:
         return centred
     dims = {"group": 1, "batch": (0, 1)}[scale]
     std = rewards.std(dim=dims, keepdim=True)
-    equal = rewards.std(dim=1, keepdim=True) < STD_TOLERANCE
+    equal = rewards.std(dim=1, keepdim=True) < TOLERANCE
     return torch.where(equal, 0.0, centred / (std + STD_EPSILON))
+
+
+def compute_ratios(
+    logprobs: Tensor, old_logprobs: Tensor, mask: Tensor, level: str = "token"
+) -> Tensor:
+    """Returns how many times likelier than at sampling each token is.
+
+    Args:
+        logprobs: [..., T] of the policy.
+        old_logprobs: [..., T] of the policy that sampled.
+        mask: [..., T] 1 at tokens, 0 at padding.
+        level: One of `LEVELS`. At that of the `sequence` all tokens of an answer have
+            the geometric mean of their ratios.
+
+    Returns:
+        [..., T].
+    """
+    gap = logprobs - old_logprobs
+    if level == "sequence":
+        count = mask.sum(-1, keepdim=True).clamp(min=1)
+        gap = ((gap * mask).sum(-1, keepdim=True) / count).expand_as(gap)
+    return gap.exp()
 
 
 def token_losses(
     logprobs: Tensor,
-    old_logprobs: Tensor,
+    ratios: Tensor,
     advantages: Tensor,
     reference_logprobs: Tensor | None,
     config: GRPOConfig,
@@ -140,22 +107,23 @@ def token_losses(
 
     Args:
         logprobs: [..., T] of the policy, with gradient.
-        old_logprobs: [..., T] of the policy that sampled.
+        ratios: [..., T] of `compute_ratios`, with gradient.
         advantages: [..., T].
         reference_logprobs: [..., T] of the reference, None when beta is 0.
-        config: Clipping and KL weight.
+        config: Clipping and the KL term.
 
     Returns:
         Three tensors of the shape of `logprobs`: loss, k3 divergence, 0 or 1.
     """
-    ratio = torch.exp(logprobs - old_logprobs)
-    clipped = ratio.clamp(1 - config.epsilon_low, 1 + config.epsilon_high)
-    loss = -torch.min(ratio * advantages, clipped * advantages)
-    held = (clipped * advantages < ratio * advantages).float()
+    clipped = ratios.clamp(1 - config.epsilon_low, 1 + config.epsilon_high)
+    loss = -torch.min(ratios * advantages, clipped * advantages)
+    held = (clipped * advantages < ratios * advantages).float()
     if reference_logprobs is None:
         return loss, torch.zeros_like(loss), held
     gap = reference_logprobs - logprobs
     kl = torch.exp(gap) - gap - 1
+    if config.use_bias_correction_kl:
+        kl = kl * ratios
     return loss + config.beta * kl, kl, held
 
 
@@ -195,6 +163,7 @@ def update(
     temperature: float,
     max_new_tokens: int,
     generator: torch.Generator,
+    team: Team = ALONE,
 ) -> UpdateMetrics:
     """Improves the policy from one batch of answers.
 
@@ -206,77 +175,86 @@ def update(
         temperature: Of the sampling, applied to the log-probabilities alike.
         max_new_tokens: Longest answer possible.
         generator: Draws the minibatches.
+        team: The processes that share the groups; all have the whole batch.
     """
-    totals = _Totals()
+    totals = Totals()
+    mean_tokens = float(batch.mask.sum()) / config.minibatches
     for rows in _minibatches(len(batch.prompts), config, generator):
-        optimizer.zero_grad(set_to_none=True)
+        part = batch.select(rows)
         weights = token_weights(
-            batch.mask[rows].flatten(0, 1),
+            part.mask.flatten(0, 1),
             config.loss_type,
             max_new_tokens=max_new_tokens,
-            mean_tokens=float(batch.mask.sum()) / config.minibatches,
-        ).unflatten(0, (len(rows), -1))
-        learning = batch.signal[rows] | (config.beta > 0)
-        for part in _chunks(learning.nonzero()[:, 0], config.prompts_per_forward):
+            mean_tokens=mean_tokens,
+        ).view_as(part.mask)
+        optimizer.zero_grad(set_to_none=True)
+        learning = (part.signal | (config.beta > 0)).nonzero()[:, 0]
+        loss = sum(
             _backward(
-                policy, batch, rows[part], weights[part], config, temperature, totals
+                policy, part.select(few), weights[few], config, temperature, totals
             )
-        _step(policy.model, optimizer, config.max_grad_norm, totals)
+            for few in _passes(team.share(learning), config.prompts_per_forward)
+        )
+        if len(learning):
+            loss = team.add_up(policy.model, loss)
+        _step(policy.model, optimizer, config.max_grad_norm, loss, totals)
+    totals.add_up(team)
     return totals.metrics()
 
 
 def _backward(
     policy: Policy,
     batch: Batch,
-    rows: Tensor,
     weights: Tensor,
     config: GRPOConfig,
     temperature: float,
-    totals: _Totals,
-) -> None:
-    """Adds the gradient of some groups' weighted token losses."""
-    prompts = [batch.prompts[row] for row in rows.tolist()]
-    completions = [batch.completions[row] for row in rows.tolist()]
-    device = next(policy.model.parameters()).device
-    reference = None
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
-        logprobs = policy.score(prompts, completions, temperature=temperature).float()
-        if config.beta > 0:
-            with torch.no_grad(), policy.reference():
-                reference = policy.score(prompts, completions, temperature=temperature)
-                reference = reference.float()
-    length = logprobs.shape[-1]
+    totals: Totals,
+) -> float:
+    """Adds the gradient of some groups' weighted token losses; returns their sum."""
+    logprobs, reference = _score(policy, batch, config, temperature)
     old, advantages, mask, weights = (
-        values[..., :length].to(device)
-        for values in (
-            batch.old_logprobs[rows],
-            batch.advantages[rows],
-            batch.mask[rows],
-            weights,
-        )
+        values[..., : logprobs.shape[-1]].to(logprobs.device)
+        for values in (batch.old_logprobs, batch.advantages, batch.mask, weights)
     )
     if config.num_iterations * config.minibatches == 1:
         old = logprobs.detach()  # same weights: the ratio is exactly 1
     old = torch.where(old.isnan(), logprobs.detach(), old)
-    loss, kl, held = token_losses(logprobs, old, advantages, reference, config)
-    loss = (loss * weights).sum()
+    ratios = compute_ratios(logprobs, old, mask, config.importance_sampling_level)
+    losses, kl, held = token_losses(logprobs, ratios, advantages, reference, config)
+    loss = (losses * weights).sum()
     loss.backward()
     totals.add(loss, (kl * mask).sum(), (held * mask).sum(), mask.sum())
+    return float(loss.detach())
+
+
+def _score(
+    policy: Policy, batch: Batch, config: GRPOConfig, temperature: float
+) -> tuple[Tensor, Tensor | None]:
+    """Returns [P, G, T] float32 of the policy and, with a KL term, the reference."""
+    device = next(policy.model.parameters()).device
+    asked = batch.prompts, batch.completions
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+        logprobs = policy.score(*asked, temperature=temperature).float()
+        if not config.beta:
+            return logprobs, None
+        with torch.no_grad(), policy.reference():
+            return logprobs, policy.score(*asked, temperature=temperature).float()
 
 
 def _step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     max_grad_norm: float,
-    totals: _Totals,
+    loss: float,
+    totals: Totals,
 ) -> None:
-    """Clips the gradient and steps, unless there is none or it is not finite."""
+    """Clips the gradient and steps, unless there is none or not all is finite."""
     trained = [p for p in model.parameters() if p.grad is not None]
     if not trained:
         return
     norm = float(nn.utils.clip_grad_norm_(trained, max_grad_norm))
     totals.norms.append(norm)
-    if torch.isfinite(torch.tensor(norm)):
+    if math.isfinite(norm) and math.isfinite(loss):
         optimizer.step()
     else:
         totals.skipped += 1
@@ -296,29 +274,6 @@ def _minibatches(
         yield from (rows.sort()[0] for rows in order.tensor_split(config.minibatches))
 
 
-def _chunks(rows: Tensor, size: int) -> Sequence[Tensor]:
-    return rows.split(size or max(len(rows), 1)) if len(rows) else ()
-
-
-class _Totals:
-    """Sums over the passes of one update."""
-
-    def __init__(self) -> None:
-        self.loss = self.kl = self.held = self.tokens = 0.0
-        self.norms: list[float] = []
-        self.skipped = 0
-
-    def add(self, loss: Tensor, kl: Tensor, held: Tensor, tokens: Tensor) -> None:
-        self.loss += float(loss.detach())
-        self.kl += float(kl.detach())
-        self.held += float(held)
-        self.tokens += float(tokens)
-
-    def metrics(self) -> UpdateMetrics:
-        return UpdateMetrics(
-            loss=self.loss,
-            kl=self.kl / max(self.tokens, 1),
-            clip_fraction=self.held / max(self.tokens, 1),
-            grad_norm=sum(self.norms) / max(len(self.norms), 1),
-            skipped=self.skipped,
-        )
+def _passes(rows: Tensor, size: int) -> Sequence[Tensor]:
+    """Returns the rows of each forward pass; a size of 0 takes all at once."""
+    return rows.split(size or len(rows)) if len(rows) else ()

@@ -1,4 +1,7 @@
-"""The settings of the algorithm; a file of conf/algo/ makes one. Names are TRL's."""
+"""The settings of the algorithm; a file of conf/algo/ makes one.
+
+Names are those of TRL where it has the setting; `epsilon_low` is its `epsilon`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,26 @@ from dataclasses import dataclass, field
 
 SCALES = ("group", "batch", "none")
 LOSS_TYPES = ("grpo", "bnpo", "dr_grpo", "dapo")
+LEVELS = ("token", "sequence")
 OPTIMIZERS = ("adam", "muon")
+_CHOICES = {
+    "scale_rewards": SCALES,
+    "loss_type": LOSS_TYPES,
+    "importance_sampling_level": LEVELS,
+    "optimizer": OPTIMIZERS,
+}
+_LEAST = {
+    "part_weight": 0,
+    "expert_advantage": 0,
+    "epsilon_low": 0,
+    "epsilon_high": 0,
+    "beta": 0,
+    "num_iterations": 1,
+    "minibatches": 1,
+    "prompts_per_forward": 0,
+    "warmup_steps": 0,
+    "cooldown": 0,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +58,14 @@ class GRPOConfig:
         expert_advantage: Advantage of the expert's answer, which joins the group of its
             scene; 0 leaves it out, as do scenes without an expert.
         loss_type: Reduction over tokens, one of `LOSS_TYPES`.
+        importance_sampling_level: One of `LEVELS`: each `token` has its own ratio, or
+            all tokens of a `sequence` the geometric mean of theirs, which also spreads
+            the advantages of parts over the whole answer.
         epsilon_low: The ratio is clipped at 1 - epsilon_low.
         epsilon_high: The ratio is clipped at 1 + epsilon_high.
         beta: Weight of the KL divergence to the reference; 0 skips its forward pass.
+        use_bias_correction_kl: Multiply the divergence by the ratio, which makes its
+            gradient that of the divergence of the policy from the reference.
         num_iterations: Passes over a batch of answers.
         minibatches: Optimiser steps a pass; must not exceed the prompts of a step.
         prompts_per_forward: Prompts in one forward and backward pass, to bound memory;
@@ -62,9 +89,11 @@ class GRPOConfig:
     part_weight: float = 0.5
     expert_advantage: float = 0.0
     loss_type: str = "dapo"
+    importance_sampling_level: str = "token"
     epsilon_low: float = 0.2
     epsilon_high: float = 0.2
     beta: float = 0.0
+    use_bias_correction_kl: bool = True
     num_iterations: int = 1
     minibatches: int = 1
     prompts_per_forward: int = 0
@@ -78,17 +107,20 @@ class GRPOConfig:
     learning_rate: LearningRates = field(default_factory=LearningRates)
 
     def __post_init__(self) -> None:
-        _check_choice("scale_rewards", self.scale_rewards, SCALES)
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _check_choice("loss_type", self.loss_type, LOSS_TYPES)
-        for name in ("num_iterations", "minibatches"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; at least 1 needed")
+        """Refuse unknown names and numbers that mean nothing."""
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        for name, least in _LEAST.items():
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} is {getattr(self, name)}; at least {least}")
+        for name in ("epsilon_low", "cooldown"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; at most 1")
         for name in ("average_decay", "adam_beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; must be in [0, 1)")
-        if not 0 <= self.cooldown <= 1:
-            raise ValueError(f"cooldown is {self.cooldown}; must be in [0, 1]")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; must be above 0")
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from transformers.utils import logging
 
 from policy.processing import Processor, load_stock_processor
 from policy.records import LoraSpec
-from policy.settings import Settings, load_settings
+from policy.settings import load_settings
 from policy.trainable import PARTS
 from policy.vlm import VLM
 
@@ -43,7 +43,7 @@ def load(
     device: str = "auto",
     trainable: Sequence[str] = PARTS,
     keep_reference: bool = False,
-    settings: Settings | None = None,
+    coordinates: str | None = None,
 ) -> VLM:
     """Loads a policy.
 
@@ -55,7 +55,7 @@ def load(
         device: A torch device, or "auto" for a GPU where there is one.
         trainable: Without `lora`: the parts to train, of "language" and "tower".
         keep_reference: Without `lora`: keep a frozen copy for `VLM.reference`.
-        settings: Prompt style and coordinates, instead of the policy's own.
+        coordinates: "normalized" or "pixels" instead of the policy's own.
 
     Raises:
         ValueError: If the name is unknown or the directory damaged.
@@ -70,7 +70,7 @@ def load(
     model: Any = _load_model(directory, dtype)
     model.to(device)
     stock = load_stock_processor(str(directory), model.config)
-    settings = settings or load_settings(directory, model.config.model_type)
+    settings = load_settings(directory, model.config.model_type, coordinates)
     return VLM(
         model,
         Processor(stock, settings),
@@ -161,7 +161,7 @@ def _load_model(directory: Path, dtype: str) -> PreTrainedModel:
         raise ValueError(f"weights of {directory} are damaged: {error}") from error
     except ValueError as error:
         raise ValueError(
-            f"{directory} is not an image-text-to-text model: {error}"
+            f"{directory} is not an image-text-to-text model, as policy= needs: {error}"
         ) from error
     model, info = loaded
     wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]

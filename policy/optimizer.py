@@ -15,6 +15,8 @@ from torch import nn
 
 from policy.average import list_trainable
 from policy.grpo_config import GRPOConfig
+from policy.masters import keep_masters
+from policy.trainable import name_groups
 from policy.vlm import VLM
 
 
@@ -49,7 +51,7 @@ def build_optimizer(vlm: VLM, config: GRPOConfig) -> torch.optim.Optimizer:
         ValueError: If nothing trains.
     """
     by_muon, by_adam = [], []
-    for name, members in _group_by_part(vlm).items():
+    for name, members in _list_by_group(vlm).items():
         matrices = [p for n, p in members if _takes_muon(n, p, config)]
         others = [p for n, p in members if not _takes_muon(n, p, config)]
         by_muon += [{"params": matrices, "name": name}] if matrices else []
@@ -64,25 +66,21 @@ def build_optimizer(vlm: VLM, config: GRPOConfig) -> torch.optim.Optimizer:
         parts.append(torch.optim.Adam(by_adam, betas=(0.9, config.adam_beta2)))
     if not parts:
         raise ValueError("no weight of the policy trains; see policy.trainable")
-    return JoinedOptimizer(parts) if len(parts) > 1 else parts[0]
+    optimizer = JoinedOptimizer(parts) if len(parts) > 1 else parts[0]
+    keep_masters(optimizer)
+    return optimizer
 
 
 def _takes_muon(name: str, parameter: nn.Parameter, config: GRPOConfig) -> bool:
     return config.optimizer == "muon" and is_layer_matrix(name, parameter)
 
 
-def _group_by_part(vlm: VLM) -> dict[str, list[tuple[str, nn.Parameter]]]:
-    """Names and parameters that train, of the parts that `LearningRates` names."""
-    model = vlm.model
-    ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    embeddings = {id(p) for module in ends if module for p in module.parameters()}
-    language = {id(parameter) for parameter in model.get_decoder().parameters()}
+def _list_by_group(vlm: VLM) -> dict[str, list[tuple[str, nn.Parameter]]]:
+    """Names and parameters that train, of each group of `LearningRates`."""
+    names = name_groups(vlm.model)
     groups: dict[str, list[tuple[str, nn.Parameter]]] = {}
     for name, parameter in list_trainable(vlm):
-        key = id(parameter)
-        inside = "language" if key in language else "tower"
-        part = "embeddings" if key in embeddings else inside
-        groups.setdefault(part, []).append((name, parameter))
+        groups.setdefault(names[name], []).append((name, parameter))
     return groups
 
 

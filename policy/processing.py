@@ -11,8 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from torch import Tensor
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.processing_utils import ProcessorMixin
@@ -165,13 +166,13 @@ def load_stock_processor(path: str, config: PretrainedConfig) -> ProcessorMixin:
     """Loads a family's processor without its video part.
 
     Raises:
-        ValueError: If the family has no processor for images and text, or the model has
-            no chat template.
+        ValueError: If the family has no processor for images and text, or the model no
+            chat template that shows images.
     """
     if type(config) not in PROCESSOR_MAPPING:
         raise ValueError(
             f"{path}: model_type {config.model_type!r} has no processor for images and "
-            "text; choose an image-text-to-text model"
+            "text; set policy to an image-text-to-text model"
         )
     kind: Any = PROCESSOR_MAPPING[type(config)]
     stock = _without_video(kind).from_pretrained(path)
@@ -179,7 +180,30 @@ def load_stock_processor(path: str, config: PretrainedConfig) -> ProcessorMixin:
     if not template:
         raise ValueError(f"{path} has no chat template; add a chat_template.jinja")
     stock.chat_template = stock.tokenizer.chat_template = template
+    if stock.tokenizer.pad_token is None:  # padding is masked, so any will do
+        stock.tokenizer.pad_token = stock.tokenizer.eos_token
+    if not _shows_images(stock.tokenizer):
+        raise ValueError(
+            f"the chat template of {path} has no place for images; add the "
+            "chat_template.jinja of a vision-language model of its family"
+        )
     return stock
+
+
+def _shows_images(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the chat template renders a turn with an image unlike one without."""
+    words = {"type": "text", "text": "words"}
+    turns: Any = ([words], [{"type": "image"}, words])
+    try:
+        without, with_image = (
+            tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}], tokenize=False
+            )
+            for content in turns
+        )
+    except (TypeError, TemplateError):  # a template that takes turns for strings
+        return False
+    return without != with_image
 
 
 def _without_video(stock: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+
+from policy.records import GroupCount
 
 SHOWN = ("success", "reward", "affordance", "endpoint", "parse_rate", "filtered")
 SMOOTHING = 0.9  # of the shown figures: one step's 128 answers scatter by 4 points
@@ -66,6 +69,24 @@ class Screen:
         self._progress.update(bar, completed=row["step"], figures=text)
         if not self.console.is_terminal and row["step"] % LINE_EVERY == 0:
             self.say(f"step {row['step']}: {text}")
+
+    def show_parameters(self, counts: Sequence[GroupCount]) -> None:
+        """Shows how much of the policy trains, and in which numbers."""
+        table = Table("weights")
+        for name in ("parameters", "trained"):
+            table.add_column(name, justify="right")
+        table.add_column("dtype")
+        for count in counts:
+            numbers = (f"{n:,}" for n in (count.total, count.trainable))
+            dtype = count.dtype + ", steps in float32" * count.masters
+            table.add_row(count.group, *numbers, dtype)
+        table.add_section()
+        total, trained = (
+            sum(getattr(count, name) for count in counts)
+            for name in ("total", "trainable")
+        )
+        table.add_row("all", f"{total:,}", f"{trained:,}")
+        self.say(table)
 
     def say(self, text: object) -> None:
         """Prints above the bar."""

@@ -1,9 +1,10 @@
 """From an observation to the words and the image a model is asked with.
 
-Two styles. `paper`: the wording of ManipLVM-R1 for both of its subtasks at once, with
-the answer grammar explained, for pretrained models. `short`: the instruction alone, for
-a policy that was trained to know the rest. The style is stored with a policy
-(`policy.settings`), so that training and evaluation cannot ask differently.
+Two styles. `paper`: the wording of ManipLVM-R1 for one of its subtasks, affordance or
+trajectory, or for both at once, with the answer grammar explained, for pretrained
+models. `short`: the instruction alone, for a policy that was trained to know the rest.
+The style is stored with a policy (`policy.settings`), so that training and evaluation
+cannot ask differently.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from typing import Any
 
 from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS, NORMALIZED, Codec, format_answer
-from envs.records import Observation, Plan
+from envs.records import Affordance, Observation, Plan, Reference, Trajectory
 from policy.records import Prompt
 
 STYLES = ("paper", "short")
@@ -22,13 +23,30 @@ HEIGHTS = {
     "in millimetres.",
 }
 
+_BOX = "a possible affordance area of the end effector"
+_PATH = (
+    f"{MIN_WAYPOINTS}-{MAX_WAYPOINTS} trajectory points of the end effector to "
+    "complete the task"
+)
+_WANTED = {
+    Plan.asked: f"{_BOX}, and {_PATH}",
+    Affordance.asked: _BOX,
+    Trajectory.asked: _PATH,
+}
+_BOX_MEANS = "The affordance area is the box [x1, y1, x2, y2] around the part to touch."
+_PATH_MEANS = (
+    "The first trajectory point is where the end effector makes contact, the last one "
+    "is where it has to end."
+)
+_MEANINGS = {
+    Plan.asked: f"{_BOX_MEANS} {_PATH_MEANS}",
+    Affordance.asked: _BOX_MEANS,
+    Trajectory.asked: _PATH_MEANS,
+}
 _PAPER = """\
 You are a robot using the joint control. The task is "{instruction}". \
-Please predict a possible affordance area of the end effector, and {least}-{most} \
-trajectory points of the end effector to complete the task.
-The affordance area is the box [x1, y1, x2, y2] around the part to touch. The first \
-trajectory point is where the end effector makes contact, the last one is where it \
-has to end.
+Please predict {wanted}.
+{meaning}
 {coordinates}
 First think about the task inside <think> </think>, then give the answer as JSON \
 inside <answer> </answer>, exactly in this format:
@@ -41,6 +59,7 @@ def build_prompt(observation: Observation) -> Prompt:
         image=observation.image,
         instruction=observation.instruction,
         waypoints=observation.waypoints,
+        asked=observation.asked,
     )
 
 
@@ -71,10 +90,10 @@ def format_words(prompt: Prompt, style: str, codec: Codec = NORMALIZED) -> str:
     if style == "paper":
         return _PAPER.format(
             instruction=prompt.instruction,
-            least=MIN_WAYPOINTS,
-            most=MAX_WAYPOINTS,
-            coordinates=_describe_coordinates(codec) + HEIGHTS[prompt.waypoints],
-            grammar=_show_grammar(prompt.waypoints),
+            wanted=_WANTED[prompt.asked],
+            meaning=_MEANINGS[prompt.asked],
+            coordinates=_describe_coordinates(codec) + _describe_heights(prompt),
+            grammar=_show_grammar(prompt),
         )
     raise ValueError(f"unknown prompt style {style!r}; choose one of {STYLES}")
 
@@ -94,13 +113,19 @@ def _describe_coordinates(codec: Codec) -> str:
     )
 
 
-def _show_grammar(waypoints: str) -> str:
+def _describe_heights(prompt: Prompt) -> str:
+    return "" if prompt.asked == Affordance.asked else HEIGHTS[prompt.waypoints]
+
+
+def _show_grammar(prompt: Prompt) -> str:
     """A formatted answer with letters for numbers, so that it cannot disagree."""
-    names = ["x", "y", "h"] if waypoints == "3d" else ["x", "y"]
-    plan = Plan(
+    names = ["x", "y", "h"] if prompt.waypoints == "3d" else ["x", "y"]
+    example = Reference(
         box=(0.1, 0.2, 0.3, 0.4),
         waypoints=((0.1, 0.2, 0.3)[: len(names)],) * MIN_WAYPOINTS,
         thought="your thoughts",
     )
-    letters = iter(["x1", "y1", "x2", "y2"] + names * MIN_WAYPOINTS)
-    return re.sub(r"\d+", lambda _: next(letters), format_answer(plan))
+    corners = [] if prompt.asked == Trajectory.asked else ["x1", "y1", "x2", "y2"]
+    letters = iter(corners + names * MIN_WAYPOINTS)
+    text = format_answer(example.to_answer(prompt.asked))
+    return re.sub(r"\d+", lambda _: next(letters), text)

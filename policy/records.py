@@ -1,6 +1,6 @@
 """The records of the policy's stages: what is asked, what comes back, what it earned.
 
-    Observation -> Prompt -> Completion -> (Plan | ParseFailure, Outcome, Reward)
+    Observation -> Prompt -> Completion -> (AnyAnswer, Outcome, Reward)
 
 `Rollout` holds them all: it is the debug log, the input of the videos and of the
 report, and a data set for supervised fine-tuning.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.records import Outcome, ParseFailure, Plan, Reward
+from envs.records import AnyAnswer, Outcome, Reward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +24,13 @@ class Prompt:
         image: [H, W, 3] uint8 RGB, as the camera gave it.
         instruction: The task in words.
         waypoints: "2d", or "3d": waypoints are to have heights.
+        asked: One of `envs.records.ASKED`: a whole plan, or one of its parts.
     """
 
     image: NDArray[np.uint8]
     instruction: str
     waypoints: str = "2d"
+    asked: str = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,13 @@ class Rollout:
         prompt: What was asked.
         completion: What the policy said.
         answer: What it meant, or why it meant nothing.
-        outcome: What happened; None when nothing was executed.
+        outcome: What happened; None when nothing was executed, as parts of a plan are.
         reward: What it earned.
     """
 
     prompt: Prompt
     completion: Completion
-    answer: Plan | ParseFailure
+    answer: AnyAnswer
     outcome: Outcome | None
     reward: Reward
 
@@ -83,15 +85,19 @@ class LoraSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartCount:
+class GroupCount:
     """How much of a model trains.
 
     Attributes:
-        part: "language" or "tower".
-        total: Parameters, adapters included.
+        group: "tower", "language", "embeddings" or "adapters".
+        total: Parameters.
         trainable: Those that train.
+        dtype: Of the parameters, e.g. "bfloat16".
+        masters: Whether the optimizer steps float32 copies of them.
     """
 
-    part: str
+    group: str
     total: int
     trainable: int
+    dtype: str
+    masters: bool

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import torch
-
-from envs.answer import parse_answer
-from envs.records import ParseFailure, Plan
+from envs.answer import PARSERS
+from envs.records import AnyAnswer, ParseFailure
 from envs.scene import Scene
 from policy.clock import Clock
+from policy.evaluate import choose_seeds
 from policy.prompt import build_prompt
 from policy.records import Rollout
+from policy.team import ALONE, Team
 from policy.vlm import VLM
 from policy.workers import Workers
 from rewards import TERMS, RewardMix, score
@@ -68,9 +68,10 @@ def collect(
     mix: RewardMix,
     config: RolloutConfig,
     workers: Workers,
-    generator: torch.Generator,
+    key: Sequence[int],
     clock: Clock,
     max_turns: int = 1,
+    team: Team = ALONE,
 ) -> list[Group]:
     """Answers each scene G times, executes and judges the answers, turn after turn.
 
@@ -79,30 +80,31 @@ def collect(
 
     Args:
         vlm: The policy.
-        scenes: P scenes.
+        scenes: This process's share of P scenes.
         mix: The reward.
         config: How to sample.
         workers: They execute.
-        generator: Randomness of the answers.
+        key: Seeds the answers, with the seed of their scene and the turn.
         clock: Told the seconds of `sample`, `simulate` and `judge`.
         max_turns: Turns of a scene.
+        team: The processes that share the scenes.
 
     Returns:
-        P groups of the first turn, then those of the next.
+        P groups of the first turn, then those of the next, from all processes.
     """
-    groups = _collect_turn(vlm, scenes, mix, config, workers, generator, clock)
-    turn = groups
-    for _ in range(max_turns - 1):
-        with clock.measure("simulate"):
-            left = workers.follow_up(_list_failed(turn))
-        turn = _collect_turn(vlm, left, mix, config, workers, generator, clock)
-        groups = groups + turn
+    groups: list[Group] = []
+    for turn in range(max_turns):
+        own = _collect_turn(vlm, scenes, mix, config, workers, (*key, turn), clock)
+        groups += team.gather(own)
+        if turn + 1 < max_turns:
+            with clock.measure("simulate"):
+                scenes = workers.follow_up(_list_failed(own))
     return groups
 
 
-def _list_failed(groups: Sequence[Group]) -> list[tuple[Scene, Plan | ParseFailure]]:
+def _list_failed(groups: Sequence[Group]) -> list[tuple[Scene, AnyAnswer]]:
     """The first answer to each scene that failed."""
-    pairs: list[tuple[Scene, Plan | ParseFailure]] = []
+    pairs: list[tuple[Scene, AnyAnswer]] = []
     for group in groups:
         failed = (r for r in group.rollouts if r.outcome and not r.outcome.success)
         pairs += [(group.scene, rollout.answer) for rollout in islice(failed, 1)]
@@ -115,7 +117,7 @@ def _collect_turn(
     mix: RewardMix,
     config: RolloutConfig,
     workers: Workers,
-    generator: torch.Generator,
+    key: Sequence[int],
     clock: Clock,
 ) -> list[Group]:
     if not scenes:
@@ -127,10 +129,10 @@ def _collect_turn(
             config.num_generations,
             temperature=config.temperature,
             max_new_tokens=config.max_new_tokens,
-            generator=generator,
+            seeds=[choose_seeds(1, *key, scene.seed)[0] for scene in scenes],
         )
     answers = [
-        [parse_answer(completion.text, vlm.codec(prompt)) for completion in row]
+        [PARSERS[prompt.asked](c.text, vlm.codec(prompt)) for c in row]
         for prompt, row in zip(prompts, completions, strict=True)
     ]
     with clock.measure("simulate"):
@@ -159,7 +161,7 @@ def _collect_turn(
 def describe(groups: Sequence[Group]) -> dict[str, float]:
     """Returns the means of a step's rollouts: reward, its terms, and how they read.
 
-    `parse_rate` is the share of texts that gave a plan, `cut_off` of those that the
+    `parse_rate` is the share of texts that could be read, `cut_off` of those that the
     token limit ended, `surprise` the mean negative log-probability of a token.
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]

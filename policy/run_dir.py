@@ -2,6 +2,7 @@
 
     config.yaml  metrics.jsonl  rollouts.jsonl  events.out.tfevents.*  summary.json
     before.json  videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
+    bad_step_<n>/ of a run that stopped because its gradient was not finite
 
 Lines are flushed as they are written. A resumed run first drops the lines of steps
 after its checkpoint, so the files end as if it had never stopped.
@@ -19,7 +20,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from envs.records import Plan
+from envs.records import ParseFailure
 from policy.records import Rollout
 from policy.rollout import Group
 
@@ -105,7 +106,7 @@ class RunDir:
 
     def log_step(self, row: dict[str, Any]) -> None:
         """Adds a line to metrics.jsonl and its numbers to TensorBoard."""
-        self._append("metrics.jsonl", [row])
+        self._append("metrics.jsonl", [_drop_infinite(row)])
         if self._board is not None:
             _plot(self._board, row, int(row["step"]))
             self._board.flush()
@@ -171,20 +172,27 @@ def _describe_rollout(
     step: int, seed: int, rollout: Rollout, advantage: float
 ) -> dict[str, Any]:
     answer, outcome = rollout.answer, rollout.outcome
-    parsed = isinstance(answer, Plan)
     return {
         "step": step,
         "seed": seed,
         "instruction": rollout.prompt.instruction,
         "text": rollout.completion.text[:TEXT_LIMIT],
-        "box": answer.box if parsed else None,
-        "waypoints": answer.waypoints if parsed else None,
-        "parse_failure": None if parsed else answer.reason,
+        "box": getattr(answer, "box", None),
+        "waypoints": getattr(answer, "waypoints", None),
+        "parse_failure": answer.reason if isinstance(answer, ParseFailure) else None,
         "success": outcome is not None and outcome.success,
         "reason": None if outcome is None else outcome.reason,
         "terms": {name: round(v, 6) for name, v in rollout.reward.terms.items()},
         "reward": round(rollout.reward.total, 6),
         "advantage": round(advantage, 6),
+    }
+
+
+def _drop_infinite(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose numbers JSON can write: null for those of a step that failed."""
+    return {
+        name: None if isinstance(value, float) and not np.isfinite(value) else value
+        for name, value in row.items()
     }
 
 

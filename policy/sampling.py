@@ -5,6 +5,7 @@ Written out because `generate` copies prompt and cache for every answer and toke
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,7 +43,7 @@ def sample_tokens(
     *,
     temperature: float,
     max_new_tokens: int,
-    generator: torch.Generator | None,
+    seeds: Sequence[int],
 ) -> Sampled:
     """Continues every row until it ends or reaches the limit.
 
@@ -53,7 +54,10 @@ def sample_tokens(
         temperature: Above 0; 0 takes the likeliest token and reports log-probabilities
             at temperature 1.
         max_new_tokens: The limit, at least 1.
-        generator: Source of randomness, on the CPU.
+        seeds: One for each prompt.
+
+    Raises:
+        FloatingPointError: If log-probabilities are not finite.
     """
     logits = branches.logits
     count, device = len(logits), logits.device
@@ -62,12 +66,11 @@ def sample_tokens(
     lengths = torch.full((count,), max_new_tokens, device=device)
     finished = torch.zeros(count, dtype=torch.bool, device=device)
     rows = torch.arange(count, device=device).view(prompts, -1)
+    points = _draw_points(seeds, max_new_tokens, rows.shape[1]).to(device)
     for step in range(max_new_tokens):
-        # Drawn for finished rows too, so that an answer does not depend on them.
-        points = torch.rand(count, generator=generator).to(device)
         flat = rows.flatten()
         logp = compute_logprobs(logits, vocabulary.bias, temperature or 1.0)
-        chosen = _choose(logp, points[flat], greedy=temperature == 0)
+        chosen = _choose(logp, points[step, flat], greedy=temperature == 0)
         token_ids[flat, step] = chosen
         logprobs[flat, step] = logp.gather(1, chosen[:, None])[:, 0]
         ended = _find_ended(token_ids, flat, step, chosen, vocabulary)
@@ -82,12 +85,28 @@ def sample_tokens(
             branches.keep(kept, places.flatten())
             chosen, rows = chosen[places.flatten()], flat[places]
         logits = branches.extend(chosen[:, None])[:, -1]
+    if not logprobs.isfinite().all():
+        raise FloatingPointError(
+            "the policy's log-probabilities are not finite: its weights are damaged, "
+            "or too large for policy.dtype"
+        )
     inside = torch.arange(max_new_tokens, device=device) < lengths[:, None]
     return Sampled(
         token_ids=token_ids * inside,
         logprobs=logprobs * inside,
         lengths=lengths,
         finished=finished,
+    )
+
+
+def _draw_points(seeds: Sequence[int], steps: int, answers: int) -> Tensor:
+    """Returns [T, B] points in 0..1, those of a prompt from its seed alone.
+
+    An answer depends neither on the other prompts nor on when other answers end.
+    """
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.cat(
+        [torch.rand(steps, answers, generator=g) for g in generators], dim=1
     )
 
 
@@ -115,7 +134,8 @@ def _choose(logp: Tensor, points: Tensor, *, greedy: bool) -> Tensor:
     total = heaps[:, -1:]
     # Strictly below the total, or rounding could pick a token of probability 0.
     target = (points[:, None] * total).minimum(total.nextafter(torch.zeros_like(total)))
-    return torch.searchsorted(heaps, target, right=True)[:, 0]
+    found = torch.searchsorted(heaps, target, right=True)[:, 0]
+    return found.clamp(max=logp.shape[-1] - 1)  # NaN falls behind the last token
 
 
 def _find_ended(

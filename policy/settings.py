@@ -1,7 +1,7 @@
 """What a policy directory adds to a plain Hugging Face directory: `graspo.json`.
 
-It says how the policy is asked and in which coordinates it answers. A directory
-without the file gets the conventions of its model family.
+It says how the policy is asked and in which coordinates it answers. Without the file
+the coordinates are those of the model family.
 """
 
 from __future__ import annotations
@@ -9,12 +9,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from policy.prompt import STYLES
 
 FILE_NAME = "graspo.json"
 COORDINATES = ("normalized", "pixels")
-_PIXEL_FAMILIES = ("qwen2_5_vl",)
+_FAMILIES = {
+    "qwen2_vl": "normalized",
+    "qwen2_5_vl": "pixels",
+    "qwen3_vl": "normalized",
+    "qwen3_vl_moe": "normalized",
+    "smolvlm": "normalized",
+}
+"""What a family was pretrained with; for SmolVLM, which knows no boxes, our choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +47,48 @@ class Settings:
 
 
 def get_family_settings(model_type: str) -> Settings:
-    """Returns the conventions of a model family, e.g. "qwen3_vl"."""
-    pixels = model_type in _PIXEL_FAMILIES
-    return Settings(coordinates="pixels" if pixels else "normalized")
-
-
-def load_settings(directory: Path, model_type: str) -> Settings:
-    """Returns a directory's settings, those of its family where it has none.
+    """Returns the conventions of a model family, e.g. "qwen3_vl".
 
     Raises:
-        ValueError: If the file cannot be read or holds an unknown key or value.
+        ValueError: If the family's coordinates are not known.
+    """
+    if model_type not in _FAMILIES:
+        raise ValueError(
+            f"in which coordinates model_type {model_type!r} answers is not known, "
+            f"only of {', '.join(_FAMILIES)}: set policy.coordinates to normalized "
+            "(0..1000 of the image) or pixels (of the image as resized), or write "
+            f"{FILE_NAME}"
+        )
+    return Settings(coordinates=_FAMILIES[model_type])
+
+
+def load_settings(
+    directory: Path, model_type: str, coordinates: str | None = None
+) -> Settings:
+    """Returns a directory's settings; what it leaves open is as its family has it.
+
+    Args:
+        directory: Of the policy.
+        model_type: Its family.
+        coordinates: In place of the directory's and the family's own.
+
+    Raises:
+        ValueError: If the file cannot be read or holds an unknown key or value, or the
+            coordinates are not known.
     """
     path = directory / FILE_NAME
-    if not path.is_file():
-        return get_family_settings(model_type)
+    values = _read(path) if path.is_file() else {}
+    if coordinates is not None:
+        values["coordinates"] = coordinates
+    if "coordinates" not in values:
+        values["coordinates"] = get_family_settings(model_type).coordinates
+    try:
+        return Settings(**values)
+    except ValueError as error:
+        raise ValueError(f"{path if path.is_file() else directory}: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text())
     except json.JSONDecodeError as error:
@@ -60,10 +96,7 @@ def load_settings(directory: Path, model_type: str) -> Settings:
     known = {field.name for field in fields(Settings)}
     if not isinstance(values, dict) or not set(values) <= known:
         raise ValueError(f"{path} holds {values!r}; its keys may be {sorted(known)}")
-    try:
-        return Settings(**values)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    return values
 
 
 def save_settings(directory: Path, settings: Settings) -> None:

@@ -7,13 +7,17 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import PreTrainedModel
 
-from policy.records import LoraSpec, PartCount
+from policy.masters import needs_master
+from policy.records import GroupCount, LoraSpec
 
 PARTS = ("language", "tower")
 """The language model with embeddings and head; image encoder with its projection."""
+GROUPS = ("tower", "language", "embeddings")
+"""Parameters that have a learning rate together; the last two make up "language"."""
 
 
 def set_trainable(model: PreTrainedModel, parts: Sequence[str]) -> None:
@@ -24,9 +28,10 @@ def set_trainable(model: PreTrainedModel, parts: Sequence[str]) -> None:
     """
     if not parts or not set(parts) <= set(PARTS):
         raise ValueError(f"trainable is {list(parts)}; choose from {', '.join(PARTS)}")
-    language = _list_language(model)
+    groups = name_groups(model)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(("language" if name in language else "tower") in parts)
+        part = "tower" if groups[name] == "tower" else "language"
+        parameter.requires_grad_(part in parts)
 
 
 def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
@@ -34,7 +39,7 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
 
     Args:
         model: Changed in place.
-        spec: Size and seed of the adapters.
+        spec: Size and seed of the adapters, which are float32 whatever the model is.
 
     Returns:
         The wrapper that switches adapters off and merges them.
@@ -54,26 +59,57 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
     return adapted.eval()
 
 
-def count_parameters(model: PreTrainedModel) -> list[PartCount]:
-    """Returns how many parameters each part has and trains."""
-    language = _list_language(model)
-    total, trainable = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
-    for name, parameter in model.named_parameters():
-        part = "language" if name in language else "tower"
-        total[part] += parameter.numel()
-        trainable[part] += parameter.numel() * parameter.requires_grad
-    return [
-        PartCount(part=part, total=total[part], trainable=trainable[part])
-        for part in PARTS
-    ]
-
-
-def _list_language(model: PreTrainedModel) -> set[str]:
-    """Returns the names of the parameters of decoder, embeddings and head."""
-    modules: tuple[Any, ...] = (
-        model.get_decoder(),
+def name_groups(model: PreTrainedModel) -> dict[str, str]:
+    """Returns the one of `GROUPS` of each parameter; adapters have their layer's."""
+    ends: tuple[Any, ...] = (
         model.get_input_embeddings(),
         model.get_output_embeddings(),
     )
-    inside = {id(p) for module in modules for p in module.parameters()}
+    embeddings = {id(p) for module in ends if module for p in module.parameters()}
+    language = {id(parameter) for parameter in model.get_decoder().parameters()}
+
+    def find(parameter: nn.Parameter) -> str:
+        if id(parameter) in embeddings:
+            return "embeddings"
+        return "language" if id(parameter) in language else "tower"
+
+    return {name: find(parameter) for name, parameter in model.named_parameters()}
+
+
+def count_parameters(model: PreTrainedModel) -> list[GroupCount]:
+    """Returns how many parameters each group has and trains; adapters are their own."""
+    adapters = _list_adapters(model)
+    groups = {
+        name: "adapters" if name in adapters else group
+        for name, group in name_groups(model).items()
+    }
+    named = dict(model.named_parameters())
+    counts = []
+    for group in (*GROUPS, "adapters"):
+        members = [named[name] for name, own in groups.items() if own == group]
+        if members:
+            counts.append(_count(group, members))
+    return counts
+
+
+def _count(group: str, members: Sequence[nn.Parameter]) -> GroupCount:
+    trained = [p for p in members if p.requires_grad]
+    return GroupCount(
+        group=group,
+        total=sum(p.numel() for p in members),
+        trainable=sum(p.numel() for p in trained),
+        dtype=", ".join(sorted({str(p.dtype).removeprefix("torch.") for p in members})),
+        masters=any(needs_master(p) for p in trained),
+    )
+
+
+def _list_adapters(model: PreTrainedModel) -> set[str]:
+    """Returns the names of the parameters that adapters add."""
+    inside = {
+        id(parameter)
+        for layer in model.modules()
+        if isinstance(layer, LoraLayer)
+        for kind in layer.adapter_layer_names
+        for parameter in getattr(layer, kind).parameters()
+    }
     return {name for name, p in model.named_parameters() if id(p) in inside}

@@ -8,21 +8,21 @@ a run that was killed and resumed writes what an undisturbed one would.
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from itertools import chain
+from typing import Any, NoReturn
 
 import torch
 
-from envs.registry import has_expert
 from envs.scene import Scene
 from envs.video import write_rollout_videos
+from policy.batch import Batch, UpdateMetrics
 from policy.checkpoint import (
     Learner,
     build_learner,
+    find_newest,
     load_checkpoint,
     save_checkpoint,
     save_policy,
@@ -31,69 +31,37 @@ from policy.checkpoint import (
 from policy.clock import Clock
 from policy.credit import build_batch
 from policy.evaluate import answer_greedily, choose_seeds, evaluate
+from policy.evidence import save_batch
 from policy.grpo import update
-from policy.grpo_config import GRPOConfig
+from policy.job import Job
+from policy.memory import measure_peak_gib
 from policy.optimizer import set_rates
 from policy.progress import Screen
-from policy.rollout import RolloutConfig, collect, describe
+from policy.prompt import build_prompt
+from policy.rehearsal import rehearse
+from policy.rollout import collect, describe
 from policy.run_dir import RunDir
+from policy.team import ALONE, Team
 from policy.vlm import VLM
-from policy.workers import SceneSource, Workers
-from rewards import RewardMix
+from policy.workers import Workers
 
 MAX_SKIPPED = 3  # steps in a row without a finite gradient: more means divergence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What to train, on what and how long.
+class _Site:
+    """What a run works with: its job, its directory, its screen, processes, workers."""
 
-    Attributes:
-        source: Scenes to learn from.
-        mix: What they reward.
-        algo: How to learn.
-        rollout: How to sample.
-        seed: Of scenes, samples and minibatches.
-        steps: GRPO steps.
-        max_turns: Turns of a scene; from the second on, what a failed answer left is
-            a prompt of its own.
-        n: Held-out scenes of the evaluations before and after; 0 leaves them out.
-        videos: Attempts in each of the videos before and after.
-        checkpoint_every: Steps between checkpoints; the last step has one anyway.
-    """
-
-    source: SceneSource
-    mix: RewardMix
-    algo: GRPOConfig
-    rollout: RolloutConfig
-    seed: int = 0
-    steps: int = 120
-    max_turns: int = 1
-    n: int = 400
-    videos: int = 4
-    checkpoint_every: int = 20
-
-    def __post_init__(self) -> None:
-        """Refuse counts that mean nothing, and rewards that the scene cannot give."""
-        least = {
-            "steps": 1,
-            "max_turns": 1,
-            "n": 0,
-            "videos": 0,
-            "checkpoint_every": 1,
-            "seed": 0,
-        }
-        for name, value in least.items():
-            if getattr(self, name) < value:
-                raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
-        if self.mix.needs_reference and not has_expert(self.source.env):
-            raise ValueError(
-                f"scene {self.source.env!r} has no expert to compare answers with, as "
-                f"reward={self.mix.name} would: use reward=success"
-            )
+    job: Job
+    run: RunDir
+    screen: Screen
+    team: Team
+    workers: Workers
 
 
-def train(vlm: VLM, job: Job, run: RunDir, screen: Screen) -> dict[str, Any]:
+def train(
+    vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team = ALONE
+) -> dict[str, Any]:
     """Trains a policy from where its run directory stands.
 
     Args:
@@ -101,48 +69,37 @@ def train(vlm: VLM, job: Job, run: RunDir, screen: Screen) -> dict[str, Any]:
         job: What to do.
         run: Where to write; a checkpoint in it is gone on from.
         screen: Told what happens.
+        team: The processes that train together; the first of them writes.
 
     Returns:
-        The content of summary.json.
+        The content of summary.json; nothing but in the first process.
 
     Raises:
+        MemoryError: If the largest step would not fit.
         FloatingPointError: If the gradient stays without a finite value.
     """
-    with Workers(job.rollout.workers) as workers:
-        start = time.perf_counter()
-        before = run.read_json("before.json")
-        if before is None:
-            before = _evaluate(vlm, job, run, workers, screen, "before")
-            run.write_json("before.json", before)
+    start = time.perf_counter()
+    with Workers(job.rollout.workers, team.local_size) as workers:
+        site = _Site(job=job, run=run, screen=screen, team=team, workers=workers)
         learner = build_learner(vlm, job.algo)
-        done = load_checkpoint(learner, run.checkpoints)
-        start -= run.rewind(done)
-        skipped = 0
-        with screen.task("training", job.steps, done) as bar:
-            steps = range(done + 1, job.steps + 1)
-            seeds = (choose_seeds(job.rollout.prompts, job.seed, s) for s in steps)
-            feed = workers.make_scenes(job.source, seeds)
-            for step in steps:
-                row = _step(learner, feed, job, run, workers, step)
-                row["timing"]["elapsed_s"] = time.perf_counter() - start
-                run.log_step(row)
-                screen.show_step(bar, row)
-                skipped = skipped + 1 if row["skipped"] else 0
-                if skipped == MAX_SKIPPED:
-                    raise FloatingPointError(
-                        f"no finite gradient in steps {step - skipped + 1} to {step}; "
-                        f"go on from the last checkpoint by resume={run.path} or try "
-                        "a lower algo.learning_rate"
-                    )
-                if step % job.checkpoint_every == 0 or step == job.steps:
-                    save_checkpoint(learner, run.checkpoints, step)
+        screen.show_parameters(vlm.count_parameters())
+        done = find_newest(run.checkpoints)
+        feed = _rehearse(vlm, _make_scenes(site, done), site)
+        before = _evaluate_once(vlm, site) if team.leads else {}
+        load_checkpoint(learner, run.checkpoints)
+        if team.leads:
+            start -= run.rewind(done)
+        _learn(learner, feed, site, done, start)
+        if not team.leads:
+            return {}
         with learner.average.applied(vlm):
-            after = _evaluate(vlm, job, run, workers, screen, "after")
+            after = _evaluate(vlm, site, "after")
     write_whole(run.path / "final", lambda path: save_policy(learner, path))
     summary = {
         "env": job.source.env,
         "seed": job.seed,
         "steps": job.steps,
+        "skipped": sum(row["skipped"] > 0 for row in run.read_metrics()),
         "seconds": round(time.perf_counter() - start, 3),
         "peak_gib": measure_peak_gib(),
         "before": before,
@@ -152,46 +109,71 @@ def train(vlm: VLM, job: Job, run: RunDir, screen: Screen) -> dict[str, Any]:
     return summary
 
 
+def _make_scenes(site: _Site, done: int) -> Iterator[list[Scene]]:
+    """Yields this process's share of the scenes of each step that is left."""
+    job = site.job
+    steps = range(done + 1, job.steps + 1)
+    seeds = (choose_seeds(job.rollout.prompts, job.seed, step) for step in steps)
+    return site.workers.make_scenes(job.source, map(site.team.share, seeds))
+
+
+def _rehearse(
+    vlm: VLM, feed: Iterator[list[Scene]], site: _Site
+) -> Iterator[list[Scene]]:
+    """Tries the worst case of the first scenes; returns the same scenes again."""
+    for scenes in feed:
+        prompts = [build_prompt(scene.observation) for scene in scenes]
+        rehearse(vlm, prompts, site.job, site.team.size)
+        return chain([scenes], feed)
+    return feed
+
+
+def _learn(
+    learner: Learner, feed: Iterator[list[Scene]], site: _Site, done: int, start: float
+) -> None:
+    """Takes the steps that are left."""
+    job, run, leads = site.job, site.run, site.team.leads
+    skipped = 0
+    with site.screen.task("training", job.steps, done) as bar:
+        for step in range(done + 1, job.steps + 1):
+            row, batch = _step(learner, feed, site, step)
+            row["timing"]["elapsed_s"] = time.perf_counter() - start
+            if leads:
+                run.log_step(row)
+            site.screen.show_step(bar, row)
+            skipped = skipped + 1 if row["skipped"] else 0
+            if skipped == MAX_SKIPPED:
+                _give_up(learner, batch, site, step)
+            if leads and (step % job.checkpoint_every == 0 or step == job.steps):
+                save_checkpoint(learner, run.checkpoints, step)
+
+
 def _step(
-    learner: Learner,
-    feed: Iterator[list[Scene]],
-    job: Job,
-    run: RunDir,
-    workers: Workers,
-    step: int,
-) -> dict[str, Any]:
-    """One step of GRPO; returns its line of metrics."""
-    clock = Clock()
-    generator = torch.Generator().manual_seed(choose_seeds(1, job.seed, step, 1)[0])
+    learner: Learner, feed: Iterator[list[Scene]], site: _Site, step: int
+) -> tuple[dict[str, Any], Batch]:
+    """One step of GRPO; returns its line of metrics and what was learned from."""
+    job, vlm, clock = site.job, learner.vlm, Clock()
     with clock.measure("step"):
         with clock.measure("scenes"):
             scenes = next(feed)
         groups = collect(
-            learner.vlm,
+            vlm,
             scenes,
             job.mix,
             job.rollout,
-            workers,
-            generator,
+            site.workers,
+            (job.seed, step),
             clock,
             job.max_turns,
+            site.team,
         )
         with clock.measure("compare"):
-            batch, advantages = build_batch(learner.vlm, groups, job.algo)
+            batch, advantages = build_batch(vlm, groups, job.algo)
         with clock.measure("update"):
-            set_rates(learner.optimizer, job.algo, step, job.steps)
-            learned = update(
-                learner.vlm,
-                learner.optimizer,
-                batch,
-                job.algo,
-                temperature=job.rollout.temperature,
-                max_new_tokens=job.rollout.max_new_tokens,
-                generator=generator,
-            )
-            learner.average.update(learner.vlm)
-        run.log_rollouts(step, groups, advantages)
-    return {
+            learned = _update(learner, batch, site, step)
+        if site.team.leads:
+            site.run.log_rollouts(step, groups, advantages)
+    row = {
         "step": step,
         **describe(groups),
         "filtered": 1 - float(batch.signal.float().mean()),
@@ -201,12 +183,56 @@ def _step(
             "peak_gib": measure_peak_gib(),
         },
     }
+    return row, batch
 
 
-def _evaluate(
-    vlm: VLM, job: Job, run: RunDir, workers: Workers, screen: Screen, name: str
-) -> dict[str, Any]:
+def _update(learner: Learner, batch: Batch, site: _Site, step: int) -> UpdateMetrics:
+    """Moves the weights and their average."""
+    job = site.job
+    set_rates(learner.optimizer, job.algo, step, job.steps)
+    seed = choose_seeds(1, job.seed, step, 1)[0]
+    learned = update(
+        learner.vlm,
+        learner.optimizer,
+        batch,
+        job.algo,
+        temperature=job.rollout.temperature,
+        max_new_tokens=job.rollout.max_new_tokens,
+        generator=torch.Generator().manual_seed(seed),
+        team=site.team,
+    )
+    learner.average.update(learner.vlm)
+    return learned
+
+
+def _give_up(learner: Learner, batch: Batch, site: _Site, step: int) -> NoReturn:
+    """Leaves the weights, which no bad step has touched, and the batch; then stops."""
+    run, good = site.run, step - MAX_SKIPPED
+    checkpoint, bad = run.checkpoints / f"step_{step}", run.path / f"bad_step_{step}"
+    if site.team.leads:
+        save_checkpoint(learner, run.checkpoints, step)
+        write_whole(bad, lambda path: save_batch(batch, path))
+    site.team.tell("saved")  # one process that fails takes the others along
+    raise FloatingPointError(
+        f"loss or gradient is not finite in steps {good + 1} to {step}: the weights "
+        f"of step {good} are in {checkpoint}, the batch of step {step} is in {bad}; "
+        f"start from policy={checkpoint} with a lower algo.learning_rate, or go on "
+        f"with other scenes by resume={run.path}"
+    )
+
+
+def _evaluate_once(vlm: VLM, site: _Site) -> dict[str, Any]:
+    """Measures the policy before training, unless the run has done so."""
+    before = site.run.read_json("before.json")
+    if before is None:
+        before = _evaluate(vlm, site, "before")
+        site.run.write_json("before.json", before)
+    return before
+
+
+def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
     """Measures the policy on held-out scenes and films its first attempts."""
+    job, screen = site.job, site.screen
     if not job.n:
         return {"n": 0}
     # Held-out seeds of their own: the same scenes whatever the run's seed, so that
@@ -216,7 +242,7 @@ def _evaluate(
         evaluation, attempts = evaluate(
             answer_greedily(vlm, job.rollout.max_new_tokens),
             replace(job.source, split=split),
-            workers,
+            site.workers,
             n=job.n,
             keep=job.videos,
             mix=job.mix,
@@ -225,13 +251,5 @@ def _evaluate(
         )
         if attempts:
             films = [(a.scene, a.text, a.answer, a.outcome, a.reward) for a in attempts]
-            write_rollout_videos(films, run.video(name))
+            write_rollout_videos(films, site.run.video(name))
     return {"split": split} | evaluation.to_row()
-
-
-def measure_peak_gib() -> float:
-    """Returns the largest memory this process has held, GPU memory included."""
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
-    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    device = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-    return round((host + device) / 2**30, 3)

@@ -1,7 +1,7 @@
 """A vision-language model as a policy: sample answers, score them, save.
 
     vlm = policy.load("tiny")
-    groups = vlm.sample(prompts, 8, temperature=0.7, max_new_tokens=64, generator=rng)
+    groups = vlm.sample(prompts, 8, temperature=0.7, max_new_tokens=64, seeds=seeds)
     logprobs = vlm.score(prompts, groups, temperature=0.7)  # [P, G, T], differentiable
 
 Dropout is always off, so sampling and scoring see the same policy. Shapes: P prompts, G
@@ -24,7 +24,7 @@ from envs.answer import Codec
 from policy.attention import can_share, enable_sharing
 from policy.prefix import Branches, prefill
 from policy.processing import Processor
-from policy.records import Completion, LoraSpec, PartCount, Prompt
+from policy.records import Completion, GroupCount, LoraSpec, Prompt
 from policy.sampling import Sampled, sample_tokens
 from policy.scoring import (
     gather_logprobs,
@@ -86,7 +86,7 @@ class VLM:
         *,
         temperature: float,
         max_new_tokens: int,
-        generator: torch.Generator | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> list[list[Completion]]:
         """Samples n answers to each prompt.
 
@@ -96,14 +96,18 @@ class VLM:
             temperature: 0 takes the likeliest token each time; the log-probabilities
                 are then those at temperature 1.
             max_new_tokens: Longest answer; it also ends at `</answer>`.
-            generator: Source of randomness, on the CPU; same state, same answers.
+            seeds: One for each prompt, whose answers follow from it whatever the other
+                prompts are; None draws them.
 
         Returns:
             P lists of n completions.
 
         Raises:
             ValueError: If prompt and answer may exceed the model's context.
+            FloatingPointError: If the model's output is not finite.
         """
+        if seeds is None:
+            seeds = torch.randint(2**31, (len(prompts),)).tolist()
         inputs = self._encode(prompts, max_new_tokens)
         prefix = prefill(self.model, inputs)
         sampled = sample_tokens(
@@ -112,7 +116,7 @@ class VLM:
             self.vocabulary,
             temperature=temperature,
             max_new_tokens=max_new_tokens,
-            generator=generator,
+            seeds=seeds,
         )
         completions = self._read_completions(sampled)
         return [completions[i : i + n] for i in range(0, len(completions), n)]
@@ -136,8 +140,8 @@ class VLM:
         Returns:
             [P, G, T] float32, padded on the right with 0; T is the longest answer.
         """
-        inputs = self._encode(prompts)
         token_ids, inside = pad_completions(completions, self.model.device)
+        inputs = self._encode(prompts, token_ids.shape[1])
         pieces = run_shared(self.model, inputs, token_ids)
         logprobs = self._gather(pieces, token_ids, temperature)
         return _group(logprobs, inside, len(prompts))
@@ -156,8 +160,8 @@ class VLM:
         repeated = [
             p for p, group in zip(prompts, completions, strict=True) for _ in group
         ]
-        inputs = self._encode(repeated)
         token_ids, inside = pad_completions(completions, self.model.device)
+        inputs = self._encode(repeated, token_ids.shape[1])
         pieces = run_plain(self.model, inputs, token_ids)
         logprobs = self._gather(pieces, token_ids, temperature)
         return _group(logprobs, inside, len(prompts))
@@ -198,8 +202,8 @@ class VLM:
         finally:
             self.model = current
 
-    def count_parameters(self) -> list[PartCount]:
-        """Returns how many parameters each part has and trains."""
+    def count_parameters(self) -> list[GroupCount]:
+        """Returns how many parameters each group has and trains."""
         return count_parameters(self.model)
 
     def save(self, path: str | Path) -> None:
@@ -212,16 +216,16 @@ class VLM:
         model.save_pretrained(path)
         self.processor.save(path)
 
-    def _encode(
-        self, prompts: Sequence[Prompt], max_new_tokens: int = 0
-    ) -> dict[str, Tensor]:
+    def _encode(self, prompts: Sequence[Prompt], answer: int) -> dict[str, Tensor]:
+        """Returns the inputs of prompts, whose answers take up to `answer` tokens."""
         inputs = self.processor.encode(prompts)
         length = inputs["input_ids"].shape[1]
         limit = self.model.config.get_text_config().max_position_embeddings
-        if length + max_new_tokens > limit:
+        if length + answer > limit:
             raise ValueError(
-                f"a prompt of {length} tokens and an answer of {max_new_tokens} exceed "
-                f"the model's context of {limit}"
+                f"a prompt of {length} tokens and an answer of {answer} exceed the "
+                f"model's context of {limit}, and none is cut: lower "
+                "rollout.max_new_tokens, or let its image processor make fewer tokens"
             )
         return {name: value.to(self.model.device) for name, value in inputs.items()}
 

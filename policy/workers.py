@@ -14,13 +14,14 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from threading import Thread
 from typing import Any
 
 import envs
-from envs.records import Outcome, ParseFailure, Plan
+from envs.factors import check_choice
+from envs.records import ASKED, AnyAnswer, Outcome, ParseFailure, Plan
 from envs.scene import Scene
 from envs.turns import follow_up
 
@@ -34,12 +35,39 @@ class SceneSource:
         split: "train", "test" or "ood".
         shifts: Axes that leave their training range, for "ood"; all if empty.
         waypoints: "2d", or "3d": answers name heights, too.
+        asked: One of `envs.records.ASKED`; parts of a plan are not executed.
     """
 
     env: str
     split: str = "train"
     shifts: tuple[str, ...] = ()
     waypoints: str = "2d"
+    asked: str = Plan.asked
+
+    def __post_init__(self) -> None:
+        """Refuse an answer that nobody can be asked for."""
+        check_choice("answer", self.asked, ASKED)
+
+    def check_turns(self, max_turns: int) -> None:
+        """Refuses a number of turns that an episode cannot have.
+
+        Raises:
+            ValueError: It is below 1, or above 1 where nothing is executed.
+        """
+        if max_turns < 1:
+            raise ValueError(f"max_turns is {max_turns}; at least 1 needed")
+        if max_turns > 1 and self.asked != Plan.asked:
+            raise ValueError(
+                f"max_turns is {max_turns}, but answer={self.asked} is not executed: "
+                "no turn changes anything for the next; use max_turns=1"
+            )
+
+    def make_scene(self, seed: int) -> Scene:
+        """Returns the scene of a seed, its observation asking what is to be asked."""
+        scene = envs.make_scene(
+            self.env, self.split, seed, self.shifts, waypoints=self.waypoints
+        )
+        return replace(scene, observation=replace(scene.observation, asked=self.asked))
 
 
 class Workers:
@@ -47,11 +75,12 @@ class Workers:
 
     Args:
         count: How many; None is one a core, 0 does the work in this process.
+        sharers: Trainings that share the cores.
     """
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self, count: int | None = None, sharers: int = 1) -> None:
         if count is None:
-            count = len(os.sched_getaffinity(0))
+            count = max(1, len(os.sched_getaffinity(0)) // sharers)
         self._pool: Executor = (
             ProcessPoolExecutor(
                 count, multiprocessing.get_context("spawn"), initializer=_start
@@ -79,31 +108,30 @@ class Workers:
             yield [future.result() for future in futures]
 
     def simulate(
-        self, groups: Sequence[tuple[Scene, Sequence[Plan | ParseFailure]]]
-    ) -> list[list[Outcome]]:
-        """Executes the answers to each scene, as `envs.simulate_groups` does."""
-        futures = [
-            self._pool.submit(envs.simulate, scene, list(answers), 1)
-            for scene, answers in groups
-        ]
+        self, groups: Sequence[tuple[Scene, Sequence[AnyAnswer]]]
+    ) -> Sequence[Sequence[Outcome | None]]:
+        """Executes the answers to each scene, as `envs.simulate_groups` does.
+
+        Where part of a plan was asked nothing is executed: the outcomes are None.
+        """
+        futures = [self._submit_answers(*group) for group in groups]
         return [future.result() for future in futures]
 
-    def follow_up(
-        self, failed: Sequence[tuple[Scene, Plan | ParseFailure]]
-    ) -> list[Scene]:
+    def follow_up(self, failed: Sequence[tuple[Scene, AnyAnswer]]) -> list[Scene]:
         """Returns the scenes of the turns after answers that failed."""
         futures = [self._pool.submit(follow_up, *pair) for pair in failed]
         return [future.result() for future in futures]
 
     def _submit_scene(self, source: SceneSource, seed: int) -> Future[Scene]:
-        return self._pool.submit(
-            envs.make_scene,
-            source.env,
-            source.split,
-            seed,
-            source.shifts,
-            waypoints=source.waypoints,
-        )
+        return self._pool.submit(source.make_scene, seed)
+
+    def _submit_answers(
+        self, scene: Scene, answers: Sequence[AnyAnswer]
+    ) -> Future[Any]:
+        if scene.observation.asked != Plan.asked:
+            return _Inline().submit(list, [None] * len(answers))
+        plans = [a for a in answers if isinstance(a, Plan | ParseFailure)]
+        return self._pool.submit(envs.simulate, scene, plans, 1)
 
 
 class _Inline(Executor):

@@ -6,8 +6,8 @@ from rewards.metrics import (
     Metrics,
     compute_metrics,
 )
-from rewards.mix import RewardMix, score
-from rewards.parts import PartScores, part_scores
+from rewards.mix import RewardMix, check_asked, score
+from rewards.parts import part_scores
 from rewards.terms import TERMS
 
 __all__ = [
@@ -15,8 +15,8 @@ __all__ = [
     "WORST_DISTANCE",
     "WORST_METRICS",
     "Metrics",
-    "PartScores",
     "RewardMix",
+    "check_asked",
     "compute_metrics",
     "part_scores",
     "score",

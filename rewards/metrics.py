@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from envs.records import ParseFailure, Plan, Reference
+from envs.records import Affordance, AnyAnswer, Plan, Reference, Trajectory
 
 Box = tuple[float, float, float, float]
 Points = Sequence[Sequence[float]] | NDArray[np.float64]
@@ -26,7 +26,7 @@ RESAMPLED_POINTS = 20
 
 WORST_DISTANCE = math.sqrt(2)
 """Image units between opposite corners: no two points of the image are further apart.
-An answer that cannot be read counts as this far away."""
+What an answer lacks, or could not be read of it, counts as this far away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +57,26 @@ WORST_METRICS = Metrics(
 )
 
 
-def compute_metrics(answer: Plan | ParseFailure, reference: Reference) -> Metrics:
-    """Measure an answer; one that did not parse gets `WORST_METRICS`.
+def compute_metrics(answer: AnyAnswer, reference: Reference) -> Metrics:
+    """Measure an answer; what it lacks counts as in `WORST_METRICS`.
 
-    Averages over answers therefore never drop an unparsable one.
+    An answer that did not parse lacks everything, so averages over answers never drop
+    one; an affordance alone lacks the path, a trajectory alone the box.
     """
-    if isinstance(answer, ParseFailure):
-        return WORST_METRICS
-    path = resample_path(answer.waypoints)
-    target = resample_path(reference.waypoints)
+    metrics = WORST_METRICS
+    if isinstance(answer, Plan | Trajectory):
+        metrics = _measure_path(answer.waypoints, reference.waypoints)
+    if isinstance(answer, Plan | Affordance):
+        metrics = replace(metrics, iou=compute_iou(answer.box, reference.box))
+    return metrics
+
+
+def _measure_path(waypoints: Points, reference: Points) -> Metrics:
+    """The distances between two paths; no box."""
+    path, target = resample_path(waypoints), resample_path(reference)
     pairwise = np.asarray(cdist(path, target), dtype=np.float64)
-    return Metrics(
-        iou=compute_iou(answer.box, reference.box),
+    return replace(
+        WORST_METRICS,
         dfd=compute_frechet(pairwise),
         hd=compute_hausdorff(pairwise),
         rmse=float(np.sqrt(np.mean(np.diagonal(pairwise) ** 2))),

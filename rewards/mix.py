@@ -6,9 +6,25 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envs.records import Outcome, ParseFailure, Plan, Reference, Reward
+from envs.records import (
+    Affordance,
+    AnyAnswer,
+    Outcome,
+    ParseFailure,
+    Plan,
+    Reference,
+    Reward,
+    Trajectory,
+)
 from rewards.metrics import compute_metrics
-from rewards.terms import GEOMETRIC, PHYSICAL, TERMS, compute_gate, score_format
+from rewards.terms import (
+    GEOMETRIC,
+    PHYSICAL,
+    TERMS,
+    TERMS_OF,
+    compute_gate,
+    score_format,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +79,31 @@ class RewardMix:
         return gate or bool(_find_weighed(self, PHYSICAL))
 
 
+def check_asked(mix: RewardMix, asked: str) -> None:
+    """Refuses a mix that cannot judge what is asked.
+
+    Args:
+        mix: The weights.
+        asked: One of `envs.records.ASKED`.
+
+    Raises:
+        ValueError: The mix judges a simulation, but a part of a plan is not executed,
+            or none of its weights is on a term that applies.
+    """
+    if asked != Plan.asked and mix.needs_outcome:
+        raise ValueError(
+            f"reward mix {mix.name!r} weighs {_find_physical(mix)}, which judge a "
+            f"simulation, but answer={asked} is not executed: use reward=paper"
+        )
+    if not any(mix.weights.get(term, 0) > 0 for term in TERMS_OF[asked]):
+        raise ValueError(
+            f"reward mix {mix.name!r} weighs nothing that judges answer={asked}, which "
+            f"are {', '.join(TERMS_OF[asked])}: use reward=paper"
+        )
+
+
 def score(
-    answer: Plan | ParseFailure,
+    answer: AnyAnswer,
     reference: Reference | None,
     outcome: Outcome | None,
     mix: RewardMix,
@@ -72,50 +111,56 @@ def score(
     """Judge one answer.
 
     Args:
-        answer: What was read from the model's text.
+        answer: What was read from the model's text: a plan, or the part of one that was
+            asked for. Of a part only the terms count that judge it.
         reference: The expert's answer, or None in a scene without one.
         outcome: What the simulation said, or None if nothing was simulated. Ignored
             for an answer that could not be read: every term of it is 0.
         mix: The weights.
 
     Returns:
-        Every term of `TERMS` in 0..1, before gating (0 where its input is None), and
-        the weighted mean of the mix in 0..1, after gating.
+        Every term of `TERMS` in 0..1, before gating (0 where it does not apply or its
+        input is None), and the weighted mean of those of the mix that apply in 0..1,
+        after gating.
 
     Raises:
-        ValueError: If a term with a weight lacks its input, or leaves 0..1.
+        ValueError: If a term with a weight lacks its input or leaves 0..1, or no term
+            that applies has a weight.
     """
     _check_inputs(answer, reference, outcome, mix)
+    if isinstance(answer, ParseFailure):
+        return Reward(terms=dict.fromkeys(TERMS, 0.0), total=0.0)
     terms = _score_terms(answer, reference, outcome)
+    weights = {t: mix.weights.get(t, 0.0) for t in TERMS_OF[answer.asked]}
     gate = compute_gate(outcome) if mix.gated and outcome is not None else 1.0
     total = math.fsum(
         weight * terms[term] * (gate if term in GEOMETRIC else 1.0)
-        for term, weight in mix.weights.items()
+        for term, weight in weights.items()
     )
-    return Reward(terms=terms, total=total / math.fsum(mix.weights.values()))
+    return Reward(terms=terms, total=total / math.fsum(weights.values()))
 
 
 def _score_terms(
-    answer: Plan | ParseFailure, reference: Reference | None, outcome: Outcome | None
+    answer: Plan | Affordance | Trajectory,
+    reference: Reference | None,
+    outcome: Outcome | None,
 ) -> dict[str, float]:
     """Every term, 0 where it does not apply."""
-    terms = dict.fromkeys(TERMS, 0.0)
-    if isinstance(answer, ParseFailure):
-        return terms
-    terms["format"] = score_format(answer)
+    found = {"format": score_format(answer)}
     if reference is not None:
         metrics = compute_metrics(answer, reference)
-        terms |= {name: term(metrics) for name, term in GEOMETRIC.items()}
+        found |= {name: term(metrics) for name, term in GEOMETRIC.items()}
     if outcome is not None:
-        terms |= {name: term(outcome) for name, term in PHYSICAL.items()}
-    for name, value in terms.items():
+        found |= {name: term(outcome) for name, term in PHYSICAL.items()}
+    for name, value in found.items():
         if not 0.0 <= value <= 1.0:
             raise ValueError(f"reward term {name!r} is {value!r}, outside 0..1")
-    return terms
+    applying = TERMS_OF[answer.asked]
+    return {name: found.get(name, 0.0) if name in applying else 0.0 for name in TERMS}
 
 
 def _check_inputs(
-    answer: Plan | ParseFailure,
+    answer: AnyAnswer,
     reference: Reference | None,
     outcome: Outcome | None,
     mix: RewardMix,
@@ -126,13 +171,20 @@ def _check_inputs(
             f"reward mix {mix.name!r} weighs {_find_weighed(mix, GEOMETRIC)}, which "
             "compare with a reference, but this scene has none: use reward=success"
         )
-    parsed = isinstance(answer, Plan)
-    if parsed and outcome is None and mix.needs_outcome:
-        terms = _find_weighed(mix, PHYSICAL) or ["gated"]
+    if isinstance(answer, ParseFailure):
+        return
+    check_asked(mix, answer.asked)
+    if outcome is None and mix.needs_outcome:
         raise ValueError(
-            f"reward mix {mix.name!r} weighs {terms}, which judge a simulation, but "
-            "there is no outcome: execute the plan first, or use reward=paper"
+            f"reward mix {mix.name!r} weighs {_find_physical(mix)}, which judge a "
+            "simulation, but there is no outcome: execute the plan first, or use "
+            "reward=paper"
         )
+
+
+def _find_physical(mix: RewardMix) -> list[str]:
+    """What of a mix needs an outcome."""
+    return _find_weighed(mix, PHYSICAL) or ["gated"]
 
 
 def _find_weighed(mix: RewardMix, terms: Mapping[str, object]) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from envs.records import Plan, Reference
+from envs.records import Affordance, Plan, Reference, Trajectory
 from rewards.metrics import (
     compute_fractions,
     compute_giou,
@@ -15,21 +15,10 @@ from rewards.metrics import (
 from rewards.terms import score_distance
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartScores:
-    """How good each part of a plan is, 0..1, 1 being the reference's own.
-
-    Attributes:
-        box: Generalised IoU, moved to 0..1.
-        waypoints: [K] closeness of each waypoint of the plan to the reference path.
-    """
-
-    box: float
-    waypoints: tuple[float, ...]
-
-
-def part_scores(plan: Plan, reference: Reference) -> PartScores:
-    """Score the box and each waypoint of a plan by themselves.
+def part_scores(
+    answer: Plan | Affordance | Trajectory, reference: Reference
+) -> tuple[float, ...]:
+    """Score the box and each waypoint of an answer by themselves.
 
     A waypoint is compared with the point of the reference path at the same share of
     arc length, so the first with its start and the last with its end, and a plan may
@@ -37,17 +26,28 @@ def part_scores(plan: Plan, reference: Reference) -> PartScores:
     IoU because plain IoU is 0, and so gives no direction, for every box that misses.
 
     Args:
-        plan: The plan to score.
+        answer: The plan, or part of one, to score.
         reference: The expert's answer.
 
     Returns:
-        The scores; distances count as in the reward terms.
+        A score 0..1 of each part the answer has, 1 being the reference's own, in the
+        order of `envs.answer.locate_parts`: box, waypoints. The box's is generalised
+        IoU, moved to 0..1; distances count as in the reward terms.
     """
-    fractions = compute_fractions(plan.waypoints)
-    targets = interpolate_path(reference.waypoints, fractions)
-    points = np.asarray(plan.waypoints, dtype=np.float64)[:, :2]
+    box: tuple[float, ...] = ()
+    path: tuple[float, ...] = ()
+    if isinstance(answer, Plan | Affordance):
+        box = (compute_giou(answer.box, reference.box),)
+    if isinstance(answer, Plan | Trajectory):
+        path = _score_waypoints(answer.waypoints, reference.waypoints)
+    return box + path
+
+
+def _score_waypoints(
+    waypoints: Sequence[tuple[float, ...]], reference: Sequence[tuple[float, ...]]
+) -> tuple[float, ...]:
+    """Closeness of each waypoint to its place on the reference path."""
+    targets = interpolate_path(reference, compute_fractions(waypoints))
+    points = np.asarray(waypoints, dtype=np.float64)[:, :2]
     distances = np.linalg.norm(points - targets, axis=1)
-    return PartScores(
-        box=compute_giou(plan.box, reference.box),
-        waypoints=tuple(score_distance(distance) for distance in distances.tolist()),
-    )
+    return tuple(score_distance(distance) for distance in distances.tolist())

@@ -1,14 +1,22 @@
 """The reward terms: pure functions to 0..1, 1 being best.
 
 Geometric terms read `Metrics` (needs a reference), physical terms an `Outcome` (needs
-a simulation), the format term the answer alone.
+a simulation), the format term the answer alone. To a part of a plan only those apply
+that judge it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from envs.records import Outcome, ParseFailure, Plan
+from envs.records import (
+    Affordance,
+    AnyAnswer,
+    Outcome,
+    ParseFailure,
+    Plan,
+    Trajectory,
+)
 from rewards.metrics import Metrics
 
 HALF_DISTANCE = 0.05
@@ -28,9 +36,9 @@ GENTLE_FORCE = 70.0
 Hand's data sheet. Chosen: twice the limit is worth 0.5."""
 
 
-def score_format(answer: Plan | ParseFailure) -> float:
+def score_format(answer: AnyAnswer) -> float:
     """1 if the whole text kept the format."""
-    return float(isinstance(answer, Plan) and answer.well_formed)
+    return float(not isinstance(answer, ParseFailure) and answer.well_formed)
 
 
 def score_distance(distance: float, half: float = HALF_DISTANCE) -> float:
@@ -54,13 +62,18 @@ def score_smoothness(outcome: Outcome) -> float:
     return compute_gate(outcome) * outcome.smoothness
 
 
-GEOMETRIC: dict[str, Callable[[Metrics], float]] = {
+OF_BOX: dict[str, Callable[[Metrics], float]] = {
     "affordance": lambda metrics: metrics.iou,
+}
+
+OF_PATH: dict[str, Callable[[Metrics], float]] = {
     "path_frechet": lambda metrics: score_distance(metrics.dfd),
     "path_hausdorff": lambda metrics: score_distance(metrics.hd),
     "path_rmse": lambda metrics: score_distance(metrics.rmse),
     "endpoint": lambda metrics: score_distance(metrics.endpoint),
 }
+
+GEOMETRIC = OF_BOX | OF_PATH
 
 PHYSICAL: dict[str, Callable[[Outcome], float]] = {
     "success": lambda outcome: float(outcome.success),
@@ -72,3 +85,10 @@ PHYSICAL: dict[str, Callable[[Outcome], float]] = {
 
 TERMS = ("format", *GEOMETRIC, *PHYSICAL)
 """Every name that a mix may weigh."""
+
+TERMS_OF = {
+    Plan.asked: TERMS,
+    Affordance.asked: ("format", *OF_BOX),
+    Trajectory.asked: ("format", *OF_PATH),
+}
+"""The terms that apply, by what was asked: parts of a plan are never executed."""

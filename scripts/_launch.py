@@ -28,6 +28,7 @@ ANY_POLICY = {
     "path": "???",
     "dtype": "float32",
     "device": "auto",
+    "coordinates": None,
     "trainable": ["language", "tower"],
     "lora": None,
 }
@@ -90,6 +91,7 @@ def read_source(config: DictConfig, env: str = "") -> Any:
         split=config.split,
         shifts=tuple(config.shifts),
         waypoints=config.waypoints,
+        asked=config.answer,
     )
 
 

@@ -27,6 +27,7 @@ def main(config: DictConfig) -> None:
     result = {
         "machine": f"{platform.processor() or platform.machine()}",
         **measure_scenes(config.env.name, config.rounds),
+        **measure_execution(config.rounds),
         **measure_step(config),
     }
     table = Table("figure", "median", "low", "high")
@@ -59,6 +60,28 @@ def measure_scenes(env: str, rounds: int) -> dict[str, Any]:
     }
 
 
+def measure_execution(rounds: int) -> dict[str, Any]:
+    """Returns speed over the plain executor, and the share of equal verdicts.
+
+    Over plans of mixed quality, from sound to senseless, of every built-in scene.
+    """
+    import envs
+    from envs.plain import compare_executors
+
+    ratios, agreed = [], []
+    for name in envs.scenes.__all__:
+        for seed in range(rounds):
+            scene = envs.make_scene(name, "test", seed)
+            ratio, same = compare_executors(scene, seed)
+            ratios.append(ratio)
+            agreed.append(float(np.mean(same)))
+    share = float(np.mean(agreed))
+    return {
+        "execute_speedup": summarise(ratios),
+        "same_verdicts": {"median": share, "low": min(agreed), "high": max(agreed)},
+    }
+
+
 def measure_step(config: DictConfig) -> dict[str, Any]:
     """Returns seconds of the stages of a GRPO step of the default policy."""
     import torch
@@ -79,7 +102,7 @@ def measure_step(config: DictConfig) -> dict[str, Any]:
         batches = [range(i * size, (i + 1) * size) for i in range(config.rounds + 1)]
         for scenes in workers.make_scenes(source, batches):
             clock, generator = Clock(), torch.Generator().manual_seed(0)
-            groups = collect(vlm, scenes, mix, rollout, workers, generator, clock)
+            groups = collect(vlm, scenes, mix, rollout, workers, (0,), clock)
             with clock.measure("compare"):
                 batch, _ = build_batch(vlm, groups, algo)
             with clock.measure("update"):

@@ -27,8 +27,9 @@ from omegaconf import DictConfig
 def main(config: DictConfig) -> None:
     """Evaluates on each scene, prints the table and writes the rows."""
     from envs.suite import load_suite
-    from policy.evaluate import evaluate, tabulate
+    from policy.evaluate import evaluate
     from policy.progress import Screen
+    from policy.table import tabulate
     from policy.workers import Workers
 
     screen = Screen()
@@ -55,6 +56,7 @@ def main(config: DictConfig) -> None:
                 "shifts": list(config.shifts),
                 "seed": config.seed,
                 "waypoints": config.waypoints,
+                "answer": config.answer,
                 "max_turns": config.max_turns,
                 "suite": config.suite,
             }

@@ -15,47 +15,68 @@ from _launch import build, launch, list_overrides, load_policy, read_source
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
+    from policy.job import Job
     from policy.run_dir import RunDir
-    from policy.trainer import Job
+    from policy.team import Team
     from policy.vlm import VLM
 
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
     from policy.run_dir import RunDir
+    from policy.team import join_team
 
-    if config.resume:
-        run = RunDir.open(Path(config.resume))
-        config = read_config(run.path)
-        job = build_job(config)
-        done = run.read_json("summary.json")
-        if done is not None and done["steps"] >= job.steps:
-            raise ValueError(f"resume={run.path}: its {done['steps']} steps are done")
+    stopped = RunDir.open(Path(config.resume)) if config.resume else None
+    if stopped is not None:
+        config = read_config(stopped.path)
+    job = build_job(config)
+    with join_team() as team:
+        if stopped is None:
+            path = team.tell(choose_path(config) if team.leads else Path())
+        else:
+            check_unfinished(stopped, job)
+            path = stopped.path
         vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
-    else:
-        job = build_job(config)
-        start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        path = Path(config.run_dir or f"runs/{job.source.env}/{start}")
-        RunDir.check_free(path)
-        vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
-        run = RunDir.create(path, OmegaConf.to_yaml(config))
-    execute(vlm, job, run)
+        if stopped is None and team.leads:
+            RunDir.create(path, OmegaConf.to_yaml(config))
+        execute(vlm, job, RunDir(path), team)
 
 
-def execute(vlm: VLM, job: Job, run: RunDir) -> None:
+def choose_path(config: DictConfig) -> Path:
+    """Returns the directory of a new run, in which there must be nothing."""
+    from policy.run_dir import RunDir
+
+    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    path = Path(config.run_dir or f"runs/{config.env.name}/{start}")
+    RunDir.check_free(path)
+    return path
+
+
+def check_unfinished(run: RunDir, job: Job) -> None:
+    """Raises a ValueError if a run has taken all its steps."""
+    done = run.read_json("summary.json")
+    if done is not None and done["steps"] >= job.steps:
+        raise ValueError(f"resume={run.path}: its {done['steps']} steps are done")
+
+
+def execute(vlm: VLM, job: Job, run: RunDir, team: Team) -> None:
     """Trains and says what came of it."""
-    from policy.evaluate import tabulate
+    from rich.console import Console
+
     from policy.progress import Screen
+    from policy.table import tabulate
     from policy.trainer import train
 
-    screen = Screen()
+    screen = Screen(Console(quiet=not team.leads))
     screen.say(f"run directory: {run.path}")
     try:
-        summary = train(vlm, job, run, screen)
+        summary = train(vlm, job, run, screen, team)
     except KeyboardInterrupt:
         screen.say(f"stopped; go on with: python scripts/train.py resume={run.path}")
         sys.exit(130)
-    if job.n:
+    except (FloatingPointError, MemoryError) as error:
+        sys.exit(f"error: {error}")
+    if job.n and team.leads:
         rows = [
             {"env": job.source.env, "policy": when} | summary[when]
             for when in ("before", "after")
@@ -66,7 +87,7 @@ def execute(vlm: VLM, job: Job, run: RunDir) -> None:
 
 def build_job(config: DictConfig) -> Job:
     """Turns configuration into the trainer's dataclasses."""
-    from policy.trainer import Job
+    from policy.job import Job
 
     return Job(
         source=read_source(config),

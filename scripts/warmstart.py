@@ -87,8 +87,9 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
     """Writes the Hugging Face directory, measures it and writes its model card."""
     import policy
     from policy.card import Provenance, write_card
-    from policy.evaluate import answer_greedily, evaluate, tabulate
+    from policy.evaluate import answer_greedily, evaluate
     from policy.progress import Screen
+    from policy.table import tabulate
     from policy.tiny import save_policy
     from policy.workers import SceneSource, Workers
 

@@ -44,9 +44,9 @@ def build_qwen3_vl(path: Path) -> None:
     save_settings(path, Settings(prompt_style="short"))
 
 
-def build_qwen2_5_vl(path: Path) -> None:
+def build_qwen2_5_vl(path: Path, tokenizer: Any = None) -> None:
     """The paper's architecture: grouped queries, tied embeddings."""
-    tokenizer = build_tokenizer()
+    tokenizer = tokenizer or build_tokenizer()
     ids = tokenizer.get_vocab()
     text = {
         "vocab_size": len(tokenizer) + 3,  # as published models: rows without a token
@@ -83,9 +83,9 @@ def build_qwen2_5_vl(path: Path) -> None:
     Qwen2VLImageProcessorPil().save_pretrained(path)
 
 
-def build_smolvlm(path: Path) -> None:
+def build_smolvlm(path: Path, tokenizer: Any = None) -> None:
     """A family without M-RoPE, whose image tokens stand among others."""
-    tokenizer = build_tokenizer()
+    tokenizer = tokenizer or build_tokenizer()
     more = ["<image>", "<fake_token_around_image>", "<global-img>"]
     tokenizer.add_special_tokens({"additional_special_tokens": more})
     ids = tokenizer.get_vocab()

@@ -10,8 +10,9 @@ from envs import make_scene, parse_answer
 from envs.answer import NORMALIZED
 from envs.records import Plan
 from policy.baselines import BASELINES
-from policy.evaluate import answer_scripted, choose_seeds, evaluate, tabulate
+from policy.evaluate import answer_scripted, choose_seeds, evaluate
 from policy.statistics import estimate_mean, estimate_rate
+from policy.table import tabulate
 from policy.workers import SceneSource, Workers
 
 MUGS = SceneSource(env="pick_mug", split="test")
@@ -76,6 +77,15 @@ def test_the_table_shows_every_figure() -> None:
     row = {"env": "pick_mug", "policy": "null", "split": "test"}
     table = tabulate([row | evaluation.to_row()])
     assert table.row_count == len(evaluation.figures) + 1
+
+
+def test_many_scenes_are_listed_with_their_mean() -> None:
+    evaluation, _ = run(answer_scripted(BASELINES["expert"]), n=1)
+    row = {"policy": "expert", "split": "test"} | evaluation.to_row()
+    table = tabulate([{"env": f"scene{i}"} | row for i in range(6)])
+    assert table.row_count == 7
+    assert list(table.columns[0].cells)[-1] == "mean"
+    assert list(table.columns[1].cells)[-1] == "1.000"
 
 
 def test_wilson_intervals_are_those_of_the_textbook() -> None:

@@ -1,6 +1,7 @@
 """Loading, freezing and saving policies, and what is said when it cannot be done."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from safetensors.torch import load_file, save_file
 import policy
 from envs.answer import NORMALIZED, Codec
 from policy.records import Completion, LoraSpec, Prompt
-from policy.settings import Settings
 from policy.vlm import VLM
 from tests.miniatures import BUILDERS
 
@@ -67,9 +67,11 @@ def test_adapters_train_only_the_language_model(homes) -> None:
     changed = {k for k, v in vlm.model.state_dict().items() if (v != before[k]).any()}
     assert changed
     assert all("language_model" in name and "lora_" in name for name in changed)
-    language, tower = vlm.count_parameters()
-    assert 0 < language.trainable < language.total
-    assert tower.trainable == 0 < tower.total
+    counts = {count.group: count for count in vlm.count_parameters()}
+    assert list(counts) == ["tower", "language", "embeddings", "adapters"]
+    adapters = counts.pop("adapters")
+    assert 0 < adapters.trainable == adapters.total
+    assert all(count.trainable == 0 < count.total for count in counts.values())
 
 
 @pytest.mark.parametrize("part", ["language", "tower"])
@@ -81,7 +83,8 @@ def test_only_the_chosen_part_trains(homes, part: str) -> None:
     assert changed
     assert all(("visual" in name) == (part == "tower") for name in changed)
     for count in vlm.count_parameters():
-        assert count.trainable == (count.total if count.part == part else 0)
+        trains = (count.group == "tower") == (part == "tower")
+        assert count.trainable == (count.total if trains else 0)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +134,7 @@ def test_the_codec_is_the_familys_own(homes) -> None:
     pixels = policy.load(homes["qwen2_5_vl"], device="cpu")
     assert pixels.codec(prompt) == Codec(644, 476)
     assert policy.load(homes["qwen3_vl"], device="cpu").codec(prompt) == NORMALIZED
-    own = Settings(coordinates="normalized")
-    changed = policy.load(homes["qwen2_5_vl"], device="cpu", settings=own)
+    changed = policy.load(homes["qwen2_5_vl"], device="cpu", coordinates="normalized")
     assert changed.codec(prompt) == NORMALIZED
 
 
@@ -187,6 +189,50 @@ def test_a_missing_chat_template_is_named(homes, tmp_path) -> None:
     (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(ValueError, match="no chat template"):
         policy.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages[0].content[-1].text }}",  # leaves the image out
+        "{{ messages[0].content + '.' }}",  # of a language model
+    ],
+)
+def test_a_chat_template_without_images_is_named(homes, tmp_path, template) -> None:
+    copy_directory(homes["qwen3_vl"], tmp_path)
+    (tmp_path / "chat_template.jinja").write_text(template)
+    with pytest.raises(ValueError, match="no place for images.*chat_template.jinja"):
+        policy.load(tmp_path)
+
+
+def test_a_tokenizer_without_padding_pads_all_the_same(homes, tmp_path) -> None:
+    copy_directory(homes["qwen3_vl"], tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    config = json.loads(file.read_text())
+    del config["pad_token"]
+    file.write_text(json.dumps(config))
+    vlm = policy.load(tmp_path, device="cpu")
+    torch.testing.assert_close(
+        score(vlm), score(policy.load(homes["qwen3_vl"], device="cpu"))
+    )
+
+
+def test_a_prompt_beyond_the_context_is_an_error_and_never_cut(qwen3: VLM) -> None:
+    long = replace(PROMPTS[0], instruction="lift " * 3000)
+    with pytest.raises(ValueError, match=r"prompt of \d{4} tokens.*context of 2048"):
+        qwen3.sample([long], 1, temperature=1.0, max_new_tokens=4)
+    with pytest.raises(ValueError, match="none is cut"):
+        qwen3.score([long], COMPLETIONS[:1], temperature=1.0)
+
+
+def test_weights_that_are_not_finite_are_named_before_anything_is_said(
+    qwen3: VLM,
+) -> None:
+    with torch.no_grad():
+        qwen3.model.get_decoder().norm.weight.fill_(torch.nan)
+    for temperature in (0.0, 1.0):
+        with pytest.raises(FloatingPointError, match="weights are damaged"):
+            qwen3.sample(PROMPTS, 2, temperature=temperature, max_new_tokens=4)
 
 
 def test_cut_off_weights_are_damaged(homes, tmp_path) -> None:

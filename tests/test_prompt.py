@@ -2,12 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from envs.answer import NORMALIZED, Codec, parse_answer
-from envs.records import Camera, Observation, Plan
+from envs.answer import NORMALIZED, PARSERS, Codec
+from envs.records import ASKED, Camera, Observation, ParseFailure
 from policy.prompt import build_messages, build_prompt, format_words
 from policy.records import Prompt
 from policy.settings import (
@@ -24,9 +25,11 @@ def make_observation() -> Observation:
     return Observation(image=image, camera=camera, instruction="Lift the red mug")
 
 
-def ask(instruction: str, waypoints: str = "2d") -> Prompt:
+def ask(instruction: str, waypoints: str = "2d", asked: str = "plan") -> Prompt:
     image = np.zeros((2, 2, 3), np.uint8)
-    return Prompt(image=image, instruction=instruction, waypoints=waypoints)
+    return Prompt(
+        image=image, instruction=instruction, waypoints=waypoints, asked=asked
+    )
 
 
 def test_a_prompt_carries_image_and_instruction_of_its_observation() -> None:
@@ -34,6 +37,8 @@ def test_a_prompt_carries_image_and_instruction_of_its_observation() -> None:
     prompt = build_prompt(observation)
     assert prompt.image is observation.image
     assert prompt.instruction == "Lift the red mug"
+    assert prompt.asked == "plan"
+    assert build_prompt(replace(observation, asked="affordance")).asked == "affordance"
 
 
 def test_messages_are_one_user_turn_of_image_and_words() -> None:
@@ -47,19 +52,35 @@ def test_the_short_style_is_the_instruction_alone() -> None:
 
 
 @pytest.mark.parametrize("waypoints", ["2d", "3d"])
-def test_the_paper_style_explains_a_grammar_that_the_parser_reads(waypoints) -> None:
-    words = format_words(ask("Lift the red mug", waypoints), "paper")
+@pytest.mark.parametrize("asked", ASKED)
+def test_the_paper_style_explains_a_grammar_that_the_parser_reads(
+    waypoints: str, asked: str
+) -> None:
+    words = format_words(ask("Lift the red mug", waypoints, asked), "paper")
     assert 'The task is "Lift the red mug".' in words
-    assert "3-10 trajectory points" in words
     example = words.rsplit("\n", 1)[-1]
-    numbers = iter([100, 200, 300, 400, *range(1, 10)])
+    numbers = iter([100, 200, 300, 400, *range(500, 509)])
     answer = re.sub(r"\b[xyh][12]?\b", lambda _: str(next(numbers)), example)
-    plan = parse_answer(answer)
-    assert isinstance(plan, Plan)
-    assert plan.well_formed
-    assert plan.box == (0.1, 0.2, 0.3, 0.4)
-    assert len(plan.waypoints[0]) == int(waypoints[0])
-    assert ("millimetres" in words) == (waypoints == "3d")
+    read = PARSERS[asked](answer, NORMALIZED)
+    assert not isinstance(read, ParseFailure)
+    assert read.well_formed
+    assert getattr(read, "box", (0.1, 0.2, 0.3, 0.4)) == (0.1, 0.2, 0.3, 0.4)
+    lengths = {len(point) for point in getattr(read, "waypoints", ())}
+    assert lengths == ({int(waypoints[0])} if asked != "affordance" else set())
+    heights = waypoints == "3d" and asked != "affordance"
+    assert ("millimetres" in words) == heights
+
+
+def test_the_paper_style_asks_for_a_part_in_the_words_of_the_paper() -> None:
+    start = 'You are a robot using the joint control. The task is "x". Please predict '
+    box = "a possible affordance area of the end effector"
+    path = "3-10 trajectory points of the end effector to complete the task"
+    asked = {asked: format_words(ask("x", asked=asked), "paper") for asked in ASKED}
+    assert asked["plan"].startswith(f"{start}{box}, and {path}.\n")
+    assert asked["affordance"].startswith(f"{start}{box}.\n")
+    assert asked["trajectory"].startswith(f"{start}{path}.\n")
+    assert "trajectory" not in asked["affordance"]
+    assert "affordance" not in asked["trajectory"]
 
 
 def test_the_paper_style_names_the_coordinates_of_the_codec() -> None:
@@ -80,13 +101,27 @@ def test_settings_come_back_as_they_were_saved(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("model_type", "coordinates"),
-    [("qwen2_5_vl", "pixels"), ("qwen2_vl", "normalized"), ("other", "normalized")],
+    [("qwen2_5_vl", "pixels"), ("qwen2_vl", "normalized"), ("smolvlm", "normalized")],
 )
 def test_without_settings_a_directory_has_those_of_its_family(
     tmp_path, model_type: str, coordinates: str
 ) -> None:
     assert load_settings(tmp_path, model_type) == get_family_settings(model_type)
     assert get_family_settings(model_type).coordinates == coordinates
+
+
+def test_a_file_that_says_nothing_of_coordinates_leaves_them_to_the_family(
+    tmp_path,
+) -> None:
+    (tmp_path / "graspo.json").write_text('{"prompt_style": "short"}')
+    settings = load_settings(tmp_path, "qwen2_5_vl")
+    assert settings == Settings(prompt_style="short", coordinates="pixels")
+
+
+def test_coordinates_of_an_unknown_family_have_to_be_set(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"'newvlm'.*set policy\.coordinates.*pixels"):
+        load_settings(tmp_path, "newvlm")
+    assert load_settings(tmp_path, "newvlm", "pixels").coordinates == "pixels"
 
 
 @pytest.mark.parametrize(

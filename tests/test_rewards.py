@@ -14,12 +14,21 @@ import yaml
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist, directed_hausdorff
 
-from envs.records import Outcome, ParseFailure, Plan, Reference
+from envs.records import (
+    ASKED,
+    Affordance,
+    Outcome,
+    ParseFailure,
+    Plan,
+    Reference,
+    Trajectory,
+)
 from rewards import (
     TERMS,
     WORST_METRICS,
     Metrics,
     RewardMix,
+    check_asked,
     compute_metrics,
     part_scores,
     score,
@@ -31,7 +40,14 @@ from rewards.metrics import (
     compute_iou,
     resample_path,
 )
-from rewards.terms import GEOMETRIC, HALF_DISTANCE, PHYSICAL, score_distance
+from rewards.terms import (
+    GEOMETRIC,
+    HALF_DISTANCE,
+    OF_BOX,
+    OF_PATH,
+    PHYSICAL,
+    score_distance,
+)
 
 CONF = Path(__file__).parents[1] / "conf" / "reward"
 FAILURE = ParseFailure(reason="not_json")
@@ -282,6 +298,75 @@ def test_gating_scales_geometry_by_progress_and_leaves_format_alone():
     assert score(EXACT, REFERENCE, MISSED, free).total == 1
 
 
+# Parts of a plan
+
+
+def split(plan: Plan) -> tuple[Affordance, Trajectory]:
+    return (
+        Affordance(box=plan.box, well_formed=plan.well_formed),
+        Trajectory(waypoints=plan.waypoints, well_formed=plan.well_formed),
+    )
+
+
+@given(plan=plans, reference=references)
+def test_a_part_measures_as_it_does_in_its_plan_and_the_rest_as_the_worst(
+    plan, reference
+):
+    box, path = split(plan)
+    whole = compute_metrics(plan, reference)
+    assert compute_metrics(box, reference) == replace(WORST_METRICS, iou=whole.iou)
+    assert compute_metrics(path, reference) == replace(whole, iou=WORST_METRICS.iou)
+
+
+@given(plan=plans, reference=references)
+def test_of_a_part_the_terms_count_that_judge_it_by_their_share_of_the_mix(
+    plan, reference
+):
+    mix = load_mix("paper")
+    whole = score(plan, reference, None, mix).terms
+    for part, geometric in zip(split(plan), (OF_BOX, OF_PATH), strict=True):
+        reward = score(part, reference, None, mix)
+        names = ("format", *geometric)
+        kept = {name: whole[name] for name in names}
+        assert reward.terms == dict.fromkeys(TERMS, 0.0) | kept
+        weights = [mix.weights[name] for name in names]
+        total = np.average(list(kept.values()), weights=weights)
+        assert reward.total == pytest.approx(total)
+        assert 0 <= reward.total <= 1
+
+
+def test_the_experts_part_gets_the_most_of_the_papers_mix():
+    for asked in ASKED:
+        answer = REFERENCE.to_answer(asked)
+        assert answer.asked == asked
+        assert score(answer, REFERENCE, None, load_mix("paper")).total == 1
+    assert score(FAILURE, REFERENCE, None, load_mix("paper")).total == 0
+
+
+def test_a_part_cannot_be_rewarded_for_what_only_an_execution_shows():
+    for asked in ("affordance", "trajectory"):
+        check_asked(load_mix("paper"), asked)
+        for name in ("success", "mixed", "gated"):
+            message = f"'{name}' weighs.*success.*answer={asked} is not.*reward=paper"
+            with pytest.raises(ValueError, match=message):
+                check_asked(load_mix(name), asked)
+            with pytest.raises(ValueError, match=message):
+                score(REFERENCE.to_answer(asked), REFERENCE, DONE, load_mix(name))
+        geometry = RewardMix(weights={"affordance": 1, "endpoint": 1}, gated=True)
+        with pytest.raises(ValueError, match="gated"):
+            check_asked(geometry, asked)
+    for name in ("paper", "success", "mixed", "gated"):
+        check_asked(load_mix(name), "plan")
+
+
+def test_a_mix_in_which_nothing_judges_the_part_is_refused():
+    mix = RewardMix(weights={"endpoint": 1.0})
+    check_asked(mix, "trajectory")
+    message = "weighs nothing.*answer=affordance.*format, affordance"
+    with pytest.raises(ValueError, match=message):
+        score(split(EXACT)[0], REFERENCE, None, mix)
+
+
 # Errors
 
 
@@ -350,22 +435,22 @@ def test_a_mix_knows_what_it_needs():
 @given(plan=plans, reference=references)
 def test_part_scores_are_one_per_waypoint_and_in_0_to_1(plan, reference):
     scores = part_scores(plan, reference)
-    assert len(scores.waypoints) == len(plan.waypoints)
-    assert all(0 <= value <= 1 for value in (scores.box, *scores.waypoints))
+    assert len(scores) == 1 + len(plan.waypoints)
+    assert all(0 <= value <= 1 for value in scores)
+    box, path = split(plan)
+    assert part_scores(box, reference) + part_scores(path, reference) == scores
 
 
 @given(reference=references)
 def test_parts_of_the_reference_are_perfect(reference):
     plan = Plan(box=reference.box, waypoints=reference.waypoints)
     scores = part_scores(plan, reference)
-    assert (scores.box, *scores.waypoints) == pytest.approx(
-        [1] * (1 + len(plan.waypoints))
-    )
+    assert scores == pytest.approx([1] * (1 + len(plan.waypoints)))
 
 
 def test_only_the_part_that_is_wrong_scores_less():
     bent = replace(EXACT, waypoints=(*EXACT.waypoints[:2], (0.6, 0.35)))
-    scores = part_scores(bent, REFERENCE)
-    assert scores.box == scores.waypoints[0] == 1
-    assert scores.waypoints[2] == pytest.approx(score_distance(0.15))
-    assert scores.waypoints[1] > scores.waypoints[2]
+    box, first, second, last = part_scores(bent, REFERENCE)
+    assert box == first == 1
+    assert last == pytest.approx(score_distance(0.15))
+    assert second > last

@@ -114,6 +114,8 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("train", "env=pick_mugg", "pick_mug"),
         ("train", "policy=tinny", "tiny"),
         ("train", "reward=sucess", "success"),
+        ("train", "answer=box", "plan, affordance, trajectory"),
+        ("train", "answer=affordance", "reward=paper"),
         ("train", "algo.betta=1", "betta"),
         ("train", "algo.loss_type=sum", "dapo"),
         ("train", "policy=no/such/directory", "tiny"),

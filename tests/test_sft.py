@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import policy
 from policy.card import Provenance, write_card
-from policy.evaluate import Evaluation
+from policy.figures import Evaluation
 from policy.records import Prompt
 from policy.sft import Trainer
 from policy.sft_data import (

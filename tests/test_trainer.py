@@ -18,11 +18,12 @@ from policy.clock import Clock
 from policy.credit import build_batch
 from policy.evaluate import choose_seeds
 from policy.grpo_config import OPTIMIZERS, GRPOConfig, LearningRates
+from policy.job import Job
 from policy.optimizer import build_optimizer, set_rates
 from policy.progress import Screen
 from policy.rollout import Group, RolloutConfig, collect, describe
 from policy.run_dir import RunDir
-from policy.trainer import Job, train
+from policy.trainer import train
 from policy.vlm import VLM
 from policy.workers import SceneSource, Workers
 from rewards import TERMS, RewardMix
@@ -145,8 +146,7 @@ def collect_two_groups() -> tuple[VLM, list[Group]]:
     mix = RewardMix(weights={"format": 1.0})
     with Workers(0) as workers:
         scenes = next(workers.make_scenes(JOB.source, [[0, 1]]))
-        generator = torch.Generator().manual_seed(0)
-        groups = collect(vlm, scenes, mix, JOB.rollout, workers, generator, Clock())
+        groups = collect(vlm, scenes, mix, JOB.rollout, workers, (0,), Clock())
     return vlm, groups
 
 

@@ -84,13 +84,12 @@ def make_completions(vlm: VLM, lengths: list[list[int]]) -> list[list[Completion
 
 
 def sample(vlm: VLM, prompts=PROMPTS, n=3, seed=0, temperature=1.0, tokens=12):
-    generator = torch.Generator().manual_seed(seed)
     return vlm.sample(
         prompts,
         n,
         temperature=temperature,
         max_new_tokens=tokens,
-        generator=generator,
+        seeds=range(seed, seed + len(prompts)),
     )
 
 
@@ -179,6 +178,18 @@ def test_an_answer_does_not_depend_on_finished_rows_leaving(vlm: VLM, monkeypatc
     assert len(lengths) > 2
     for a, b in zip(leaving, staying, strict=True):
         assert [c.token_ids for c in a] == [c.token_ids for c in b]
+
+
+def test_an_answer_depends_on_no_other_prompt_but_on_its_own_seed() -> None:
+    vlm = policy.load("tiny", device="cpu")
+    together = vlm.sample(
+        PROMPTS, 2, temperature=1.0, max_new_tokens=8, seeds=[5, 6, 7]
+    )
+    for i, prompt in enumerate(PROMPTS):
+        alone = vlm.sample(
+            [prompt], 2, temperature=1.0, max_new_tokens=8, seeds=[5 + i]
+        )
+        assert [c.text for c in alone[0]] == [c.text for c in together[i]]
 
 
 def test_sampled_tokens_follow_the_policys_probabilities(qwen3: VLM) -> None:

@@ -1,0 +1,146 @@
+"""A dry step of the worst case, so that memory runs short at once or never.
+
+The update of as many prompts as one pass takes, the longest of the first step, each
+with answers of the full length. Its gradient is thrown away; nothing is drawn and no
+weight touched, so the run is the same with and without. On a GPU the pass itself is
+run. A CPU's memory is shared and swapped, so there a pass of one and one of two prompts
+say what each prompt costs, and the sum is compared with what is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from policy.average import list_trainable
+from policy.batch import Batch
+from policy.grpo import update
+from policy.job import Job
+from policy.masters import needs_master
+from policy.memory import GIB, count_saved_bytes, measure_free_bytes
+from policy.records import Completion, Prompt
+from policy.vlm import VLM
+
+LOGITS_HELD = 2.0  # times what is kept of the largest tensor: gradients of the logits
+
+
+def rehearse(vlm: VLM, prompts: Sequence[Prompt], job: Job, processes: int = 1) -> None:
+    """Makes sure that the largest update fits.
+
+    Args:
+        vlm: The policy; stays as it is.
+        prompts: Of the first step.
+        job: Says how large an update may be.
+        processes: They share the prompts.
+
+    Raises:
+        MemoryError: If it does not fit; says what to lower.
+        ValueError: If the longest prompt and answer exceed the model's context.
+    """
+    longest = max(prompts, key=lambda prompt: _measure(vlm, prompt))
+    count = job.count_together(processes)
+    if vlm.model.device.type == "cuda":
+        _try(vlm, longest, count, job)
+        return
+    needed = _predict(vlm, longest, count, job) + _count_optimizer_bytes(vlm, job)
+    free = measure_free_bytes()
+    if needed > free:
+        found = f"needs about {needed / GIB:.2f} GiB, and {free / GIB:.2f} GiB are free"
+        raise MemoryError(_explain(found, count, job))
+
+
+def _try(vlm: VLM, prompt: Prompt, count: int, job: Job) -> None:
+    """Runs the worst case on a GPU, beside room for the optimizer's state."""
+    room = torch.empty(0)
+    try:
+        size = _count_optimizer_bytes(vlm, job)
+        room = torch.empty(size, dtype=torch.uint8, device=vlm.model.device)
+        _run(vlm, prompt, count, job)
+    except torch.OutOfMemoryError as error:
+        total = torch.cuda.mem_get_info(vlm.model.device)[1] / GIB
+        found = f"does not fit the GPU's {total:.1f} GiB"
+        raise MemoryError(_explain(found, count, job)) from error
+    finally:
+        del room
+        torch.cuda.empty_cache()
+
+
+def _predict(vlm: VLM, prompt: Prompt, count: int, job: Job) -> float:
+    """Returns the bytes of a pass: what one prompt needs, and what each further one."""
+    sizes = []
+    for prompts in (1, 2)[: min(count, 2)]:
+        with count_saved_bytes(vlm.model) as saved:
+            _run(vlm, prompt, prompts, job)
+        sizes.append(sum(saved) + LOGITS_HELD * max(saved))
+    return sizes[0] + (count - 1) * (sizes[-1] - sizes[0])
+
+
+def _run(vlm: VLM, prompt: Prompt, count: int, job: Job) -> None:
+    """Forward and backward of one pass, without a step."""
+    update(
+        vlm,
+        _Idle([p for _, p in list_trainable(vlm)], {}),
+        _build_worst(vlm, prompt, count, job),
+        replace(job.algo, num_iterations=1, minibatches=1),
+        temperature=job.rollout.temperature,
+        max_new_tokens=job.rollout.max_new_tokens,
+        generator=torch.Generator(),
+    )
+
+
+def _build_worst(vlm: VLM, prompt: Prompt, count: int, job: Job) -> Batch:
+    """Returns [P, G, T] answers that are all as long as an answer may be."""
+    shape = (count, job.answers, job.rollout.max_new_tokens)
+    word = int(vlm.vocabulary.bias.argmax())  # any that may be said
+    answer = Completion(
+        text="",
+        token_ids=(word,) * shape[2],
+        logprobs=np.zeros(shape[2], np.float32),
+        finished=False,
+    )
+
+    def fill(value: float) -> Tensor:
+        return torch.full(shape, value)
+
+    return Batch(
+        prompts=[prompt] * count,
+        completions=[[answer] * job.answers] * count,
+        advantages=fill(1.0),
+        mask=fill(1.0),
+        old_logprobs=fill(0.0),
+    )
+
+
+def _measure(vlm: VLM, prompt: Prompt) -> tuple[int, int]:
+    """Returns what makes a prompt long: the image's pixels, the tokens of its words."""
+    words = vlm.spell(vlm.processor.render(prompt))
+    return prompt.image.size, len(words.token_ids)
+
+
+def _count_optimizer_bytes(vlm: VLM, job: Job) -> int:
+    """Returns the bytes of gradients, moments and masters, at their most."""
+    moments = 1 if job.algo.optimizer == "muon" else 2
+    return sum(
+        4 * p.numel() * (1 + moments + needs_master(p)) for _, p in list_trainable(vlm)
+    )
+
+
+def _explain(found: str, count: int, job: Job) -> str:
+    length = job.rollout.max_new_tokens
+    return (
+        f"an update of {count} prompts with {job.answers} answers of {length} tokens "
+        f"{found}: lower algo.prompts_per_forward ({count}), rollout.num_generations "
+        f"({job.rollout.num_generations}) or rollout.max_new_tokens ({length}), or "
+        "train adapters (policy.lora) or fewer parts (policy.trainable)"
+    )
+
+
+class _Idle(torch.optim.Optimizer):
+    """Clears gradients and changes nothing."""
+
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Stays."""

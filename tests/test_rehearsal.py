@@ -1,0 +1,149 @@
+"""The dry step: it finds out what does not fit, and changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import policy
+from policy import rehearsal, trainer
+from policy.average import list_trainable
+from policy.grpo_config import GRPOConfig
+from policy.job import Job
+from policy.memory import measure_free_bytes
+from policy.progress import Screen
+from policy.records import Prompt
+from policy.rehearsal import rehearse
+from policy.rollout import RolloutConfig
+from policy.run_dir import RunDir
+from policy.vlm import VLM
+from policy.workers import SceneSource
+from rewards import RewardMix
+
+JOB = Job(
+    source=SceneSource(env="pick_mug"),
+    mix=RewardMix(weights={"success": 1.0}),
+    algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, prompts_per_forward=2),
+    rollout=RolloutConfig(
+        prompts=3, num_generations=2, temperature=1.0, max_new_tokens=32, workers=0
+    ),
+    steps=1,
+    n=0,
+)
+IMAGE = np.zeros((224, 224, 3), np.uint8)
+PROMPTS = [Prompt(image=IMAGE, instruction=words) for words in ("Lift", "Lift the mug")]
+
+
+@pytest.fixture(scope="module")
+def vlm() -> VLM:
+    return policy.load("tiny", device="cpu")
+
+
+def run(path: Path, job: Job = JOB) -> list[dict[str, Any]]:
+    directory = RunDir.create(path, "a: 1\n")
+    screen = Screen(Console(quiet=True))
+    trainer.train(policy.load("tiny", device="cpu"), job, directory, screen)
+    return [row | {"timing": None} for row in directory.read_metrics()]
+
+
+def test_a_run_is_the_same_with_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = run(tmp_path / "with")
+    monkeypatch.setattr(trainer, "rehearse", lambda *_: None)
+    assert run(tmp_path / "without") == rows
+    final = "final/model.safetensors"
+    assert (tmp_path / "with" / final).read_bytes() == (
+        tmp_path / "without" / final
+    ).read_bytes()
+
+
+def test_weights_gradients_and_random_state_stay(vlm: VLM) -> None:
+    weights = {name: p.detach().clone() for name, p in list_trainable(vlm)}
+    state = torch.get_rng_state()
+    rehearse(vlm, PROMPTS, JOB)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, parameter in list_trainable(vlm):
+        assert parameter.grad is None
+        assert torch.equal(parameter, weights[name])
+
+
+def test_the_longest_prompt_is_tried_with_all_answers_at_full_length(
+    vlm: VLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    score = VLM.score
+
+    def note(self: VLM, prompts, completions, **options: float) -> torch.Tensor:
+        lengths = {len(c.token_ids) for row in completions for c in row}
+        tried.append(([p.instruction for p in prompts], len(completions[0]), lengths))
+        return score(self, prompts, completions, **options)
+
+    monkeypatch.setattr(VLM, "score", note)
+    rehearse(vlm, PROMPTS, JOB)  # two sampled answers and the expert's
+    assert tried == [(["Lift the mug"] * count, 3, {32}) for count in (1, 2)]
+
+
+def test_too_little_memory_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "measure_free_bytes", lambda: 2.0**24)
+    message = (
+        r"update of 2 prompts with 3 answers of 32 tokens needs about 0\.\d\d GiB, and "
+        r"0\.02 GiB are free: lower algo\.prompts_per_forward \(2\), .*num_generations"
+    )
+    with pytest.raises(MemoryError, match=message):
+        run(tmp_path / "run", replace(JOB, n=4))
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.yaml"}
+
+
+def test_a_gpu_that_is_too_small_is_said_in_the_same_words(
+    vlm: VLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(rehearsal, "_run", fail)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (0, 8 * 2**30))
+    with pytest.raises(MemoryError, match=r"does not fit the GPU's 8\.0 GiB: lower"):
+        rehearsal._try(vlm, PROMPTS[0], 2, JOB)
+
+
+def test_a_context_that_is_too_short_is_said_before_any_work(vlm: VLM) -> None:
+    job = replace(JOB, rollout=replace(JOB.rollout, max_new_tokens=2048))
+    with pytest.raises(ValueError, match="lower rollout.max_new_tokens"):
+        rehearse(vlm, PROMPTS, job)
+
+
+def test_the_prediction_grows_with_prompts_answers_and_length(vlm: VLM) -> None:
+    def predict(
+        change: Callable[[Job], Job] = lambda job: job, count: int = 2
+    ) -> float:
+        return rehearsal._predict(vlm, PROMPTS[0], count, change(JOB))
+
+    once = predict()
+    assert predict(count=4) > 1.8 * once
+    for name, value in (("num_generations", 8), ("max_new_tokens", 96)):
+        rollout = replace(JOB.rollout, **{name: value})
+        assert predict(lambda job: replace(job, rollout=rollout)) > 1.2 * once  # noqa: B023
+
+
+def test_free_memory_is_between_nothing_and_a_petabyte() -> None:
+    assert 0 < measure_free_bytes() < 2**50
+
+
+def test_it_costs_little_for_the_default_policy(vlm: VLM) -> None:
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        rehearse(vlm, PROMPTS, JOB)
+        times.append(time.process_time() - start)
+    assert min(times) < 2

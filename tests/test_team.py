@@ -1,0 +1,95 @@
+"""Two processes train as one would."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from policy.team import Team
+from tests.commands import ROOT, call
+
+# Three prompts for two processes, two minibatches, second turns, a batch's own std.
+ARGUMENTS = (
+    "policy.device=cpu",
+    "policy.trainable=[language]",
+    "steps=2",
+    "n=1",
+    "videos=0",
+    "max_turns=2",
+    "rollout.prompts=3",
+    "rollout.num_generations=3",
+    "rollout.workers=0",
+    "algo.scale_rewards=batch",
+    "algo.minibatches=2",
+    "algo.optimizer=adam",
+    "algo.bf16=false",
+    "algo.average_decay=0",
+    "algo.learning_rate.language=1e-4",
+)
+
+
+def launch_two(*arguments: str, cwd: Path) -> None:
+    """Trains with two processes, as `accelerate launch` starts them."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"),
+            *("--num_processes=2", "--num_machines=1", "--mixed_precision=no"),
+            *("--dynamo_backend=no", f"--main_process_port={port}"),
+            *(str(ROOT / "scripts" / "train.py"), *arguments),
+        ],
+        cwd=cwd,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert not process.returncode, process.stdout + process.stderr
+
+
+def read_rows(path: Path, name: str) -> list[dict]:
+    lines = (path / name).read_text().splitlines()
+    return [json.loads(line) | {"timing": None} for line in lines]
+
+
+def test_two_processes_reach_the_weights_of_one(tmp_path: Path) -> None:
+    launch_two(*ARGUMENTS, "run_dir=two", cwd=tmp_path)
+    assert not call("train", *ARGUMENTS, f"run_dir={tmp_path / 'one'}")
+    one, two = tmp_path / "one", tmp_path / "two"
+    names = [
+        sorted(p.name.split(".")[0] for p in path.iterdir()) for path in (one, two)
+    ]
+    assert names[0] == names[1]  # one process writes: one file of events, too
+    for row, twin in zip(
+        read_rows(one, "rollouts.jsonl"), read_rows(two, "rollouts.jsonl"), strict=True
+    ):
+        assert row["text"] == twin["text"]
+        assert row["advantage"] == pytest.approx(twin["advantage"], abs=1e-4)
+    for row, twin in zip(
+        read_rows(one, "metrics.jsonl"), read_rows(two, "metrics.jsonl"), strict=True
+    ):
+        assert row == pytest.approx(twin, abs=1e-3)
+    start = load_file(ROOT / "assets" / "tiny" / "model.safetensors")
+    ends = [load_file(path / "final" / "model.safetensors") for path in (one, two)]
+    moved = torch.cat([(ends[0][k] - start[k].float()).flatten() for k in start])
+    apart = torch.cat([(ends[0][k] - ends[1][k]).flatten() for k in start])
+    assert apart.abs().max() < 1e-5
+    assert apart.norm() < 1e-2 * moved.norm()
+
+
+@pytest.mark.parametrize(("items", "size"), [(5, 2), (4, 4), (1, 3), (0, 2)])
+def test_shares_are_even_and_make_up_the_whole(items: int, size: int) -> None:
+    whole = list(range(items))
+    shares = [Team(rank=rank, size=size).share(whole) for rank in range(size)]
+    assert [item for share in shares for item in share] == whole
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
