@@ -104,8 +104,8 @@ def test_a_broken_plug_in_is_named_in_a_warning_and_breaks_nothing(monkeypatch):
 
 
 def test_a_scene_name_belongs_to_one_class():
+    other = type("Other", (), dict.fromkeys(("skill", "build", "judge")))
     with pytest.raises(ValueError, match="already registered"):
-        other = type("Other", (), dict.fromkeys(("skill", "build", "judge")))
         registry.register_scene("pick_mug")(other)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
