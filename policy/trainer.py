@@ -141,7 +141,8 @@ def _learn(
             if leads:
                 run.log_step(row)
             site.screen.show_step(bar, row)
-            skipped = skipped + 1 if row["skipped"] else 0
+            lost = row["skipped"] == job.algo.num_iterations * job.algo.minibatches
+            skipped = skipped + 1 if lost else 0
             if skipped == MAX_SKIPPED:
                 _give_up(learner, batch, site, step)
             if leads and (step % job.checkpoint_every == 0 or step == job.steps):
