@@ -148,16 +148,14 @@ def _find_peaks(
 ) -> dict[str, float]:
     """Largest norm of each contact sensor's [T, sensors] readings, by body."""
     return {
-        model.body(model.sensor_objid[i]).name: _find_peak(readings[:, start:end])
-        for i, (start, end) in enumerate(_spans(model))
+        model.body(model.sensor_objid[i]).name: _find_peak(
+            readings[:, start : start + n]
+        )
+        for i, (start, n) in enumerate(
+            zip(model.sensor_adr, model.sensor_dim, strict=True)
+        )
         if model.sensor_type[i] == mujoco.mjtSensor.mjSENS_CONTACT
     }
-
-
-def _spans(model: mujoco.MjModel) -> list[tuple[int, int]]:
-    """First and one past the last column of each sensor."""
-    ends = np.cumsum(model.sensor_dim).tolist()
-    return list(zip([0, *ends], ends, strict=False))
 
 
 def _find_peak(force: NDArray[np.float64]) -> float:

@@ -54,6 +54,11 @@ def touches(run: Execution, a: str, b: str) -> bool:
     return bool(either.all(axis=1).any())
 
 
+def in_hand(run: Execution, body: str) -> bool:
+    """Whether a finger still touches a body at the end, which was to be let go."""
+    return any(touches(run, finger, body) for finger in FINGERS)
+
+
 def held_by(run: Execution, part: str) -> bool:
     """Whether both fingers touch the part at the end."""
     return all(touches(run, finger, part) for finger in FINGERS)
@@ -74,6 +79,11 @@ def shift(run: Execution, body: str) -> float:
     """How far a body's origin moved [m]."""
     i = run.model.body(body).id
     return float(np.linalg.norm(run.after.xpos[i] - run.before.xpos[i]))
+
+
+def disturbed(run: Execution, bodies: Iterable[str], limit_m: float) -> bool:
+    """Whether any of the bodies moved farther than the limit."""
+    return any(shift(run, body) > limit_m for body in bodies)
 
 
 def conclude(

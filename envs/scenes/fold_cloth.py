@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import objects
-from envs.arm import FINGERS
 from envs.cloth import LEVEL, ClothShape, add_cloth, to_vertex
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.lift import carry
 from envs.naming import list_others
 from envs.objects import Colour
-from envs.predicates import Execution, conclude, rise, shift, tilt, touches
+from envs.predicates import Execution, conclude, disturbed, in_hand, rise, shift, tilt
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PLACE
@@ -96,9 +95,9 @@ class FoldCloth:
             and tilt(run.after, goal.target) < UPRIGHT
         )
         checks = {
-            "held": any(touches(run, finger, goal.target) for finger in FINGERS),
+            "held": in_hand(run, goal.target),
             "missed": shift(run, goal.target) < 0.01,
-            "moved_others": any(shift(run, body) > STILL for body in goal.bystanders),
+            "moved_others": disturbed(run, goal.bystanders, STILL),
             "not_folded": left > WITHIN or not standing,
         }
         return conclude(checks, 1 - left / way)

@@ -7,14 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import objects
-from envs.arm import FINGERS
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.furniture import PEG, add_stand
 from envs.lift import HOOK
 from envs.naming import list_others
 from envs.objects import MugShape
-from envs.predicates import Execution, conclude, distance, shift, touches
+from envs.predicates import (
+    Execution,
+    conclude,
+    distance,
+    disturbed,
+    in_hand,
+    shift,
+    touches,
+)
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import HANG
@@ -86,11 +93,11 @@ class HangMug:
         left = distance(run.after, goal.part, goal.place)
         way = distance(run.before, goal.part, goal.place)
         checks = {
-            "held": any(touches(run, finger, goal.part) for finger in FINGERS),
+            "held": in_hand(run, goal.part),
             "missed": shift(run, goal.target) < 0.01,
             "not_hanging": not touches(run, goal.part, goal.place)
             or any(touches(run, part, "world") for part in _list_parts(goal.target)),
-            "disturbed_others": any(shift(run, b) > STILL for b in goal.bystanders),
+            "disturbed_others": disturbed(run, goal.bystanders, STILL),
         }
         return conclude(checks, 1 - left / way)
 

@@ -9,12 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import objects
-from envs.arm import FINGERS, add_force_sensor
+from envs.arm import add_force_sensor
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.naming import list_others
 from envs.objects import Circle
-from envs.predicates import Execution, conclude, distance, rise, shift, tilt, touches
+from envs.predicates import (
+    Execution,
+    conclude,
+    distance,
+    disturbed,
+    in_hand,
+    rise,
+    shift,
+    tilt,
+)
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import INSERT
@@ -81,11 +90,11 @@ class InsertPeg:
         way = distance(run.before, goal.target, goal.place)
         checks = {
             "forced": run.peak_forces[goal.place] > LARGEST_FORCE,
-            "held": any(touches(run, finger, goal.target) for finger in FINGERS),
+            "held": in_hand(run, goal.target),
             "missed": shift(run, goal.target) < 0.01,
             "not_inserted": left > 2 * PLAY or rise(run, goal.target) > 0.005,
             "tilted": tilt(run.after, goal.target) > UPRIGHT,
-            "disturbed_others": any(shift(run, b) > STILL for b in goal.bystanders),
+            "disturbed_others": disturbed(run, goal.bystanders, STILL),
         }
         return conclude(checks, 1 - left / way)
 

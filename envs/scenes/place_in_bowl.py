@@ -7,13 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import objects
-from envs.arm import FINGERS
 from envs.clutter import ThingSize, add_thing, sample_colours, shade
 from envs.factors import Factors
 from envs.lift import carry
 from envs.naming import list_others
 from envs.objects import Circle
-from envs.predicates import Execution, conclude, distance, rise, shift, tilt, touches
+from envs.predicates import (
+    Execution,
+    conclude,
+    distance,
+    disturbed,
+    in_hand,
+    rise,
+    shift,
+    tilt,
+)
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PLACE
@@ -85,9 +93,9 @@ class PlaceInBowl:
         way = distance(run.before, goal.target, goal.place)
         bowl = run.model.body(goal.place)
         radius = run.model.geom_size[bowl.geomadr[0], 0]  # of its bottom
-        moved = any(shift(run, body) > STILL for body in goal.bystanders)
+        moved = disturbed(run, goal.bystanders, STILL)
         tipped = any(tilt(run.after, body) > UPRIGHT for body in goal.bystanders)
-        held = any(touches(run, finger, goal.target) for finger in FINGERS)
+        held = in_hand(run, goal.target)
         checks = {
             "held": held,
             "missed": shift(run, goal.target) < 0.01,

@@ -11,7 +11,7 @@ from envs.clutter import ThingSize, add_thing, sample_colours, shade
 from envs.factors import Factors
 from envs.naming import list_others
 from envs.objects import Circle
-from envs.predicates import Execution, conclude, distance, shift, tilt
+from envs.predicates import Execution, conclude, distance, disturbed, shift, tilt
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PUSH
@@ -87,7 +87,7 @@ class PushToTarget:
         """Reads where the objects stand."""
         left = distance(run.after, goal.target, goal.place)
         way = distance(run.before, goal.target, goal.place)
-        moved = any(shift(run, body) > STILL for body in goal.bystanders)
+        moved = disturbed(run, goal.bystanders, STILL)
         checks = {
             "moved_others": moved,
             "toppled": tilt(run.after, goal.target) > UPRIGHT,

@@ -8,13 +8,21 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arm import FINGERS
 from envs.clutter import ThingSize, add_thing, sample_colours
 from envs.factors import Factors
 from envs.lift import carry
 from envs.naming import list_others
 from envs.objects import Circle
-from envs.predicates import Execution, conclude, distance, rise, shift, tilt, touches
+from envs.predicates import (
+    Execution,
+    conclude,
+    distance,
+    disturbed,
+    in_hand,
+    rise,
+    shift,
+    tilt,
+)
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PLACE
@@ -84,10 +92,10 @@ class StackBlocks:
         left = distance(run.after, goal.target, goal.place)
         way = distance(run.before, goal.target, goal.place)
         checks = {
-            "held": any(touches(run, finger, goal.target) for finger in FINGERS),
+            "held": in_hand(run, goal.target),
             "missed": shift(run, goal.target) < 0.01,
             "not_on_top": left > side or abs(rise(run, goal.target) - 2 * half) > 0.005,
             "not_level": tilt(run.after, goal.target) > LEVEL,
-            "disturbed_others": any(shift(run, b) > STILL for b in goal.bystanders),
+            "disturbed_others": disturbed(run, goal.bystanders, STILL),
         }
         return conclude(checks, 1 - left / way)

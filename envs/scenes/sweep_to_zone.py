@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from envs import objects
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
-from envs.predicates import Execution, conclude, distance, held_by, shift
+from envs.predicates import Execution, conclude, distance, disturbed, held_by, shift
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import SWEEP
@@ -102,7 +102,7 @@ class SweepToZone:
         heap = _list_heap(goal.target)
         inside = [distance(run.after, crumb, goal.place) < ZONE for crumb in heap]
         checks = {
-            "moved_others": any(shift(run, b) > STILL for b in goal.bystanders),
+            "moved_others": disturbed(run, goal.bystanders, STILL),
             "missed": not any(shift(run, crumb) > STILL for crumb in heap),
             "not_in_zone": not all(inside),
         }

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.factors import Factors
 from envs.objects import Circle
-from envs.predicates import Execution, conclude, distance, held_by, rise, shift, tilt
+from envs.predicates import (
+    Execution,
+    conclude,
+    distance,
+    disturbed,
+    held_by,
+    rise,
+    shift,
+    tilt,
+)
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import WIELD
@@ -92,7 +101,7 @@ class UseTool:
         down = shift(run, goal.place) / NEEDED if gives else 1.0
         held = held_by(run, goal.part)
         checks = {
-            "disturbed_others": any(shift(run, b) > STILL for b in goal.bystanders),
+            "disturbed_others": disturbed(run, goal.bystanders, STILL),
             "missed": shift(run, goal.target) < STILL and not held,
             "not_by_part": not held,
             "off_target": left > WITHIN,
