@@ -34,6 +34,10 @@ class Policy(Protocol):
         """Returns [P, G, T] log-probabilities, with gradient, 0 at padding."""
         ...
 
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Returns how many tokens a prompt has, those of its image included."""
+        ...
+
     def reference(self) -> AbstractContextManager[object]:
         """Makes `score` use the weights from before training."""
         ...

@@ -43,7 +43,7 @@ P prompts, G completions a prompt, T tokens, padded on the right.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -193,7 +193,7 @@ def update(
             _backward(
                 policy, part.select(few), weights[few], config, temperature, totals
             )
-            for few in _passes(team.share(learning), config.prompts_per_forward)
+            for few in _passes(policy, part, team.share(learning), config)
         )
         if len(learning):
             loss = team.add_up(policy.model, loss)
@@ -274,6 +274,20 @@ def _minibatches(
         yield from (rows.sort()[0] for rows in order.tensor_split(config.minibatches))
 
 
-def _passes(rows: Tensor, size: int) -> Sequence[Tensor]:
-    """Returns the rows of each forward pass; a size of 0 takes all at once."""
-    return rows.split(size or len(rows)) if len(rows) else ()
+def _passes(
+    policy: Policy, batch: Batch, rows: Tensor, config: GRPOConfig
+) -> list[Tensor]:
+    """Returns the rows of each forward pass; those of a size go together."""
+    if not len(rows) or not config.tokens_per_forward:
+        return [rows] if len(rows) else []
+    asked = [policy.count_tokens(batch.prompts[row]) for row in rows.tolist()]
+    longest = batch.mask[rows].sum(dim=2).amax(dim=1)
+    size, order = (torch.tensor(asked) + batch.mask.shape[1] * longest).sort(
+        stable=True
+    )
+    passes, first = [], 0
+    for place, tokens in enumerate(size.tolist()):
+        if place > first and (place - first + 1) * tokens > config.tokens_per_forward:
+            passes.append(rows[order[first:place]])
+            first = place
+    return [*passes, rows[order[first:]]]

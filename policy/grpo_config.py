@@ -26,7 +26,7 @@ _LEAST = {
     "beta": 0,
     "num_iterations": 1,
     "minibatches": 1,
-    "prompts_per_forward": 0,
+    "tokens_per_forward": 0,
     "warmup_steps": 0,
     "cooldown": 0,
 }
@@ -68,8 +68,9 @@ class GRPOConfig:
             gradient that of the divergence of the policy from the reference.
         num_iterations: Passes over a batch of answers.
         minibatches: Optimiser steps a pass; must not exceed the prompts of a step.
-        prompts_per_forward: Prompts in one forward and backward pass, to bound memory;
-            0 takes a whole minibatch. The update does not depend on it.
+        tokens_per_forward: Tokens of prompts and answers, padding included, in one
+            forward and backward pass, to bound memory: as many groups as fit, at least
+            one; 0 takes a whole minibatch. The update does not depend on it.
         bf16: Matrix products of the update in bfloat16; weights, softmax, loss and
             gradients stay float32. A third off an update on a CPU with such products.
         max_grad_norm: The gradient's norm is clipped here.
@@ -96,7 +97,7 @@ class GRPOConfig:
     use_bias_correction_kl: bool = True
     num_iterations: int = 1
     minibatches: int = 1
-    prompts_per_forward: int = 0
+    tokens_per_forward: int = 0
     bf16: bool = False
     max_grad_norm: float = 1.0
     average_decay: float = 0.97

@@ -66,8 +66,15 @@ class Job:
         """The most answers to a prompt, the expert's among them."""
         return self.rollout.num_generations + (self.algo.expert_advantage != 0)
 
-    def count_together(self, processes: int) -> int:
-        """Returns how many prompts one forward pass of the update takes at most."""
+    def count_together(self, processes: int, tokens: int) -> int:
+        """Returns how many groups one forward pass of the update takes at most.
+
+        Args:
+            processes: They share the groups.
+            tokens: Of the longest prompt; all answers are as long as they may be.
+        """
         prompts = self.rollout.prompts * self.max_turns
         share = math.ceil(prompts / self.algo.minibatches / processes)
-        return min(self.algo.prompts_per_forward or share, share)
+        group = tokens + self.answers * self.rollout.max_new_tokens
+        budget = self.algo.tokens_per_forward or share * group
+        return min(share, max(1, budget // group))

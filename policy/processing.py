@@ -41,6 +41,7 @@ class Processor:
         self.tokenizer = stock.tokenizer
         self.settings = settings
         self._pieces: dict[int, str] = {}
+        self._image_tokens: dict[tuple[int, ...], int] = {}
         control = sorted(self.list_control_ids())
         self._control_tokens = self.tokenizer.convert_ids_to_tokens(control)
         if settings.coordinates == "pixels" and not self._resizes_to_patches:
@@ -84,6 +85,15 @@ class Processor:
             return_tensors="pt",
         )
         return dict(inputs)
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Returns the tokens of a prompt; an image of a known size is not encoded."""
+        words = len(self.tokenizer(self.render(prompt))["input_ids"])
+        shape = prompt.image.shape
+        if shape not in self._image_tokens:
+            whole = self.encode([prompt])["input_ids"].shape[1]
+            self._image_tokens[shape] = whole - words
+        return words + self._image_tokens[shape]
 
     def render(self, prompt: Prompt) -> str:
         """Returns a prompt's text, its image still a placeholder."""

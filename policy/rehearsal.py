@@ -41,8 +41,8 @@ def rehearse(vlm: VLM, prompts: Sequence[Prompt], job: Job, processes: int = 1) 
         MemoryError: If it does not fit; says what to lower.
         ValueError: If the longest prompt and answer exceed the model's context.
     """
-    longest = max(prompts, key=lambda prompt: _measure(vlm, prompt))
-    count = job.count_together(processes)
+    longest = max(prompts, key=vlm.count_tokens)
+    count = job.count_together(processes, vlm.count_tokens(longest))
     if vlm.model.device.type == "cuda":
         _try(vlm, longest, count, job)
         return
@@ -85,7 +85,7 @@ def _run(vlm: VLM, prompt: Prompt, count: int, job: Job) -> None:
         vlm,
         _Idle([p for _, p in list_trainable(vlm)], {}),
         _build_worst(vlm, prompt, count, job),
-        replace(job.algo, num_iterations=1, minibatches=1),
+        replace(job.algo, num_iterations=1, minibatches=1, tokens_per_forward=0),
         temperature=job.rollout.temperature,
         max_new_tokens=job.rollout.max_new_tokens,
         generator=torch.Generator(),
@@ -115,12 +115,6 @@ def _build_worst(vlm: VLM, prompt: Prompt, count: int, job: Job) -> Batch:
     )
 
 
-def _measure(vlm: VLM, prompt: Prompt) -> tuple[int, int]:
-    """Returns what makes a prompt long: the image's pixels, the tokens of its words."""
-    words = vlm.spell(vlm.processor.render(prompt))
-    return prompt.image.size, len(words.token_ids)
-
-
 def _count_optimizer_bytes(vlm: VLM, job: Job) -> int:
     """Returns the bytes of gradients, moments and masters, at their most."""
     moments = 1 if job.algo.optimizer == "muon" else 2
@@ -133,9 +127,10 @@ def _explain(found: str, count: int, job: Job) -> str:
     length = job.rollout.max_new_tokens
     return (
         f"an update of {count} prompts with {job.answers} answers of {length} tokens "
-        f"{found}: lower algo.prompts_per_forward ({count}), rollout.num_generations "
-        f"({job.rollout.num_generations}) or rollout.max_new_tokens ({length}), or "
-        "train adapters (policy.lora) or fewer parts (policy.trainable)"
+        f"{found}: lower algo.tokens_per_forward ({job.algo.tokens_per_forward}), "
+        f"rollout.num_generations ({job.rollout.num_generations}) or "
+        f"rollout.max_new_tokens ({length}), or train adapters (policy.lora) or fewer "
+        "parts (policy.trainable)"
     )
 
 

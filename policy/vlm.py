@@ -177,6 +177,10 @@ class VLM:
             finished=True,
         )
 
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Returns how many tokens a prompt has, those of its image included."""
+        return self.processor.count_tokens(prompt)
+
     def token_spans(self, token_ids: Sequence[int]) -> list[tuple[int, int]]:
         """Returns where each token's characters start and end in the decoded text."""
         return self.processor.token_spans(token_ids)

@@ -42,7 +42,10 @@ class TextProcessor(Processor):
     def __init__(self) -> None:
         self.tokenizer = self.stock = build_tokenizer()
         self.settings = SHORT
-        self._pieces = {}
+        self._pieces, self._image_tokens = {}, {}
+
+    def render(self, prompt):
+        return prompt.instruction
 
     def encode(self, prompts):
         words = [prompt.instruction for prompt in prompts]

@@ -15,7 +15,13 @@ from envs.records import Plan, Reference, Reward
 from policy.average import WeightAverage
 from policy.batch import Batch
 from policy.credit import build_batch, compute_part_advantages
-from policy.grpo import compute_advantages, compute_ratios, token_losses, update
+from policy.grpo import (
+    _passes,
+    compute_advantages,
+    compute_ratios,
+    token_losses,
+    update,
+)
 from policy.grpo_config import GRPOConfig
 from policy.records import Completion, Prompt, Rollout
 
@@ -28,7 +34,11 @@ class Bandit:
     def __init__(self, arms: int = 4) -> None:
         self.model = nn.Module()
         self.model.logits = nn.Parameter(torch.zeros(arms))
-        self.prompts_scored = 0
+        self.passes = []  # prompts of each forward pass
+
+    @property
+    def prompts_scored(self):
+        return sum(self.passes)
 
     def sample(self, prompts, n, generator):
         logp = self.model.logits.detach().log_softmax(0)
@@ -36,9 +46,12 @@ class Bandit:
         return [[complete(arm, logp) for arm in row] for row in arms.view(prompts, n)]
 
     def score(self, prompts, completions, *, temperature):
-        self.prompts_scored += len(prompts)
+        self.passes.append(len(prompts))
         arms = torch.tensor([[c.token_ids for c in row] for row in completions])
         return (self.model.logits / temperature).log_softmax(0)[arms]
+
+    def count_tokens(self, prompt):
+        return 6
 
     def reference(self):
         return nullcontext()
@@ -124,14 +137,36 @@ def test_dropping_groups_without_signal_does_not_change_the_update() -> None:
     torch.testing.assert_close(*gradients)
 
 
-def test_splitting_the_forward_pass_does_not_change_the_update() -> None:
+@pytest.mark.parametrize(
+    ("tokens", "passes"), [(0, [4]), (1, [1, 1, 1, 1]), (24, [2, 2]), (30, [3, 1])]
+)
+def test_splitting_the_forward_pass_does_not_change_the_update(tokens, passes) -> None:
     results = []
-    for size in (0, 1):
-        config = GRPOConfig(prompts_per_forward=size)
-        policy = Bandit()
-        learn(policy, config, steps=3)
+    for budget in (0, tokens):  # a prompt has 6 tokens, its answers 4
+        config, policy = GRPOConfig(tokens_per_forward=budget), Bandit()
+        rewards = torch.rand(4, 4, generator=torch.Generator().manual_seed(0))
+        completions = policy.sample(4, 4, torch.Generator().manual_seed(3))
+        optimizer = torch.optim.SGD(policy.model.parameters(), lr=1.0)
+        step(policy, optimizer, compare(completions, rewards, config), config)
         results.append(policy.model.logits.detach())
     torch.testing.assert_close(*results)
+    assert policy.passes == passes
+
+
+def test_groups_of_a_size_share_a_pass() -> None:
+    mask = torch.zeros(4, 2, 9)
+    for row, longest in enumerate((9, 1, 8, 2)):
+        mask[row, 0, :longest] = 1
+    batch = Batch(
+        prompts=[PROMPT] * 4,
+        completions=[],
+        advantages=mask,
+        mask=mask,
+        old_logprobs=mask,
+    )
+    budget = GRPOConfig(tokens_per_forward=50)  # two of the long, or four of the short
+    found = _passes(Bandit(), batch, torch.arange(4), budget)
+    assert [rows.tolist() for rows in found] == [[1, 3], [2, 0]]
 
 
 POISONS = {

@@ -31,7 +31,7 @@ from rewards import RewardMix
 JOB = Job(
     source=SceneSource(env="pick_mug"),
     mix=RewardMix(weights={"success": 1.0}),
-    algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, prompts_per_forward=2),
+    algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, tokens_per_forward=400),
     rollout=RolloutConfig(
         prompts=3, num_generations=2, temperature=1.0, max_new_tokens=32, workers=0
     ),
@@ -98,7 +98,7 @@ def test_too_little_memory_is_said_before_any_work(
     monkeypatch.setattr(rehearsal, "measure_free_bytes", lambda: 2.0**24)
     message = (
         r"update of 2 prompts with 3 answers of 32 tokens needs about 0\.\d\d GiB, and "
-        r"0\.02 GiB are free: lower algo\.prompts_per_forward \(2\), .*num_generations"
+        r"0\.02 GiB are free: lower algo\.tokens_per_forward \(400\), .*num_gener"
     )
     with pytest.raises(MemoryError, match=message):
         run(tmp_path / "run", replace(JOB, n=4))

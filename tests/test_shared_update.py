@@ -29,7 +29,7 @@ CONFIGS = {
     "sequence": replace(
         PLAIN, loss_type="grpo", importance_sampling_level="sequence", beta=0.0
     ),
-    "prompt by prompt": replace(PLAIN, prompts_per_forward=1),
+    "prompt by prompt": replace(PLAIN, tokens_per_forward=1),
 }
 
 
@@ -39,6 +39,7 @@ class Unshared:
     def __init__(self, vlm: VLM) -> None:
         self._vlm = vlm
         self.score, self.reference = vlm.score_plain, vlm.reference
+        self.count_tokens = vlm.count_tokens
 
     @property
     def model(self):

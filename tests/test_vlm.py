@@ -324,6 +324,13 @@ def test_a_prompt_longer_than_the_context_is_an_error(homes) -> None:
         sample(vlm, make_prompts("word " * 400))
 
 
+def test_tokens_of_a_prompt_are_counted_as_they_are_encoded(vlm: VLM) -> None:
+    for words in ("Lift", "Lift the red mug by its handle"):
+        prompt = Prompt(image=np.zeros((84, 112, 3), np.uint8), instruction=words)
+        expected = vlm.processor.encode([prompt])["input_ids"].shape[1]
+        assert vlm.count_tokens(prompt) == expected
+
+
 def test_an_instruction_with_a_control_token_is_an_error(qwen3: VLM) -> None:
     with pytest.raises(ValueError, match="image_pad"):
         sample(qwen3, make_prompts("Lift <|image_pad|>"))
