@@ -102,11 +102,11 @@ def evaluate(
 
 
 def _take(suite: Suite, source: SceneSource, n: int) -> list[int]:
-    seeds = suite.list_seeds(source.env, source.split)
+    seeds = suite.list_seeds(source.name, source.split)
     if source.shifts:
         raise ValueError(f"shifts={list(source.shifts)}: a suite has all axes shifted")
     if n > len(seeds):
-        raise ValueError(f"n is {n}; the suite has {len(seeds)} of {source.env!r}")
+        raise ValueError(f"n is {n}; the suite has {len(seeds)} of {source.name!r}")
     return seeds[:n]
 
 

@@ -70,7 +70,8 @@ class Evaluation:
         figures: success (of all turns) and parse_rate (of the first answers, as all
             others), 0..1; iou (%), dfd, hd, rmse, their average and endpoint (0..1000
             units); no geometric ones for scenes without expert, and of a part of a
-            plan those that measure it.
+            plan those that measure it; of several kinds of scenes also the success
+            of each, `success/<scene>`.
         failures: Why answers failed, and how often, most frequent first.
     """
 
@@ -100,7 +101,7 @@ class Tally:
 
     def __init__(self, asked: str) -> None:
         self.asked = asked
-        self.success: list[bool] = []
+        self.success: dict[str, list[bool]] = {}
         self.parsed: list[bool] = []
         self.metrics: list[Metrics] = []
         self.failures: Counter[str] = Counter()
@@ -115,7 +116,8 @@ class Tally:
         first, last = episode[0], episode[-1]
         self.parsed.append(not isinstance(first.answer, ParseFailure))
         if last.outcome is not None:
-            self.success.append(last.outcome.success)
+            of_scene = self.success.setdefault(first.scene.name, [])
+            of_scene.append(last.outcome.success)
         if first.scene.reference is not None:
             self.metrics.append(compute_metrics(first.answer, first.scene.reference))
         if not last.succeeded:
@@ -125,7 +127,11 @@ class Tally:
         """Returns the figures of all scenes so far."""
         figures = {"parse_rate": estimate_rate(self.parsed)}
         if self.success:
-            figures = {"success": estimate_rate(self.success)} | figures
+            every = [done for row in self.success.values() for done in row]
+            figures = {"success": estimate_rate(every)} | figures
+        if len(self.success) > 1:
+            for name, row in sorted(self.success.items()):
+                figures[f"success/{name}"] = estimate_rate(row)
         if self.metrics and self.asked != Trajectory.asked:
             figures["iou"] = estimate_mean([100 * m.iou for m in self.metrics])
         if self.metrics and self.asked != Affordance.asked:

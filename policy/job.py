@@ -55,11 +55,12 @@ class Job:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
         self.source.check_turns(self.max_turns)
         check_asked(self.mix, self.source.asked)
-        if self.mix.needs_reference and not has_expert(self.source.env):
-            raise ValueError(
-                f"scene {self.source.env!r} has no expert to compare answers with, as "
-                f"reward={self.mix.name} would: use reward=success answer=plan"
-            )
+        for env in self.source.envs:
+            if self.mix.needs_reference and not has_expert(env):
+                raise ValueError(
+                    f"scene {env!r} has no expert to compare answers with, as "
+                    f"reward={self.mix.name} would: use reward=success answer=plan"
+                )
 
     @property
     def answers(self) -> int:

@@ -162,7 +162,8 @@ def describe(groups: Sequence[Group]) -> dict[str, float]:
     """Returns the means of a step's rollouts: reward, its terms, and how they read.
 
     `parse_rate` is the share of texts that could be read, `cut_off` of those that the
-    token limit ended, `surprise` the mean negative log-probability of a token.
+    token limit ended, `surprise` the mean negative log-probability of a token. Of
+    several kinds of scenes there is also the success of each, `success/<scene>`.
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     count = len(rollouts)
@@ -176,4 +177,16 @@ def describe(groups: Sequence[Group]) -> dict[str, float]:
         "cut_off": sum(not r.completion.finished for r in rollouts) / count,
         "tokens": sum(tokens) / count,
         "surprise": -sum(logprobs) / max(sum(tokens), 1),
+        **_describe_scenes(groups),
     }
+
+
+def _describe_scenes(groups: Sequence[Group]) -> dict[str, float]:
+    names = sorted({group.scene.name for group in groups})
+    if len(names) == 1:
+        return {}
+    successes = {name: [] for name in names}
+    for group in groups:
+        found = [rollout.reward.terms["success"] for rollout in group.rollouts]
+        successes[group.scene.name] += found
+    return {f"success/{n}": sum(row) / len(row) for n, row in successes.items()}

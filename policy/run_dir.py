@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from envs.records import ParseFailure
+from envs.scene import Scene
 from policy.records import Rollout
 from policy.rollout import Group
 
@@ -125,7 +126,7 @@ class RunDir:
         if path.exists() and path.stat().st_size > ROLLOUTS_LIMIT:
             return
         rows = [
-            _describe_rollout(step, group.scene.seed, rollout, advantage)
+            _describe_rollout(step, group.scene, rollout, advantage)
             for group, values in zip(groups, advantages.tolist(), strict=True)
             for rollout, advantage in zip(group.rollouts, values, strict=True)
         ]
@@ -169,12 +170,13 @@ class RunDir:
 
 
 def _describe_rollout(
-    step: int, seed: int, rollout: Rollout, advantage: float
+    step: int, scene: Scene, rollout: Rollout, advantage: float
 ) -> dict[str, Any]:
     answer, outcome = rollout.answer, rollout.outcome
     return {
         "step": step,
-        "seed": seed,
+        "env": scene.name,
+        "seed": scene.seed,
         "instruction": rollout.prompt.instruction,
         "text": rollout.completion.text[:TEXT_LIMIT],
         "box": getattr(answer, "box", None),

@@ -31,7 +31,7 @@ def _set_beside(rows: Sequence[dict[str, Any]]) -> Table:
         where = f"{row['env']}, {row['split']}, {row['n']}"
         table.add_column(f"{Path(row['policy']).name}\n{where}")
     for name in _list_figures(rows):
-        title = name.replace("_", " ")
+        title = name.rpartition("/")[2].replace("_", " ")
         table.add_row(title, *(_format_figure(row, name) for row in rows))
     table.add_section()
     table.add_row("why answers failed", *(_format_failures(row, "\n") for row in rows))
@@ -55,7 +55,8 @@ def _list_below(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _list_figures(rows: Sequence[dict[str, Any]]) -> list[str]:
-    names = (*RATES, "iou", *DISTANCES)
+    scenes = {n: None for row in rows for n in row if n.startswith("success/")}
+    names = (*RATES, "iou", *DISTANCES, *scenes)
     return [name for name in names if any(name in row for row in rows)]
 
 
@@ -75,7 +76,7 @@ def _average(rows: Sequence[dict[str, Any]], name: str) -> str:
 
 
 def _spell(name: str, value: float) -> str:
-    return f"{value:.{3 if name in RATES else 1}f}"
+    return f"{value:.{3 if name.split('/')[0] in RATES else 1}f}"
 
 
 def _format_failures(row: dict[str, Any], between: str, most: int = 100) -> str:

@@ -96,7 +96,7 @@ def train(
             after = _evaluate(vlm, site, "after")
     write_whole(run.path / "final", lambda path: save_policy(learner, path))
     summary = {
-        "env": job.source.env,
+        "env": job.source.name,
         "seed": job.seed,
         "steps": job.steps,
         "skipped": sum(row["skipped"] > 0 for row in run.read_metrics()),

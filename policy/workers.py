@@ -31,22 +31,29 @@ class SceneSource:
     """Where scenes come from; with a seed it names one.
 
     Attributes:
-        env: A registered scene name.
+        envs: Registered scene names, each as likely as the others.
         split: "train", "test" or "ood".
         shifts: Axes that leave their training range, for "ood"; all if empty.
         waypoints: "2d", or "3d": answers name heights, too.
         asked: One of `envs.records.ASKED`; parts of a plan are not executed.
     """
 
-    env: str
+    envs: tuple[str, ...]
     split: str = "train"
     shifts: tuple[str, ...] = ()
     waypoints: str = "2d"
     asked: str = Plan.asked
 
     def __post_init__(self) -> None:
-        """Refuse an answer that nobody can be asked for."""
+        """Refuse no scene at all, and an answer that nobody can be asked for."""
+        if not self.envs:
+            raise ValueError("envs is empty: at least one scene needed")
         check_choice("answer", self.asked, ASKED)
+
+    @property
+    def name(self) -> str:
+        """The scene's name; `all` of several."""
+        return self.envs[0] if len(self.envs) == 1 else "all"
 
     def check_turns(self, max_turns: int) -> None:
         """Refuses a number of turns that an episode cannot have.
@@ -63,9 +70,13 @@ class SceneSource:
             )
 
     def make_scene(self, seed: int) -> Scene:
-        """Returns the scene of a seed, its observation asking what is to be asked."""
+        """Returns the scene of a seed, its observation asking what is to be asked.
+
+        The seed also chooses among several kinds of scenes.
+        """
+        name = self.envs[seed % len(self.envs)]
         scene = envs.make_scene(
-            self.env, self.split, seed, self.shifts, waypoints=self.waypoints
+            name, self.split, seed, self.shifts, waypoints=self.waypoints
         )
         return replace(scene, observation=replace(scene.observation, asked=self.asked))
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
 BASELINES = ("expert", "null", "random", "wrong_target")  # of policy/baselines.py
+ALL = {"name": "all", "without": []}
 ANY_POLICY = {
     "path": "???",
     "dtype": "float32",
@@ -43,7 +44,7 @@ def launch(
     run: Callable[[DictConfig], None],
     *,
     policies: tuple[str, ...] = (),
-    envs: tuple[str, ...] = (),
+    all_envs: bool = False,
 ) -> None:
     """Runs a function with the configuration of conf/<name>.yaml.
 
@@ -51,9 +52,9 @@ def launch(
         name: Of the configuration.
         run: Gets the resolved configuration; hydra's part is left out.
         policies: Names that `policy=` takes beside files and paths.
-        envs: Names that `env=` takes beside scenes.
+        all_envs: Whether `env=` takes `all` beside scenes.
     """
-    _register_choices(policies, envs)
+    _register_choices(policies, all_envs)
     sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell_policy(arg)]
 
     def main(config: DictConfig) -> None:
@@ -75,19 +76,23 @@ def build(node: DictConfig) -> Any:
 
 
 def list_envs(config: DictConfig) -> tuple[str, ...]:
-    """Returns the scenes that `env=` names: one, or all there are."""
+    """Returns the scenes that `env=` names: one, or all but those left out."""
     from envs import list_scenes
+    from envs.factors import check_choice
 
-    name = config.env.name
-    return tuple(list_scenes()) if name == "all" else (name,)
+    if config.env.name != ALL["name"]:
+        return (config.env.name,)
+    for name in config.env.without:
+        check_choice("env.without", name, list_scenes())
+    return tuple(name for name in list_scenes() if name not in config.env.without)
 
 
-def read_source(config: DictConfig, env: str = "") -> Any:
-    """Returns where scenes come from; `env` in place of the one that is configured."""
+def read_source(config: DictConfig, *envs: str) -> Any:
+    """Returns where scenes of these names come from."""
     from policy.workers import SceneSource
 
     return SceneSource(
-        env=env or config.env.name,
+        envs=envs,
         split=config.split,
         shifts=tuple(config.shifts),
         waypoints=config.waypoints,
@@ -140,13 +145,15 @@ def make_importable() -> None:
         sys.path.insert(0, str(ROOT))
 
 
-def _register_choices(policies: tuple[str, ...], envs: tuple[str, ...]) -> None:
+def _register_choices(policies: tuple[str, ...], all_envs: bool) -> None:
     from envs import list_scenes
 
     store = ConfigStore.instance()
-    for env in (*list_scenes(), *envs):
+    for env in list_scenes():
         if not (CONF / "env" / f"{env}.yaml").exists():
             store.store(group="env", name=env, node={"name": env})
+    if all_envs:
+        store.store(group="env", name=ALL["name"], node=ALL)
     store.store(group="policy", name="path", node=ANY_POLICY)
     for policy in policies:
         store.store(group="policy", name=policy, node={"path": policy})

@@ -68,4 +68,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    launch("evaluate", main, policies=BASELINES, envs=("all",))
+    launch("evaluate", main, policies=BASELINES, all_envs=True)

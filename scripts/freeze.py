@@ -28,7 +28,7 @@ def main(config: DictConfig) -> None:
     kinds = [(env, split) for env in list_envs(config) for split in SPLITS]
     with Workers() as workers, screen.task("freezing", len(kinds)) as bar:
         for done, (env, split) in enumerate(kinds):
-            source = SceneSource(env=env, split=split)
+            source = SceneSource(envs=(env,), split=split)
             [scenes] = workers.make_scenes(source, [seeds])
             suite.digests.update(freeze(scenes).digests)
             screen.move(bar, done + 1)
@@ -37,4 +37,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    launch("freeze", main, envs=("all",))
+    launch("freeze", main, all_envs=True)

@@ -58,4 +58,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    launch("record", main, policies=BASELINES, envs=("all",))
+    launch("record", main, policies=BASELINES, all_envs=True)

@@ -1,7 +1,8 @@
 """Trains a policy: `python scripts/train.py env=pick_mug`.
 
-Writes runs/<env>/<time>/; `resume=<run directory>` goes on with a run that stopped.
-See conf/train.yaml for the keys and --help for the choices.
+`env=all` trains it on every scene but those in `env.without=[...]`. Writes
+runs/<env>/<time>/; `resume=<run directory>` goes on with a run that stopped. See
+conf/train.yaml for the keys and --help for the choices.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _launch import build, launch, list_overrides, load_policy, read_source
+from _launch import (
+    build,
+    launch,
+    list_envs,
+    list_overrides,
+    load_policy,
+    read_source,
+)
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -78,7 +86,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, team: Team) -> None:
         sys.exit(f"error: {error}")
     if job.n and team.leads:
         rows = [
-            {"env": job.source.env, "policy": when} | summary[when]
+            {"env": job.source.name, "policy": when} | summary[when]
             for when in ("before", "after")
         ]
         screen.say(tabulate(rows))
@@ -90,7 +98,7 @@ def build_job(config: DictConfig) -> Job:
     from policy.job import Job
 
     return Job(
-        source=read_source(config),
+        source=read_source(config, *list_envs(config)),
         mix=build(config.reward),
         algo=build(config.algo),
         rollout=build(config.rollout),
@@ -123,4 +131,4 @@ def read_config(run: Path) -> DictConfig:
 
 
 if __name__ == "__main__":
-    launch("train", main)
+    launch("train", main, all_envs=True)

@@ -99,7 +99,7 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
     measured = {}
     with Workers() as workers:
         for env in list_envs(config):
-            source = SceneSource(env=env, split="test", waypoints=config.waypoints)
+            source = SceneSource(envs=(env,), split="test", waypoints=config.waypoints)
             measured[env], _ = evaluate(answerer, source, workers, n=config.n)
     origin = Provenance(
         name="tiny" if config.out == "assets/tiny" else config.out,
@@ -128,4 +128,4 @@ def _describe_device() -> str:
 
 
 if __name__ == "__main__":
-    launch("warmstart", main, envs=("all",))
+    launch("warmstart", main, all_envs=True)

@@ -38,7 +38,7 @@ DISTANCES = {"dfd", "hd", "rmse", "average", "endpoint"}
 
 
 def source(asked: str) -> SceneSource:
-    return SceneSource(env="pick_mug", split="test", asked=asked)
+    return SceneSource(envs=("pick_mug",), split="test", asked=asked)
 
 
 def make_job(asked: str) -> Job:

@@ -15,7 +15,7 @@ from policy.statistics import estimate_mean, estimate_rate
 from policy.table import tabulate
 from policy.workers import SceneSource, Workers
 
-MUGS = SceneSource(env="pick_mug", split="test")
+MUGS = SceneSource(envs=("pick_mug",), split="test")
 
 
 def run(answerer, n=4, **options):
@@ -135,3 +135,21 @@ def test_no_scenes_and_no_turns_are_errors() -> None:
         run(answer_scripted(BASELINES["null"]), max_turns=0)
     with pytest.raises(ValueError, match="n is 0"):
         run(answer_scripted(BASELINES["null"]), n=0)
+
+
+def test_of_several_kinds_of_scenes_the_success_of_each_is_told() -> None:
+    kinds = ("open_drawer", "press_button")
+    source = SceneSource(envs=kinds, split="test")
+    answerer = answer_scripted(BASELINES["expert"])
+    with Workers(0) as workers:
+        evaluation, kept = evaluate(answerer, source, workers, n=6, keep=6)
+    assert {attempt.scene.name for attempt in kept} == set(kinds)
+    row = evaluation.to_row()
+    assert row["success"] == row["success/open_drawer"] == row["success/press_button"]
+    table = tabulate([{"env": "all", "policy": "expert", "split": "test"} | row])
+    assert {"open drawer", "press button"} <= set(table.columns[0].cells)
+
+
+def test_no_kind_of_scene_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one scene"):
+        SceneSource(envs=())

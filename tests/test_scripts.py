@@ -123,6 +123,7 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("evaluate", "policy=experd", "expert"),
         ("evaluate", "split=tests", "train, test, ood"),
         ("record", "env=pick_mugg", "pick_mug"),
+        ("train", "env=all env.without=[pick_mugg]", "pick_mug"),
     ],
 )
 def test_a_mistake_is_answered_with_the_valid_choices(
@@ -135,7 +136,7 @@ def test_a_mistake_is_answered_with_the_valid_choices(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    monkeypatch.setattr(sys, "argv", [f"{script}.py", argument])
+    monkeypatch.setattr(sys, "argv", [f"{script}.py", *argument.split()])
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(ROOT / "scripts" / f"{script}.py"), run_name="__main__")
     said = f"{stop.value.code}" + "".join(capfd.readouterr())

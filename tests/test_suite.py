@@ -58,7 +58,7 @@ def test_unknown_names_list_the_valid_ones_and_no_suite_is_said_to_be_none(
 def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
     expert, source = (
         answer_scripted(BASELINES["expert"]),
-        SceneSource(env="press_button", split="test"),
+        SceneSource(envs=("press_button",), split="test"),
     )
     with Workers(0) as workers:
         _, attempts = evaluate(

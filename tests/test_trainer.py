@@ -29,7 +29,7 @@ from policy.workers import SceneSource, Workers
 from rewards import TERMS, RewardMix
 
 JOB = Job(
-    source=SceneSource(env="pick_mug"),
+    source=SceneSource(envs=("pick_mug",)),
     mix=RewardMix(weights={"success": 1.0}),
     # Without a cooldown, so that fewer steps are the beginning of more.
     algo=GRPOConfig(cooldown=0.0, learning_rate=LearningRates(tower=1e-4)),
