@@ -130,7 +130,7 @@ def sample_scene(
         seed=seed,
         task=task,
         goal=goal,
-        others=tuple(other for other in goals if _aim(other) != _aim(goal)),
+        others=tuple(other for other in goals if other.aim != goal.aim),
         model=model,
         data=data,
         observation=observe(model, data, goal.instruction),
@@ -176,11 +176,6 @@ def _choose_goal(goals: list[Goal], data: mujoco.MjData, factors: Factors) -> Go
     common = [goal for goal in goals if len(along) < 3 or goal.target != last]
     rare = [goal for goal in goals if len(along) < 3 or goal.target == last]
     return factors.choice("target", common, rare)
-
-
-def _aim(goal: Goal) -> tuple[str, str, str]:
-    """What tells goals apart, however they are worded."""
-    return goal.target, goal.part, goal.place
 
 
 def make_reference(scene: Scene, goal: Goal) -> Reference | None:

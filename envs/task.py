@@ -36,6 +36,11 @@ class Goal:
     place: str = ""
     thought: str = ""
 
+    @property
+    def aim(self) -> tuple[str, str, str]:
+        """What tells goals apart, however they are worded."""
+        return self.target, self.part, self.place
+
 
 class Task(Protocol):
     """A kind of scene. `build`, `judge` and the two attributes are all it needs.

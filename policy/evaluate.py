@@ -87,7 +87,7 @@ def evaluate(
     source.check_turns(max_turns)
     if mix is not None:
         check_asked(mix, source.asked)
-    seeds = choose_seeds(n, seed) if suite is None else _take(suite, source, n)
+    seeds = choose_scenes(source, n, seed, suite)
     batches = [seeds[i : i + BATCH] for i in range(0, n, BATCH)]
     tally, kept = Tally(source.asked), []
     for scenes in workers.make_scenes(source, batches):
@@ -101,7 +101,12 @@ def evaluate(
     return tally.summarize(), kept
 
 
-def _take(suite: Suite, source: SceneSource, n: int) -> list[int]:
+def choose_scenes(
+    source: SceneSource, n: int, seed: int, suite: Suite | None
+) -> list[int]:
+    """Returns the seeds of n scenes: those of `seed`, or the first of a suite."""
+    if suite is None:
+        return choose_seeds(n, seed)
     seeds = suite.list_seeds(source.name, source.split)
     if source.shifts:
         raise ValueError(f"shifts={list(source.shifts)}: a suite has all axes shifted")

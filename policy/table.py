@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from policy.figures import DISTANCES, RATES
+from policy.language import FIGURES
 
 FEW = 4  # evaluations side by side; more are listed one below the other
 CAPTION = "IoU in %, distances in 0..1000 units; 95 % intervals"
@@ -22,6 +23,20 @@ def tabulate(rows: Sequence[dict[str, Any]]) -> Table:
     library, below each other, with the mean over them.
     """
     return _set_beside(rows) if len(rows) <= FEW else _list_below(rows)
+
+
+def tabulate_words(rows: Sequence[dict[str, Any]]) -> Table:
+    """Returns rows of `policy.language` as a table."""
+    first = rows[0]
+    title = f"{Path(first['policy']).name}, {first['split']}: asked for another object"
+    table = Table("env", "n", *(name for name in FIGURES), title=title)
+    for row in rows:
+        found = [f"{row[name]:.3f}" for name in FIGURES]
+        table.add_row(row["env"], str(row["n"]), *found)
+    table.add_section()
+    means = [f"{np.mean([row[name] for row in rows]):.3f}" for name in FIGURES]
+    table.add_row("mean", "", *means)
+    return table
 
 
 def _set_beside(rows: Sequence[dict[str, Any]]) -> Table:

@@ -4,11 +4,13 @@
 paper's table plus success, with 95 % intervals. env=all takes every scene; policy= also
 takes expert, null, random and wrong_target, a directory or a hub id.
 `suite=assets/suite.json` takes the scenes of the frozen suite, and checks them.
+`words=true` asks each scene for another of its candidates and tells which one it got.
 """
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,45 +28,77 @@ from omegaconf import DictConfig
 
 def main(config: DictConfig) -> None:
     """Evaluates on each scene, prints the table and writes the rows."""
-    from envs.suite import load_suite
-    from policy.evaluate import evaluate
     from policy.progress import Screen
-    from policy.table import tabulate
+    from policy.table import tabulate, tabulate_words
     from policy.workers import Workers
 
-    screen = Screen()
-    rollout = build(config.rollout)
+    screen, rollout = Screen(), build(config.rollout)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
-    suite = load_suite(Path(config.suite)) if config.suite else None
+    measure = measure_words if config.words else measure_figures
     rows: list[dict[str, Any]] = []
     with Workers(rollout.workers) as workers:
         for env in list_envs(config):
             with screen.task(f"evaluating {env}", config.n) as bar:
-                evaluation, _ = evaluate(
-                    answerer,
-                    read_source(config, env),
-                    workers,
-                    n=config.n,
-                    seed=config.seed,
-                    max_turns=config.max_turns,
-                    suite=suite,
-                    progress=lambda done: screen.move(bar, done),
+                show = partial(screen.move, bar)
+                rows.append(
+                    _describe(config, env)
+                    | measure(config, read_source(config, env), answerer, workers, show)
                 )
-            what = {"env": env, "policy": name_policy(config.policy)}
-            which = {
-                "split": config.split,
-                "shifts": list(config.shifts),
-                "seed": config.seed,
-                "waypoints": config.waypoints,
-                "answer": config.answer,
-                "max_turns": config.max_turns,
-                "suite": config.suite,
-            }
-            rows.append(what | which | evaluation.to_row())
-    screen.say(tabulate(rows))
+    screen.say((tabulate_words if config.words else tabulate)(rows))
     if config.out:
         Path(config.out).parent.mkdir(parents=True, exist_ok=True)
         Path(config.out).write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def measure_figures(
+    config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
+) -> dict[str, Any]:
+    """Returns the paper's figures and success on the scenes of a source."""
+    from policy.evaluate import evaluate
+
+    evaluation, _ = evaluate(
+        answerer,
+        source,
+        workers,
+        n=config.n,
+        seed=config.seed,
+        max_turns=config.max_turns,
+        suite=_load_suite(config),
+        progress=show,
+    )
+    return evaluation.to_row()
+
+
+def measure_words(
+    config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
+) -> dict[str, Any]:
+    """Returns whether the policy follows the words on the scenes of a source."""
+    from policy.evaluate import choose_scenes
+    from policy.language import measure_obedience
+
+    seeds = choose_scenes(source, config.n, config.seed, _load_suite(config))
+    return measure_obedience(answerer, source, workers, seeds, show).to_row()
+
+
+def _load_suite(config: DictConfig) -> Any:
+    from envs.suite import load_suite
+
+    return load_suite(Path(config.suite)) if config.suite else None
+
+
+def _describe(config: DictConfig, env: str) -> dict[str, Any]:
+    """What the figures are of."""
+    return {
+        "env": env,
+        "policy": name_policy(config.policy),
+        "split": config.split,
+        "shifts": list(config.shifts),
+        "seed": config.seed,
+        "waypoints": config.waypoints,
+        "answer": config.answer,
+        "max_turns": config.max_turns,
+        "suite": config.suite,
+    }
 
 
 if __name__ == "__main__":
