@@ -18,8 +18,8 @@ tags: [robotics, grounding, mujoco]
 ---
 # Graspo: the default policy
 
-A Qwen3-VL of {parameters:.1f} million parameters, trained from random weights to answer
-an image of a MuJoCo scene and an instruction with an affordance box and a path, as text
+A Qwen3-VL of {parameters:.1f} million parameters, trained from {start} to answer an
+image of a MuJoCo scene and an instruction with an affordance box and a path, as text
 that Graspo executes. It knows these scenes and nothing else.
 
     import policy
@@ -27,9 +27,8 @@ that Graspo executes. It knows these scenes and nothing else.
 
 ## Training
 
-Supervised, on the answers of a scripted expert:
-`python scripts/warmstart.py env={env} seed={seed} minutes={minutes:g}`. No human
-annotation, no pretrained weights.
+Supervised, on the answers of a scripted expert: `{command}`. No human annotation, no
+pretrained weights.
 
 | | |
 |---|---|
@@ -37,7 +36,7 @@ annotation, no pretrained weights.
 | data | {examples:,} images, split `train`, made on the fly, half of them mirrored |
 | seed | {seed} (weights, scenes, order) |
 | steps | {steps:,} of {batch} examples |
-| time | {minutes_used:.0f} minutes on {device} |
+| time | {minutes:.0f} minutes on {device} |
 | software | torch {torch}, transformers {transformers} |
 | weights | bfloat16 safetensors; train them in float32 |
 
@@ -71,24 +70,24 @@ class Provenance:
 
     Attributes:
         name: The name or path it is loaded by.
-        env: What `env=` was: a scene, or all.
+        command: What to type for the same training.
+        start: The weights it began with.
         seed: Of the training.
         steps: Steps taken.
         batch: Examples a step.
-        minutes: Budget of the schedule.
-        minutes_used: Time the training took.
+        minutes: Time the training took.
         device: What it ran on, in words.
         parameters: Millions of parameters.
         image: Side of the input image in pixels.
     """
 
     name: str
-    env: str
+    command: str
+    start: str
     seed: int
     steps: int
     batch: int
     minutes: float
-    minutes_used: float
     device: str
     parameters: float
     image: int

@@ -11,7 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import TemplateError
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
@@ -24,6 +26,7 @@ from policy.records import Prompt
 from policy.settings import Settings, save_settings
 
 ANSWER_END = "</answer>"
+GREY = 128
 _VIDEO = "video_processor"
 
 
@@ -79,7 +82,7 @@ class Processor:
         stock: Any = self.stock
         inputs = stock(
             text=[self.render(prompt) for prompt in prompts],
-            images=[[prompt.image] for prompt in prompts],
+            images=[[self._show(prompt)] for prompt in prompts],
             padding=True,
             padding_side="left",
             return_tensors="pt",
@@ -161,6 +164,9 @@ class Processor:
         self.stock.save_pretrained(directory)
         save_settings(directory, self.settings)
 
+    def _show(self, prompt: Prompt) -> NDArray[np.uint8]:
+        return blank(prompt.image) if self.settings.blind else prompt.image
+
     @property
     def _resizes_to_patches(self) -> bool:
         names = ("patch_size", "merge_size", "size")
@@ -170,6 +176,11 @@ class Processor:
         if token not in self._pieces:
             self._pieces[token] = self.decode([token])
         return self._pieces[token]
+
+
+def blank(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns images of the same shape that show nothing."""
+    return np.full_like(images, GREY)
 
 
 def load_stock_processor(path: str, config: PretrainedConfig) -> ProcessorMixin:

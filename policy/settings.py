@@ -33,10 +33,12 @@ class Settings:
         prompt_style: One of `policy.prompt.STYLES`.
         coordinates: `normalized` (0..1000 over width and height) or `pixels` (absolute
             pixels of the image as resized for the model).
+        blind: Shown grey instead of the image: a baseline for what can be had unseen.
     """
 
     prompt_style: str = "paper"
     coordinates: str = "normalized"
+    blind: bool = False
 
     def __post_init__(self) -> None:
         """Refuse unknown names."""

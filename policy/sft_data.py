@@ -21,6 +21,7 @@ import envs
 from envs.answer import format_answer
 from envs.records import Plan
 from envs.registry import get_task
+from policy.processing import blank
 from policy.prompt import build_messages
 from policy.records import Prompt
 from policy.tiny import TinySize
@@ -188,11 +189,13 @@ class Collator:
         tokenizer: The policy's tokenizer, with its chat template.
         size: The policy's sizes.
         stride: Pixels between the points at which the dense targets are read.
+        blind: Whether to show grey instead of the images.
     """
 
     tokenizer: PreTrainedTokenizerFast
     size: TinySize
     stride: int = 4
+    blind: bool = False
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
         """Returns the examples as one batch."""
@@ -205,13 +208,14 @@ class Collator:
             end = len(prompt) + len(answer)
             input_ids[row, :end] = torch.tensor(prompt + answer)
             labels[row, len(prompt) - 1 : end - 1] = torch.tensor(answer)
+        images = np.stack([e.image for e in examples])
         cells = np.stack([self._cut(e.parts) for e in examples])
         cues = np.stack([self._cut(e.target) for e in examples])
         return Batch(
             input_ids=input_ids,
             labels=labels,
             token_types=(input_ids == ids[IMAGE]).long(),
-            images=torch.from_numpy(np.stack([e.image for e in examples])),
+            images=torch.from_numpy(blank(images) if self.blind else images),
             cells=torch.from_numpy(cells).long(),
             cues=torch.from_numpy(cues).float(),
         )

@@ -175,6 +175,8 @@ def save_policy(
     model: Qwen3VLForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
     size: TinySize,
+    *,
+    blind: bool = False,
 ) -> None:
     """Writes the Hugging Face directory; weights as bfloat16 safetensors."""
     path.mkdir(parents=True, exist_ok=True)
@@ -182,7 +184,7 @@ def save_policy(
     build_image_processor(size).save_pretrained(path)
     half: Any = copy.deepcopy(model)
     half.to(torch.bfloat16).save_pretrained(path)
-    save_settings(path, Settings(prompt_style="short", coordinates="normalized"))
+    save_settings(path, Settings(prompt_style="short", blind=blind))
 
 
 @torch.no_grad()

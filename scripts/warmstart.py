@@ -1,9 +1,10 @@
-"""Trains the default policy from random weights on the expert's answers.
+"""Trains the default policy on the expert's answers.
 
 `python scripts/warmstart.py env=pick_mug minutes=36 out=runs/mine` (`env=all` takes
 every scene) leaves a run directory with config.yaml, metrics.jsonl, curve.png, state/
-and policy/, and copies the finished policy with its model card to `out`.
-`resume=<run directory>` goes on with a run that stopped.
+and policy/, and copies the finished policy with its model card to `out`. It begins with
+random weights, or by `start=<policy directory>` with those. `resume=<run directory>`
+goes on with a run that stopped.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import shutil
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from _launch import build, launch, list_envs
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from policy.sft import Trainer
+    from policy.tiny import TinySize
 
 
 def main(config: DictConfig) -> None:
@@ -61,7 +63,6 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     from policy.sft import Trainer
     from policy.sft_data import Collator, ExampleSource
     from policy.sft_loss import Student
-    from policy.tiny import build_model
     from policy.tokenizer import build_tokenizer
 
     if config.threads:
@@ -70,9 +71,9 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     source = ExampleSource(
         names=list_envs(config), split="train", waypoints=config.waypoints
     )
-    collate = Collator(tokenizer=tokenizer, size=size)
+    collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)
     student = Student(
-        build_model(size, tokenizer, seed=config.seed),
+        begin(config, size, tokenizer),
         size,
         classes=1 + len(source.part_classes),
         points=(size.cell // collate.stride) ** 2,
@@ -81,6 +82,37 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     trainer = Trainer(student, collate, build(config.sft), run_dir)
     trainer.run(source, replace(source, split="test"), seed=config.seed)
     return trainer
+
+
+def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
+    """Returns the model with its first weights."""
+    import policy
+    from policy.tiny import build_model
+
+    model = build_model(size, tokenizer, seed=config.seed)
+    if config.start:
+        try:
+            model.load_state_dict(policy.load(config.start).model.state_dict())
+        except RuntimeError as error:
+            raise ValueError(
+                f"start={config.start} is of another size: {error}"
+            ) from error
+    return model
+
+
+def spell_command(config: DictConfig) -> str:
+    """Returns what to type for the same training."""
+    keys = {"env": config.env.name, "seed": config.seed}
+    if config.sft.steps:
+        keys["sft.steps"] = config.sft.steps
+    else:
+        keys["minutes"] = f"{config.minutes:g}"
+    if config.start:
+        keys["start"] = config.start
+    if config.blind:
+        keys["blind"] = "true"
+    words = (f"{key}={value}" for key, value in keys.items())
+    return " ".join(("python scripts/warmstart.py", *words))
 
 
 def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
@@ -94,7 +126,7 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
     from policy.workers import SceneSource, Workers
 
     student, tokenizer = trainer.student, trainer.collate.tokenizer
-    save_policy(directory, student.model, tokenizer, student.size)
+    save_policy(directory, student.model, tokenizer, student.size, blind=config.blind)
     answerer = answer_greedily(policy.load(directory), max_new_tokens=96)
     measured = {}
     with Workers() as workers:
@@ -103,12 +135,12 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
             measured[env], _ = evaluate(answerer, source, workers, n=config.n)
     origin = Provenance(
         name="tiny" if config.out == "assets/tiny" else config.out,
-        env=config.env.name,
+        command=spell_command(config),
+        start=config.start or "random weights",
         seed=config.seed,
         steps=trainer.progress.step,
         batch=trainer.config.batch,
-        minutes=trainer.config.minutes,
-        minutes_used=trainer.progress.seconds / 60,
+        minutes=trainer.progress.seconds / 60,
         device=_describe_device(),
         parameters=sum(p.numel() for p in student.model.parameters()) / 1e6,
         image=student.size.image,

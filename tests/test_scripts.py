@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
@@ -100,6 +101,38 @@ def test_evaluate_writes_rows_for_a_trained_directory(trained: Path) -> None:
     summary = json.loads((trained / "run" / "summary.json").read_text())
     for figure in ("success", "parse_rate", "iou", "dfd", "hd", "rmse", "endpoint"):
         assert row[figure] == summary["after"][figure]
+
+
+BRIEF = (
+    *("env=press_button", "n=1", "sft.steps=2", "sft.batch=2", "sft.held_out=2"),
+    *(
+        "sft.workers=0",
+        "size.width=48",
+        "size.tower_layers=1",
+        "size.language_layers=2",
+    ),
+)
+
+
+def test_a_warm_start_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
+    first = ("run_dir=one", "out=first", "blind=true", "sft.rate=1e-3")
+    code, output = run("warmstart", *BRIEF, *first, cwd=tmp_path)
+    assert code == 0, output
+    settings = json.loads((tmp_path / "first" / "graspo.json").read_text())
+    assert settings["blind"]
+    second = ("run_dir=two", "out=second", "start=./first", "sft.warmup=1e9")
+    code, output = run("warmstart", *BRIEF, *second, cwd=tmp_path)
+    assert code == 0, output
+    card = (tmp_path / "second" / "README.md").read_text()
+    assert "sft.steps=2 start=./first" in card
+    old, new = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("first", "second")
+    )
+    assert all(old[name].equal(new[name]) for name in old)  # all but no rate at all
+    third = ("run_dir=three", "out=third", "start=./first", "size.width=96")
+    code, output = run("warmstart", *BRIEF, *third, cwd=tmp_path)
+    assert code == 1
+    assert "start=./first is of another size" in output
 
 
 def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from policy.sft_data import (
     ExampleStream,
     mirror_example,
 )
-from policy.sft_loss import Student, blur_targets
+from policy.sft_loss import Student, blur_targets, patchify
 from policy.sft_optim import SFTConfig, schedule_blur, schedule_rate
 from policy.statistics import estimate_mean, estimate_rate
 from policy.tiny import TinySize, build_model, save_policy
@@ -98,6 +98,18 @@ def test_training_asks_as_sampling_does(tmp_path) -> None:
     assert COLLATE.encode_prompt(prompt) == encoded
 
 
+def test_a_blind_policy_is_trained_and_asked_without_seeing(tmp_path) -> None:
+    model = build_model(SIZE, TOKENIZER, seed=0)
+    save_policy(tmp_path, model, TOKENIZER, SIZE, blind=True)
+    processor = policy.load(tmp_path, device="cpu").processor
+    example = SOURCE(0)
+    prompt = Prompt(image=example.image, instruction=example.instruction)
+    asked = processor.encode([prompt])["pixel_values"]
+    trained = replace(COLLATE, blind=True)([example]).images
+    torch.testing.assert_close(patchify(trained, SIZE)[0], asked)
+    assert len(asked.unique()) == 1
+
+
 @given(st.integers(0, 1000), st.floats(0, 50))
 @settings(max_examples=50)
 def test_blurred_targets_are_distributions_that_peak_at_the_truth(value, blur) -> None:
@@ -141,12 +153,12 @@ def test_training_lowers_the_loss(tmp_path) -> None:
 def test_the_card_states_data_seed_time_and_figures(tmp_path) -> None:
     origin = Provenance(
         name="tiny",
-        env="pick_mug",
+        command="python scripts/warmstart.py env=pick_mug seed=7 minutes=55",
+        start="random weights",
         seed=7,
         steps=100,
         batch=32,
-        minutes=55,
-        minutes_used=55.1,
+        minutes=55.1,
         device="2 CPU cores",
         parameters=5.4,
         image=224,
