@@ -21,6 +21,7 @@ SIDE, CAPTION = 288, 56  # pixels
 COLUMNS = 5
 MOMENT = 0.55  # share of the execution at which the picture is taken
 PAPER, INK, FAINT = (24, 26, 30), (240, 240, 240), (165, 170, 178)
+FAILED = (255, 120, 100)
 
 
 def write_sheet(
@@ -43,13 +44,14 @@ def write_sheet(
 
 
 def draw_tile(scene: Scene, answer: AnyAnswer) -> Image8:
-    """[344, 288, 3] the policy's view in mid-action, the plan and the words."""
-    _, playback = replay(scene, answer)
+    """[344, 288, 3] the policy's view in mid-action, plan, words and what failed."""
+    outcome, playback = replay(scene, answer)
     qpos = scene.data.qpos
     if playback is not None and np.isfinite(playback.frames).all():
         qpos = playback.frames[int(MOMENT * len(playback.frames))]
     seen = draw_plan(_photograph(scene, qpos), answer, scale=1)
-    return np.concatenate([seen, _draw_caption(scene)])
+    reason = "" if outcome is None or outcome.success else outcome.reason
+    return np.concatenate([seen, _draw_caption(scene, reason)])
 
 
 def _photograph(scene: Scene, qpos: NDArray[np.float64]) -> Image8:
@@ -60,10 +62,11 @@ def _photograph(scene: Scene, qpos: NDArray[np.float64]) -> Image8:
         return overview.render(data, CAMERA).copy()
 
 
-def _draw_caption(scene: Scene) -> Image8:
+def _draw_caption(scene: Scene, reason: str) -> Image8:
     strip = Image.new("RGB", (SIDE, CAPTION), PAPER)
     pen = ImageDraw.Draw(strip)
     pen.text((8, 5), scene.name, FAINT, load_font(12))
+    pen.text((SIDE - 8, 5), reason, FAILED, load_font(12), anchor="ra")
     for row, line in enumerate(wrap_text(scene.instruction, 13, SIDE - 16, 2)):
         pen.text((8, 19 + 15 * row), line, INK, load_font(13))
     return np.array(strip)

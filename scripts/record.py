@@ -2,6 +2,7 @@
 
 Box, path, text, outcome and reward are drawn in. `env=all` takes n of every scene, and
 an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film.
+`failed=true` leaves out what succeeded.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def main(config: DictConfig) -> None:
                 mix=mix,
                 max_turns=config.max_turns,
             )
-            attempts += kept
+            attempts += [a for a in kept if not (config.failed and a.succeeded)]
+    if not attempts:
+        raise ValueError(f"failed=true, but nothing failed: try more than n={config.n}")
     name = Path(name_policy(config.policy)).name
     out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
     out.parent.mkdir(parents=True, exist_ok=True)
