@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any, NoReturn
 
 import torch
@@ -133,7 +133,7 @@ def _learn(
 ) -> None:
     """Takes the steps that are left."""
     job, run, leads = site.job, site.run, site.team.leads
-    skipped = 0
+    skipped = site.team.tell(_count_lost(run, job) if leads else 0)
     with site.screen.task("training", job.steps, done) as bar:
         for step in range(done + 1, job.steps + 1):
             row, batch = _step(learner, feed, site, step)
@@ -141,12 +141,23 @@ def _learn(
             if leads:
                 run.log_step(row)
             site.screen.show_step(bar, row)
-            lost = row["skipped"] == job.algo.num_iterations * job.algo.minibatches
-            skipped = skipped + 1 if lost else 0
+            skipped = skipped + 1 if _is_lost(row, job) else 0
             if skipped == MAX_SKIPPED:
                 _give_up(learner, batch, site, step)
             if leads and (step % job.checkpoint_every == 0 or step == job.steps):
                 save_checkpoint(learner, run.checkpoints, step)
+
+
+def _is_lost(row: dict[str, Any], job: Job) -> bool:
+    """Whether a step moved no weight because no gradient was finite."""
+    return row["skipped"] == job.algo.num_iterations * job.algo.minibatches
+
+
+def _count_lost(run: RunDir, job: Job) -> int:
+    """How many steps a resumed run lost last, since it started or gave up."""
+    kept = reversed(run.read_metrics())
+    lost = sum(1 for _ in takewhile(lambda row: _is_lost(row, job), kept))
+    return lost % MAX_SKIPPED
 
 
 def _step(
@@ -202,7 +213,8 @@ def _update(learner: Learner, batch: Batch, site: _Site, step: int) -> UpdateMet
         generator=torch.Generator().manual_seed(seed),
         team=site.team,
     )
-    learner.average.update(learner.vlm)
+    if not _is_lost(asdict(learned), job):
+        learner.average.update(learner.vlm)
     return learned
 
 

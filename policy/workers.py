@@ -21,7 +21,7 @@ from typing import Any
 
 import envs
 from envs.factors import check_choice
-from envs.records import ASKED, AnyAnswer, Outcome, ParseFailure, Plan
+from envs.records import ASKED, Affordance, AnyAnswer, Outcome, ParseFailure, Plan
 from envs.scene import Scene
 from envs.turns import follow_up
 
@@ -49,6 +49,10 @@ class SceneSource:
         if not self.envs:
             raise ValueError("envs is empty: at least one scene needed")
         check_choice("answer", self.asked, ASKED)
+        if self.waypoints == "3d" and self.asked == Affordance.asked:
+            raise ValueError(
+                "waypoints=3d, but answer=affordance asks for no waypoints"
+            )
 
     @property
     def name(self) -> str:

@@ -213,3 +213,8 @@ def test_a_film_shows_the_part_and_no_execution(scene, tmp_path: Path) -> None:
     plain = film(scene, text, ParseFailure(reason="no_answer"))
     assert (frames[0] != next(plain)).any()
     assert draw_tile(scene, answer).shape == (344, 288, 3)
+
+
+def test_a_box_with_heights_cannot_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="waypoints=3d, but answer=affordance"):
+        SceneSource(envs=("pick_mug",), waypoints="3d", asked="affordance")

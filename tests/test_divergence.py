@@ -97,6 +97,18 @@ def test_three_in_a_row_stop_the_run_and_leave_weights_and_batch(
     assert {file.suffix for file in bad.iterdir()} == {".jsonl", ".safetensors"}
 
 
+def test_steps_lost_before_a_resume_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as spoiled:
+        spoil(spoiled, 4, 5)
+        run = start(tmp_path / "run", JOB)
+    spoil(monkeypatch, 1)  # the sixth step
+    job, screen = replace(JOB, steps=6), Screen(Console(quiet=True))
+    with pytest.raises(FloatingPointError, match="steps 4 to 6: the weights of step 3"):
+        train(policy.load("tiny", device="cpu"), job, run, screen)
+
+
 def test_the_batch_on_disk_repeats_the_update(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
