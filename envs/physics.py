@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -58,15 +58,14 @@ def play(
     # Persistent, because which bodies sleep is not part of the state.
     batch = mujoco.batch.Batch(model, len(motions), threads, persistent=True)
     _restore(batch, model, snapshot, motions)
-    trace = _roll_out(batch, model, motions, keep_frames)
+    sensors = list_force_sensors(model)
+    peaks, frames = _roll_out(batch, model, motions, sensors.values(), keep_frames)
     after = mujoco.MjData(model)  # not the batch's own, in which bodies may sleep
     for i, motion in enumerate(motions):
         yield Playback(
             after=after if _read_state(batch, model, i, after) else None,
-            peak_forces=_find_peaks(model, trace["sensordata"][i]),
-            frames=trace["qpos"][i, : len(motion.control)]
-            if keep_frames
-            else np.empty((0, model.nq)),
+            peak_forces=dict(zip(sensors, peaks[i].tolist(), strict=True)),
+            frames=frames[i, : len(motion.control)],
         )
 
 
@@ -102,33 +101,55 @@ def _roll_out(
     batch: mujoco.batch.Batch,
     model: mujoco.MjModel,
     motions: list[Motion],
+    sensors: Collection[slice],
     keep_frames: bool,
-) -> dict[str, NDArray[np.float64]]:
-    """Steps in pieces, from one motion's end to the next, dropping the finished."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Steps in pieces, from one motion's end to the next, dropping the finished.
+
+    Returns:
+        [G, sensors] largest forces, and [G, T, nq] positions; T is 0 if not asked for.
+    """
     lengths = np.array([len(motion.control) for motion in motions])
     count, total = len(motions), int(lengths.max())
+    peaks = np.zeros((count, len(sensors)))
+    frames = np.zeros((count, total if keep_frames else 0, model.nq))
     sizes = {"sensordata": model.nsensordata}
     if keep_frames:
         sizes["qpos"] = model.nq
-    trace = {name: np.zeros((count, total, size)) for name, size in sizes.items()}
     start = 0
     for end in map(int, np.unique(lengths)):
         ids = np.flatnonzero(lengths >= end)
-        out = {name: np.zeros((len(ids), end - start, n)) for name, n in sizes.items()}
-        # The others run on when some fail, and the failed rows say so in their status.
-        with suppress(mujoco.batch.SimulationError):
-            batch.rollout(
-                end - start,
-                np.stack([motions[i].control[start:end] for i in ids]),
-                control_spec=int(mujoco.mjtState.mjSTATE_CTRL),
-                record=tuple(sizes),
-                ids=ids,
-                out=out,
-            )
-        for name, values in out.items():
-            trace[name][ids, start:end] = values
+        control = np.stack([motions[i].control[start:end] for i in ids])
+        out = _advance(batch, ids, control, sizes)
+        for k, at in enumerate(sensors):
+            force = np.linalg.norm(out["sensordata"][..., at], axis=2)
+            peaks[ids, k] = np.maximum(peaks[ids, k], force.max(axis=1))
+        if keep_frames:
+            frames[ids, start:end] = out["qpos"]
         start = end
-    return trace
+    return peaks, frames
+
+
+def _advance(
+    batch: mujoco.batch.Batch,
+    ids: NDArray[np.int64],
+    control: NDArray[np.float64],
+    sizes: dict[str, int],
+) -> dict[str, NDArray[np.float64]]:
+    """Steps n rows through [n, T, 8] controls; [n, T, size] of each field recorded."""
+    steps = control.shape[:2]
+    out = {name: np.zeros((*steps, size)) for name, size in sizes.items()}
+    # The others run on when some fail, and the failed rows say so in their status.
+    with suppress(mujoco.batch.SimulationError):
+        batch.rollout(
+            steps[1],
+            control,
+            control_spec=int(mujoco.mjtState.mjSTATE_CTRL),
+            record=tuple(sizes),
+            ids=ids,
+            out=out,
+        )
+    return out
 
 
 def _read_state(
@@ -143,20 +164,9 @@ def _read_state(
     return True
 
 
-def _find_peaks(
-    model: mujoco.MjModel, readings: NDArray[np.float64]
-) -> dict[str, float]:
-    """Largest norm of each contact sensor's [T, sensors] readings, by body."""
-    return {
-        model.body(model.sensor_objid[i]).name: _find_peak(
-            readings[:, start : start + n]
-        )
-        for i, (start, n) in enumerate(
-            zip(model.sensor_adr, model.sensor_dim, strict=True)
-        )
-        if model.sensor_type[i] == mujoco.mjtSensor.mjSENS_CONTACT
-    }
-
-
-def _find_peak(force: NDArray[np.float64]) -> float:
-    return float(np.linalg.norm(force, axis=1).max(initial=0))
+def list_force_sensors(model: mujoco.MjModel) -> dict[str, slice]:
+    """Where each body's contact force [N] stands among the sensors' readings."""
+    sensors = np.flatnonzero(model.sensor_type == mujoco.mjtSensor.mjSENS_CONTACT)
+    bodies = [model.body(i).name for i in model.sensor_objid[sensors]]
+    start, size = model.sensor_adr[sensors], model.sensor_dim[sensors]
+    return dict(zip(bodies, map(slice, start, start + size), strict=True))
