@@ -172,8 +172,8 @@ def _share(prefix: Prefix, room: int) -> _SharedPast:
     layers: list[Any] = prefix.cache.layers
     padded = bool((prefix.mask == 0).any())
     shared = SharedPrompt(
-        [layer.keys for layer in layers],
-        [layer.values for layer in layers],
+        [layer.keys.contiguous() for layer in layers],  # read for every token
+        [layer.values.contiguous() for layer in layers],
         prefix.mask[:, None, None, :].bool() if padded else None,
     )
     return _SharedPast(shared, RoomyCache(len(layers), room) if room else None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
 from policy.prefix import Branches, compute_positions, prefill
@@ -110,8 +112,45 @@ def gather_logprobs(
     """Returns [B, T] log-probabilities of tokens, given their logits in pieces."""
     found, start = [], 0
     for logits in pieces:
-        wanted = token_ids[:, start : start + logits.shape[1], None]
-        logp = compute_logprobs(logits, bias, temperature)
-        found.append(logp.gather(-1, wanted)[..., 0])
+        wanted = token_ids[:, start : start + logits.shape[1]]
+        found.append(_ChosenLogprobs.apply(logits, wanted, bias, temperature))
         start += logits.shape[1]
     return torch.cat(found, 1)
+
+
+class _ChosenLogprobs(torch.autograd.Function):
+    """Log-probabilities of chosen tokens, one answer after the other.
+
+    Over a whole vocabulary they would be the largest tensors of an update, several
+    times over; answer by answer they stay small, and are computed anew for the gradient
+    rather than kept.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, token_ids: Tensor, bias: Tensor, temperature: float
+    ) -> Tensor:
+        """Returns [B, T] float32 of [B, T, V] logits and [B, T] tokens."""
+        ctx.save_for_backward(logits, token_ids, bias)
+        ctx.temperature = temperature
+        rows = zip(logits, token_ids[..., None], strict=True)
+        return torch.stack(
+            [
+                compute_logprobs(row, bias, temperature).gather(-1, chosen)[:, 0]
+                for row, chosen in rows
+            ]
+        )
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
+        """Returns the gradient of the logits: slope * (chosen - probability)."""
+        logits, token_ids, bias = ctx.saved_tensors
+        gradient = torch.empty_like(logits)
+        slope = slope[..., None] / ctx.temperature
+        for into, row, chosen, up in zip(
+            gradient, logits, token_ids[..., None], slope, strict=True
+        ):
+            probabilities = compute_logprobs(row, bias, ctx.temperature).exp_()
+            into.copy_((probabilities * -up).scatter_add_(-1, chosen, up))
+        return gradient, None, None, None

@@ -22,11 +22,12 @@ from policy.batch import Batch, Policy, UpdateMetrics
 from policy.grpo import update
 from policy.grpo_config import GRPOConfig
 from policy.processing import Processor
+from policy.random_weights import draw_weights
 from policy.records import Completion, Prompt, Rollout
 from policy.settings import Settings, save_settings
 from policy.tokenizer import build_tokenizer
 from policy.vlm import VLM
-from tests.miniatures import BUILDERS, draw_weights
+from tests.miniatures import BUILDERS
 
 SHORT = Settings(prompt_style="short")
 TEMPERATURE = 0.7

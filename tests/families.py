@@ -22,9 +22,10 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
 )
 
 from policy.prompt import format_words
+from policy.random_weights import draw_weights
 from policy.records import Prompt
 from policy.tokenizer import SPECIAL
-from tests.miniatures import build_qwen2_5_vl, build_smolvlm, draw_weights
+from tests.miniatures import build_qwen2_5_vl, build_smolvlm
 
 CHAT_TEMPLATE = """\
 {% for message in messages %}\

@@ -4,22 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import (
-    PretrainedConfig,
-    Qwen2_5_VLConfig,
-    Qwen2_5_VLForConditionalGeneration,
-    SmolVLMConfig,
-    SmolVLMForConditionalGeneration,
-)
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
-    Qwen2VLImageProcessorPil,
-)
+from transformers import SmolVLMConfig, SmolVLMForConditionalGeneration
 from transformers.models.smolvlm.image_processing_pil_smolvlm import (
     SmolVLMImageProcessorPil,
 )
 from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE
 
+from policy import random_weights
+from policy.random_weights import draw_weights
 from policy.settings import Settings, save_settings
 from policy.tiny import TinySize, build_model, save_policy
 from policy.tokenizer import build_tokenizer
@@ -47,9 +39,7 @@ def build_qwen3_vl(path: Path) -> None:
 def build_qwen2_5_vl(path: Path, tokenizer: Any = None) -> None:
     """The paper's architecture: grouped queries, tied embeddings."""
     tokenizer = tokenizer or build_tokenizer()
-    ids = tokenizer.get_vocab()
     text = {
-        "vocab_size": len(tokenizer) + 3,  # as published models: rows without a token
         "hidden_size": 48,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
@@ -67,20 +57,10 @@ def build_qwen2_5_vl(path: Path, tokenizer: Any = None) -> None:
         "window_size": 56,
         "fullatt_block_indexes": [1],
     }
-    config = Qwen2_5_VLConfig(
-        text_config=text,
-        vision_config=vision,
-        image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"],
-        tie_word_embeddings=True,
+    rows = len(tokenizer) + 3  # as published models: rows without a token
+    random_weights.build_qwen2_5_vl(
+        path, text=text, vision=vision, rows=rows, tokenizer=tokenizer
     )
-    model = draw_weights(Qwen2_5_VLForConditionalGeneration, config)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    Qwen2VLImageProcessorPil().save_pretrained(path)
 
 
 def build_smolvlm(path: Path, tokenizer: Any = None) -> None:
@@ -124,17 +104,6 @@ def build_smolvlm(path: Path, tokenizer: Any = None) -> None:
     config_file.write_text(
         json.dumps({"processor_class": "SmolVLMProcessor", "image_seq_len": 4})
     )
-
-
-def draw_weights(kind: Any, config: PretrainedConfig) -> Any:
-    """Makes a model with weights large enough for attention to matter."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = kind(config)
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
-    return model
 
 
 BUILDERS = {

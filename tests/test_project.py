@@ -16,17 +16,20 @@ TOP_LEVEL = {*LADDER, "conf", "tests", "assets", "pyproject.toml", "Makefile"} |
 }
 # The files of policy that wrap the model.
 WRAPPERS = (
-    *("attention", "cache", "loading", "prefix", "processing", "scoring", "sft_data"),
-    *("sft_loss", "tiny", "tokenizer", "trainable", "vlm", "vocabulary"),
+    *("attention", "cache", "loading", "prefix", "processing", "random_weights"),
+    *("recompute", "scoring", "sft_data", "sft_loss", "tiny", "tokenizer"),
+    *("trainable", "vlm", "vocabulary"),
 )
+RIVAL = "scripts/benchmarks/beside_trl.py"  # speaks the other trainer's language
 # Where a library may be imported. A trailing slash means the whole folder.
 HOMES = {
     "mujoco": ("envs/",),
     "torch": ("policy/", "scripts/"),
     "hydra": ("scripts/",),
     "omegaconf": ("scripts/",),
-    "transformers": tuple(f"policy/{name}.py" for name in WRAPPERS),
-    "peft": ("policy/trainable.py",),
+    "transformers": (*(f"policy/{name}.py" for name in WRAPPERS), RIVAL),
+    "peft": ("policy/trainable.py", RIVAL),
+    "trl": (RIVAL,),
 }
 MAX_LINES = 350  # GRPO, best read in one piece
 SOURCES = sorted(p for part in LADDER for p in (ROOT / part).rglob("*.py"))
@@ -111,7 +114,8 @@ def test_keys_of_commands_in_the_readme_are_known():
     for script, line in re.findall(
         r"python scripts/(\w+)\.py(.*)", (ROOT / "README.md").read_text()
     ):
-        keys = {word.split("=")[0] for word in line.split() if "=" in word}
+        set_ = (word.split("=")[0] for word in line.split() if "=" in word)
+        keys = {key.split(".")[0] for key in set_}  # `env` of `env.without`
         config = ROOT / "conf" / f"{script}.yaml"
         known = config.read_text() if config.is_file() else ""
         assert all(re.search(rf"^(  - )?{key}:", known, re.MULTILINE) for key in keys)

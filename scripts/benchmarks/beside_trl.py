@@ -1,0 +1,276 @@
+"""Beside TRL's GRPOTrainer: equal weights, prompts, length of answers and reward.
+
+TRL trains as usual; after each of its steps ours takes the same prompts, so they take
+turns and whatever else the machine does hits both. TRL is set up for speed: no
+checkpointing of activations, no KL term, no second scoring, a cache in generation.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from PIL import Image
+from transformers import TrainerCallback
+from transformers.utils import logging
+from trl.trainer.grpo_config import GRPOConfig as TRLConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from envs.answer import PARSERS
+from envs.scene import Scene
+from policy.checkpoint import build_learner
+from policy.clock import Clock
+from policy.prompt import build_messages, build_prompt
+from policy.records import Prompt
+from policy.vlm import VLM
+from rewards import score
+
+from .figures import Figures, divide, summarise, summarise_rows
+from .step import run_step
+from .stopwatch import now, take_gpu_peak_gib, time_call
+from .workload import PLAIN, RATE, Learner, Workload, invent_reward, list_unsayable
+
+Reward = Callable[[list[int], list[list[int]]], list[float]]
+"""From P * G numbers of prompts and as many answers in tokens to rewards."""
+TEXT_LAYERS = (
+    r".*language_model.*_proj"  # where adapters go, as policy.trainable has it
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One step of each.
+
+    Attributes:
+        ours: Seconds of ours.
+        trl: Seconds of TRL's.
+        reward: Those of TRL's that the reward took.
+        ours_gib: Most GPU memory of ours, the models of both included.
+        trl_gib: Most GPU memory of TRL's, the models of both included.
+    """
+
+    ours: float
+    trl: float
+    reward: float
+    ours_gib: float
+    trl_gib: float
+
+
+def measure_models(work: Workload) -> Figures:
+    """Returns how much faster sampling and update are, for each length and G."""
+    size, learner = work.size, Learner(work.load(), work.size.passes)
+    prompts = work.build_prompts(size.prompts * (size.rounds + 1))
+    figures, last = {}, ""
+    for group in size.groups:
+        for tokens in size.tokens:
+            last = f"trl.g{group}_t{tokens}."
+            pairs = _alternate_models(work, learner, prompts, group, tokens)
+            figures |= _describe_pairs(pairs, last)
+    return {**figures, "model_speedup_vs_trl": figures[f"{last}speedup"]}
+
+
+def _alternate_models(
+    work: Workload, learner: Learner, prompts: Sequence[Prompt], group: int, tokens: int
+) -> list[Pair]:
+    """Steps of one length of answers, whose rewards are made up."""
+
+    def invent(_: list[int], answers: list[list[int]]) -> list[float]:
+        return [invent_reward(answer) for answer in answers]
+
+    def step(i: int) -> None:
+        asked = prompts[i * work.size.prompts : (i + 1) * work.size.prompts]
+        learner.run(asked, group, tokens, Clock())
+
+    settings = describe_run(work, learner.vlm, group, tokens)
+    settings["generation_kwargs"]["min_new_tokens"] = tokens
+    return alternate(work, learner.vlm, prompts, settings, invent, step)
+
+
+def _describe_pairs(pairs: Sequence[Pair], prefix: str) -> Figures:
+    """Figures of sampling and update alone, and of GPU memory where there is one."""
+    rows = [
+        {
+            "ours_s": pair.ours,
+            "trl_s": pair.trl - pair.reward,
+            "speedup": (pair.trl - pair.reward) / pair.ours,
+        }
+        for pair in pairs
+    ]
+    if torch.cuda.is_available():
+        for row, pair in zip(rows, pairs, strict=True):
+            row |= {"ours_gib": pair.ours_gib, "trl_gib": pair.trl_gib}
+    return summarise_rows(rows, prefix)
+
+
+def measure_steps(work: Workload) -> Figures:
+    """Returns how much faster the whole step is, answers as long as they come out."""
+    size, group = work.size, work.size.groups[-1]
+    count = size.prompts * (size.rounds + 1)
+    scenes = next(work.workers.make_scenes(work.source, [range(count)]))
+    prompts = [build_prompt(scene.observation) for scene in scenes]
+    vlm, tokens = work.load(), work.rollout.max_new_tokens
+    learner = build_learner(vlm, PLAIN)
+    rollout = replace(work.rollout, num_generations=group, temperature=1.0)
+
+    def simulate(numbers: list[int], answers: list[list[int]]) -> list[float]:
+        asked = [scenes[number] for number in numbers[::group]]
+        texts = [vlm.processor.decode(answer) for answer in answers]
+        return simulate_rewards(work, vlm, asked, texts)
+
+    def step(i: int) -> None:
+        asked = scenes[i * size.prompts : (i + 1) * size.prompts]
+        run_step(learner, asked, replace(work, algo=PLAIN), rollout, Clock())
+
+    settings = describe_run(work, vlm, group, tokens)
+    pairs = alternate(work, vlm, prompts, settings, simulate, step)
+    ours, trl = [pair.ours for pair in pairs], [pair.trl for pair in pairs]
+    return {
+        "step_speedup_vs_trl": divide(trl, ours),
+        "trl.step.ours_s": summarise(ours),
+        "trl.step.trl_s": summarise(trl),
+        "trl.step.trl_reward_s": summarise([pair.reward for pair in pairs]),
+    }
+
+
+def simulate_rewards(
+    work: Workload, vlm: VLM, scenes: Sequence[Scene], texts: Sequence[str]
+) -> list[float]:
+    """Returns the simulated rewards of P * G answers, as `policy.rollout` has them."""
+    size, parse = len(texts) // len(scenes), PARSERS[work.source.asked]
+    codec = vlm.codec(build_prompt(scenes[0].observation))
+    parsed = [parse(text, codec) for text in texts]
+    answers = [parsed[i : i + size] for i in range(0, len(parsed), size)]
+    outcomes = work.workers.simulate(list(zip(scenes, answers, strict=True)))
+    return [
+        score(answer, scene.reference, outcome, work.mix).total
+        for scene, *rows in zip(scenes, answers, outcomes, strict=True)
+        for answer, outcome in zip(*rows, strict=True)
+    ]
+
+
+def describe_run(work: Workload, vlm: VLM, group: int, tokens: int) -> dict[str, Any]:
+    """Returns TRL's settings: plain GRPO, nothing that a step does not need."""
+    size = work.size
+    return {
+        "per_device_train_batch_size": size.prompts * group // size.trl_passes,
+        "gradient_accumulation_steps": size.trl_passes,
+        "num_generations": group,
+        "max_completion_length": tokens,
+        "max_steps": size.rounds + 1,
+        "learning_rate": RATE,
+        "lr_scheduler_type": "constant",
+        "temperature": 1.0,
+        "generation_kwargs": {"suppress_tokens": list_unsayable(vlm)},
+        "beta": 0.0,
+        "shuffle_dataset": False,
+        "gradient_checkpointing": False,
+        "bf16": False,  # the weights' own type decides, as with ours
+        "use_cpu": not torch.cuda.is_available(),
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "model_init_kwargs": {"dtype": work.dtype},
+    }
+
+
+def alternate(
+    work: Workload,
+    vlm: VLM,
+    prompts: Sequence[Prompt],
+    settings: dict[str, Any],
+    reward: Reward,
+    step: Callable[[int], None],
+) -> list[Pair]:
+    """Lets TRL take its steps, and ours one after each of them.
+
+    Args:
+        work: What is measured.
+        vlm: Has the processor.
+        prompts: P for each step.
+        settings: Of TRL.
+        reward: Judges TRL's answers.
+        step: Takes our step of a number.
+
+    Returns:
+        The pairs but the first, which warms up.
+    """
+    turns = _Turns(step, reward)
+    judge: Any = turns.judge
+    rows = [
+        {
+            "prompt": build_messages(prompt, vlm.processor.settings.prompt_style),
+            "image": Image.fromarray(prompt.image),
+            "number": number,
+        }
+        for number, prompt in enumerate(prompts)
+    ]
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.set_verbosity_error()
+        trainer = GRPOTrainer(
+            model=str(work.home),
+            args=TRLConfig(output_dir=folder, **settings),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=vlm.processor.stock,
+            reward_funcs=judge,
+            callbacks=[turns],
+            peft_config=_describe_adapters(work),
+        )
+        with redirect_stdout(io.StringIO()):  # a summary that would break the table
+            trainer.train()
+    return turns.pairs[1:]
+
+
+def _describe_adapters(work: Workload) -> LoraConfig | None:
+    if work.lora is None:
+        return None
+    return LoraConfig(
+        r=work.lora.rank, lora_alpha=work.lora.alpha, target_modules=TEXT_LAYERS
+    )
+
+
+class _Turns(TrainerCallback):
+    """Takes our step after each of TRL's and notes the seconds of both."""
+
+    def __init__(self, step: Callable[[int], None], reward: Reward) -> None:
+        self.pairs: list[Pair] = []
+        self._step, self._reward = step, reward
+        self._start = self._judging = 0.0
+
+    def judge(
+        self, completion_ids: list[list[int]], number: list[int], **_: Any
+    ) -> list[float]:
+        """TRL's reward function."""
+        start = now()
+        rewards = self._reward(number, completion_ids)
+        self._judging += now() - start
+        return rewards
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Before TRL generates."""
+        take_gpu_peak_gib()
+        self._start, self._judging = now(), 0.0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """After TRL's optimizer; what TRL logs is not counted."""
+        trl, trl_gib = now() - self._start, take_gpu_peak_gib()
+        ours = time_call(partial(self._step, len(self.pairs)))
+        self.pairs.append(
+            Pair(
+                ours=ours,
+                trl=trl,
+                reward=self._judging,
+                ours_gib=take_gpu_peak_gib(),
+                trl_gib=trl_gib,
+            )
+        )
