@@ -44,6 +44,7 @@ def load(
     trainable: Sequence[str] = PARTS,
     keep_reference: bool = False,
     coordinates: str | None = None,
+    gradient_checkpointing: bool = False,
 ) -> VLM:
     """Loads a policy.
 
@@ -56,6 +57,8 @@ def load(
         trainable: Without `lora`: the parts to train, of "language" and "tower".
         keep_reference: Without `lora`: keep a frozen copy for `VLM.reference`.
         coordinates: "normalized" or "pixels" instead of the policy's own.
+        gradient_checkpointing: Compute what is inside the language layers again for the
+            gradient instead of keeping it.
 
     Raises:
         ValueError: If the name is unknown or the directory damaged.
@@ -77,6 +80,7 @@ def load(
         lora=lora,
         trainable=trainable,
         keep_reference=keep_reference,
+        gradient_checkpointing=gradient_checkpointing,
     )
 
 

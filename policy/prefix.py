@@ -17,6 +17,7 @@ from transformers import Cache, PreTrainedModel
 
 from policy.attention import SharedPrompt, can_share
 from policy.cache import RoomyCache
+from policy.recompute import RewritableCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,13 @@ def prefill(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Prefix:
         inputs: Of `Processor.encode`, [P, L] padded on the left.
     """
     positions, start = compute_positions(model, inputs)
-    outputs = model(**inputs, position_ids=positions, use_cache=True, logits_to_keep=1)
+    outputs = model(
+        **inputs,
+        position_ids=positions,
+        past_key_values=_build_cache(model),
+        use_cache=True,
+        logits_to_keep=1,
+    )
     return Prefix(
         outputs.logits[:, -1],
         outputs.past_key_values,
@@ -54,6 +61,13 @@ def prefill(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Prefix:
         start,
         positions.shape[0] if positions.ndim == 3 else 1,
     )
+
+
+def _build_cache(model: PreTrainedModel) -> Cache | None:
+    """A cache for one pass; None leaves the choice to the model."""
+    if not can_share(model):
+        return None
+    return RewritableCache(model.config.get_text_config().num_hidden_layers)
 
 
 def compute_positions(

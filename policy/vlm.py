@@ -24,6 +24,7 @@ from envs.answer import Codec
 from policy.attention import can_share, enable_sharing
 from policy.prefix import Branches, prefill
 from policy.processing import Processor
+from policy.recompute import recompute_layers
 from policy.records import Completion, GroupCount, LoraSpec, Prompt
 from policy.sampling import Sampled, sample_tokens
 from policy.scoring import (
@@ -53,11 +54,14 @@ class VLM:
         lora: LoraSpec | None = None,
         trainable: Sequence[str] = PARTS,
         keep_reference: bool = False,
+        gradient_checkpointing: bool = False,
     ) -> None:
         """Wraps a loaded model; see `policy.load` for the arguments."""
         self.model = model.eval()
         if can_share(model):
             enable_sharing(model)
+        if gradient_checkpointing:
+            recompute_layers(model)
         self.processor = processor
         self._reference = None
         self._adapted = None

@@ -32,6 +32,7 @@ ANY_POLICY = {
     "coordinates": None,
     "trainable": ["language", "tower"],
     "lora": None,
+    "gradient_checkpointing": False,
 }
 
 # Threads that spin while they wait starve the processes that simulate: on two busy
