@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 
 from envs.answer import PARSERS
-from envs.records import AnyAnswer, ParseFailure
+from envs.records import AnyAnswer, Outcome, ParseFailure
 from envs.scene import Scene
 from policy.clock import Clock
 from policy.evaluate import choose_seeds
 from policy.prompt import build_prompt
-from policy.records import Rollout
+from policy.records import Completion, Rollout
 from policy.team import ALONE, Team
 from policy.vlm import VLM
 from policy.workers import Workers
@@ -122,21 +123,27 @@ def _collect_turn(
 ) -> list[Group]:
     if not scenes:
         return []
+    prompts = [build_prompt(scene.observation) for scene in scenes]
+    answers: dict[int, list[AnyAnswer]] = {}
+    running: dict[int, Future[Sequence[Outcome | None]]] = {}
+
+    def execute(i: int, completions: Sequence[Completion]) -> None:
+        """Simulates the answers to a scene while those to others are still sampled."""
+        parse, codec = PARSERS[prompts[i].asked], vlm.codec(prompts[i])
+        answers[i] = [parse(completion.text, codec) for completion in completions]
+        running[i] = workers.submit(scenes[i], answers[i])
+
     with clock.measure("sample"):
-        prompts = [build_prompt(scene.observation) for scene in scenes]
         completions = vlm.sample(
             prompts,
             config.num_generations,
             temperature=config.temperature,
             max_new_tokens=config.max_new_tokens,
             seeds=[choose_seeds(1, *key, scene.seed)[0] for scene in scenes],
+            ended=execute,
         )
-    answers = [
-        [PARSERS[prompt.asked](c.text, vlm.codec(prompt)) for c in row]
-        for prompt, row in zip(prompts, completions, strict=True)
-    ]
     with clock.measure("simulate"):
-        outcomes = workers.simulate(list(zip(scenes, answers, strict=True)))
+        outcomes = [running[i].result() for i in range(len(scenes))]
     with clock.measure("judge"):
         return [
             Group(
@@ -149,12 +156,12 @@ def _collect_turn(
                         outcome=outcome,
                         reward=score(answer, scene.reference, outcome, mix),
                     )
-                    for completion, answer, outcome in zip(*row, strict=True)
+                    for completion, answer, outcome in zip(
+                        completions[i], answers[i], outcomes[i], strict=True
+                    )
                 ),
             )
-            for scene, prompt, *row in zip(
-                scenes, prompts, completions, answers, outcomes, strict=True
-            )
+            for i, (scene, prompt) in enumerate(zip(scenes, prompts, strict=True))
         ]
 
 

@@ -5,7 +5,7 @@ Written out because `generate` copies prompt and cache for every answer and toke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +35,28 @@ class Sampled:
     lengths: Tensor
     finished: Tensor
 
+    def select(self, rows: slice) -> Sampled:
+        """Returns some of the answers, whatever stands behind their ends left out.
+
+        Raises:
+            FloatingPointError: If log-probabilities are not finite.
+        """
+        lengths = self.lengths[rows]
+        places = torch.arange(self.token_ids.shape[1], device=lengths.device)
+        inside = places < lengths[:, None]
+        logprobs = self.logprobs[rows].where(inside, 0.0)
+        if not logprobs.isfinite().all():
+            raise FloatingPointError(
+                "the policy's log-probabilities are not finite: its weights are "
+                "damaged, or too large for policy.dtype"
+            )
+        return Sampled(
+            token_ids=self.token_ids[rows] * inside,
+            logprobs=logprobs,
+            lengths=lengths,
+            finished=self.finished[rows],
+        )
+
 
 def sample_tokens(
     branches: Branches,
@@ -44,7 +66,8 @@ def sample_tokens(
     temperature: float,
     max_new_tokens: int,
     seeds: Sequence[int],
-) -> Sampled:
+    ended: Callable[[int, Sampled], None],
+) -> None:
     """Continues every row until it ends or reaches the limit.
 
     Args:
@@ -55,47 +78,50 @@ def sample_tokens(
             at temperature 1.
         max_new_tokens: The limit, at least 1.
         seeds: One for each prompt.
+        ended: Told the number of a prompt and its answers, once the last of them ends.
 
     Raises:
         FloatingPointError: If log-probabilities are not finite.
     """
     logits = branches.logits
     count, device = len(logits), logits.device
-    token_ids = torch.zeros(count, max_new_tokens, dtype=torch.long, device=device)
-    logprobs = torch.zeros(count, max_new_tokens, device=device)
-    lengths = torch.full((count,), max_new_tokens, device=device)
-    finished = torch.zeros(count, dtype=torch.bool, device=device)
+    sampled = _reserve(count, max_new_tokens, device)
     rows = torch.arange(count, device=device).view(prompts, -1)
-    points = _draw_points(seeds, max_new_tokens, rows.shape[1]).to(device)
+    answers, waiting = rows.shape[1], set(range(prompts))
+    points = _draw_points(seeds, max_new_tokens, answers).to(device)
     for step in range(max_new_tokens):
         flat = rows.flatten()
         logp = compute_logprobs(logits, vocabulary.bias, temperature or 1.0)
         chosen = _choose(logp, points[step, flat], greedy=temperature == 0)
-        token_ids[flat, step] = chosen
-        logprobs[flat, step] = logp.gather(1, chosen[:, None])[:, 0]
-        ended = _find_ended(token_ids, flat, step, chosen, vocabulary)
-        ended = flat[ended & ~finished[flat]]
-        lengths[ended] = step + 1
-        finished[ended] = True
-        alive = ~finished[rows]
-        if step + 1 == max_new_tokens or not alive.any():
+        sampled.token_ids[flat, step] = chosen
+        sampled.logprobs[flat, step] = logp.gather(1, chosen[:, None])[:, 0]
+        last = _find_ended(sampled.token_ids, flat, step, chosen, vocabulary)
+        last = flat[last & ~sampled.finished[flat]]
+        sampled.lengths[last] = step + 1
+        sampled.finished[last] = True
+        alive = ~sampled.finished[rows]
+        done = rows[:, 0] if step + 1 == max_new_tokens else rows[~alive.any(1), 0]
+        for prompt in waiting.intersection((done // answers).tolist()):
+            ended(
+                prompt, sampled.select(slice(prompt * answers, (prompt + 1) * answers))
+            )
+            waiting.remove(prompt)
+        if not waiting:
             break
         kept, places = _choose_rows(alive)
         if places.numel() <= COMPACT_BELOW * rows.numel():
             branches.keep(kept, places.flatten())
             chosen, rows = chosen[places.flatten()], flat[places]
         logits = branches.extend(chosen[:, None])[:, -1]
-    if not logprobs.isfinite().all():
-        raise FloatingPointError(
-            "the policy's log-probabilities are not finite: its weights are damaged, "
-            "or too large for policy.dtype"
-        )
-    inside = torch.arange(max_new_tokens, device=device) < lengths[:, None]
+
+
+def _reserve(count: int, length: int, device: torch.device) -> Sampled:
+    """Returns room for answers, none of them ended."""
     return Sampled(
-        token_ids=token_ids * inside,
-        logprobs=logprobs * inside,
-        lengths=lengths,
-        finished=finished,
+        token_ids=torch.zeros(count, length, dtype=torch.long, device=device),
+        logprobs=torch.zeros(count, length, device=device),
+        lengths=torch.full((count,), length, device=device),
+        finished=torch.zeros(count, dtype=torch.bool, device=device),
     )
 
 

@@ -11,7 +11,7 @@ completions a prompt, L tokens of prompt, T of answer, V of vocabulary.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,6 +91,7 @@ class VLM:
         temperature: float,
         max_new_tokens: int,
         seeds: Sequence[int] | None = None,
+        ended: Callable[[int, list[Completion]], None] = lambda prompt, answers: None,
     ) -> list[list[Completion]]:
         """Samples n answers to each prompt.
 
@@ -102,6 +103,8 @@ class VLM:
             max_new_tokens: Longest answer; it also ends at `</answer>`.
             seeds: One for each prompt, whose answers follow from it whatever the other
                 prompts are; None draws them.
+            ended: Told the number of a prompt and its answers, once the last of them
+                ends and others still go on.
 
         Returns:
             P lists of n completions.
@@ -114,16 +117,22 @@ class VLM:
             seeds = torch.randint(2**31, (len(prompts),)).tolist()
         inputs = self._encode(prompts, max_new_tokens)
         prefix = prefill(self.model, inputs)
-        sampled = sample_tokens(
+        found: dict[int, list[Completion]] = {}
+
+        def keep(prompt: int, sampled: Sampled) -> None:
+            found[prompt] = self._read_completions(sampled)
+            ended(prompt, found[prompt])
+
+        sample_tokens(
             Branches(self.model, prefix, n, room=max_new_tokens),
             len(prompts),
             self.vocabulary,
             temperature=temperature,
             max_new_tokens=max_new_tokens,
             seeds=seeds,
+            ended=keep,
         )
-        completions = self._read_completions(sampled)
-        return [completions[i : i + n] for i in range(0, len(completions), n)]
+        return [found[prompt] for prompt in range(len(prompts))]
 
     def score(
         self,

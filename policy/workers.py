@@ -129,7 +129,7 @@ class Workers:
 
         Where part of a plan was asked nothing is executed: the outcomes are None.
         """
-        futures = [self._submit_answers(*group) for group in groups]
+        futures = [self.submit(*group) for group in groups]
         return [future.result() for future in futures]
 
     def follow_up(self, failed: Sequence[tuple[Scene, AnyAnswer]]) -> list[Scene]:
@@ -140,9 +140,10 @@ class Workers:
     def _submit_scene(self, source: SceneSource, seed: int) -> Future[Scene]:
         return self._pool.submit(source.make_scene, seed)
 
-    def _submit_answers(
+    def submit(
         self, scene: Scene, answers: Sequence[AnyAnswer]
-    ) -> Future[Any]:
+    ) -> Future[Sequence[Outcome | None]]:
+        """Starts to execute the answers to a scene; see `simulate`."""
         if scene.observation.asked != Plan.asked:
             return _Inline().submit(list, [None] * len(answers))
         plans = [a for a in answers if isinstance(a, Plan | ParseFailure)]

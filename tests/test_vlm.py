@@ -180,6 +180,18 @@ def test_an_answer_does_not_depend_on_finished_rows_leaving(vlm: VLM, monkeypatc
         assert [c.token_ids for c in a] == [c.token_ids for c in b]
 
 
+def test_answers_are_told_as_soon_as_the_last_of_a_prompt_ends(vlm: VLM) -> None:
+    stops = torch.arange(len(vlm.vocabulary.stops)) % 4 == 0
+    vlm.vocabulary = replace(vlm.vocabulary, stops=stops)
+    told = {}
+    groups = vlm.sample(
+        PROMPTS * 3, 2, temperature=1.0, max_new_tokens=12, ended=told.__setitem__
+    )
+    assert [told[prompt] for prompt in range(len(groups))] == groups
+    ends = [max(len(c.token_ids) for c in group) for group in told.values()]
+    assert ends == sorted(ends) and len(set(ends)) > 1
+
+
 def test_an_answer_depends_on_no_other_prompt_but_on_its_own_seed() -> None:
     vlm = policy.load("tiny", device="cpu")
     together = vlm.sample(
