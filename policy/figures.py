@@ -21,7 +21,12 @@ from envs.records import (
     Trajectory,
 )
 from envs.scene import Scene
-from policy.statistics import Estimate, estimate_mean, estimate_rate
+from policy.statistics import (
+    Estimate,
+    describe_estimates,
+    estimate_mean,
+    estimate_rate,
+)
 from rewards import Metrics, compute_metrics
 
 RATES = ("success", "parse_rate")
@@ -83,11 +88,7 @@ class Evaluation:
         """Returns means, intervals and failures as plain data for JSON."""
         return {
             "n": self.n,
-            **{name: round(e.mean, 6) for name, e in self.figures.items()},
-            "intervals": {
-                name: [round(e.low, 6), round(e.high, 6)]
-                for name, e in self.figures.items()
-            },
+            **describe_estimates(self.figures),
             "failures": self.failures,
         }
 

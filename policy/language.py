@@ -18,7 +18,7 @@ from envs.answer import parse_answer
 from envs.records import ParseFailure, Plan, Reference
 from envs.scene import Scene, make_reference
 from policy.evaluate import BATCH, Answerer
-from policy.statistics import Estimate, estimate_rate
+from policy.statistics import Estimate, describe_estimates, estimate_rate
 from policy.workers import SceneSource, Workers
 from rewards import compute_metrics
 
@@ -43,14 +43,7 @@ class Obedience:
     def to_row(self) -> dict[str, Any]:
         """Returns means and intervals as plain data for JSON."""
         estimates = {name: getattr(self, name) for name in FIGURES}
-        return {
-            "n": self.n,
-            **{name: round(e.mean, 6) for name, e in estimates.items()},
-            "intervals": {
-                name: [round(e.low, 6), round(e.high, 6)]
-                for name, e in estimates.items()
-            },
-        }
+        return {"n": self.n, **describe_estimates(estimates)}
 
 
 FIGURES = ("named", "unnamed", "chosen")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,3 +49,12 @@ def estimate_mean(values: Sequence[float], seed: int = 0) -> Estimate:
     means = [sample[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
     low, high = np.percentile(means, (2.5, 97.5))
     return Estimate(mean=float(sample.mean()), low=float(low), high=float(high))
+
+
+def describe_estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Returns means by name, and their intervals, as plain data for JSON."""
+    means = {name: round(e.mean, 6) for name, e in estimates.items()}
+    intervals = {
+        name: [round(e.low, 6), round(e.high, 6)] for name, e in estimates.items()
+    }
+    return means | {"intervals": intervals}
