@@ -116,10 +116,25 @@ def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:
     path, lora = options.pop("path"), options.pop("lora")
     return policy.load(
         str(path),
-        lora=None if lora is None else policy.LoraSpec(**lora),
+        lora=read_lora(lora),
         keep_reference=keep_reference,
         **options,
     )
+
+
+def read_lora(value: Any) -> Any:
+    """Returns the adapters that `policy.lora=` describes; None for null."""
+    from policy import LoraSpec
+
+    if value is None:
+        return None
+    try:
+        return LoraSpec(**value)
+    except TypeError as error:
+        raise ValueError(
+            f"policy.lora is {value!r}; use null or, in quotes, "
+            "'policy.lora={rank:16,alpha:32}'"
+        ) from error
 
 
 def choose_answerer(node: DictConfig, max_new_tokens: int) -> Any:

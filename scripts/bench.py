@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from _launch import build, launch, load_policy
+from _launch import build, launch, load_policy, read_lora
 from omegaconf import DictConfig, OmegaConf
 
 # In this order: what comes later would raise the peak of memory of what came before.
@@ -84,7 +84,6 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
     from benchmarks.workload import Size, Workload
 
     from policy.loading import find_directory
-    from policy.records import LoraSpec
     from policy.workers import SceneSource, Workers
 
     size: Any = OmegaConf.to_container(config.size)
@@ -98,7 +97,7 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
         yield Workload(
             home=find_directory(node.path),
             dtype=node.dtype,
-            lora=None if node.lora is None else LoraSpec(**node.lora),
+            lora=read_lora(node.lora),
             load=partial(load_policy, node),
             source=SceneSource(envs=(config.env.name,)),
             mix=build(config.reward),

@@ -150,6 +150,7 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("train", "answer=box", "plan, affordance, trajectory"),
         ("train", "answer=affordance", "reward=paper"),
         ("train", "algo.betta=1", "betta"),
+        ("train", "policy.lora=4", "policy.lora={rank:16"),
         ("train", "algo.loss_type=sum", "dapo"),
         ("train", "policy=no/such/directory", "tiny"),
         ("train", "resume=nowhere", "not a run directory"),
