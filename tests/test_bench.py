@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -64,7 +65,11 @@ def test_a_model_of_random_weights_is_measured_in_small(tmp_path: Path):
 def test_without_trl_one_line_says_how_to_have_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name != "trl" or None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, *rest: None if name == "trl" else find(name, *rest),
+    )
     out = tmp_path / "bench.json"
     assert call("bench", *SMALL, "parts=[images,trl]", f"out={out}") == ""
     assert "pip install -e '.[test]'" in capsys.readouterr().out

@@ -64,7 +64,7 @@ def meets(figure: Figure, bar: Mapping[str, float]) -> bool:
 def tabulate(figures: Figures, bars: Bars) -> Table:
     """Returns the table that is printed, a section for each group of names."""
     table = Table(header_style="bold", row_styles=("", "dim"))
-    table.add_column("figure")
+    table.add_column("figure", no_wrap=True)
     for column in ("median", "low", "high", "bar"):
         table.add_column(column, justify="right")
     groups = [name.partition(".")[0] if "." in name else "" for name in figures]
