@@ -66,8 +66,11 @@ def measure_obedience(
         progress: Told the number of scenes done after each batch.
 
     Raises:
-        ValueError: If no scene has a second candidate.
+        ValueError: If no scene has a second candidate, or a part of a plan is asked,
+            which nobody executes.
     """
+    if source.asked != Plan.asked:
+        raise ValueError(f"words=true with answer={source.asked}: use answer=plan")
     named, unnamed, chosen = [], [], []
     batches = [seeds[i : i + BATCH] for i in range(0, len(seeds), BATCH)]
     for done, scenes in enumerate(workers.make_scenes(source, batches)):

@@ -157,6 +157,7 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("evaluate", "policy=experd", "expert"),
         ("evaluate", "split=tests", "train, test, ood"),
         ("record", "env=pick_mugg", "pick_mug"),
+        ("evaluate", "words=true answer=affordance", "answer=plan"),
         ("record", "policy=expert n=1 failed=true", "nothing failed"),
         ("train", "env=all env.without=[pick_mugg]", "pick_mug"),
     ],
