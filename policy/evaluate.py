@@ -88,7 +88,7 @@ def evaluate(
     if mix is not None:
         check_asked(mix, source.asked)
     seeds = choose_scenes(source, n, seed, suite)
-    batches = [seeds[i : i + BATCH] for i in range(0, n, BATCH)]
+    batches = split_batches(seeds)
     tally, kept = Tally(source.asked), []
     for scenes in workers.make_scenes(source, batches):
         if suite is not None:
@@ -99,6 +99,11 @@ def evaluate(
                 kept += episode
         progress(tally.n)
     return tally.summarize(), kept
+
+
+def split_batches(seeds: Sequence[int]) -> list[Sequence[int]]:
+    """Returns seeds in batches of `BATCH`."""
+    return [seeds[i : i + BATCH] for i in range(0, len(seeds), BATCH)]
 
 
 def choose_scenes(

@@ -17,7 +17,7 @@ import numpy as np
 from envs.answer import parse_answer
 from envs.records import ParseFailure, Plan, Reference
 from envs.scene import Scene, make_reference
-from policy.evaluate import BATCH, Answerer
+from policy.evaluate import Answerer, split_batches
 from policy.statistics import Estimate, describe_estimates, estimate_rate
 from policy.workers import SceneSource, Workers
 from rewards import compute_metrics
@@ -72,8 +72,8 @@ def measure_obedience(
     if source.asked != Plan.asked:
         raise ValueError(f"words=true with answer={source.asked}: use answer=plan")
     named, unnamed, chosen = [], [], []
-    batches = [seeds[i : i + BATCH] for i in range(0, len(seeds), BATCH)]
-    for done, scenes in enumerate(workers.make_scenes(source, batches)):
+    done = 0
+    for scenes in workers.make_scenes(source, split_batches(seeds)):
         pairs = list(_swap_all(scenes))
         said = answerer([other for _, other in pairs]) if pairs else []
         answers = [parse_answer(text, codec) for text, codec in said]
@@ -84,7 +84,8 @@ def measure_obedience(
             _is_nearest(other, answer)
             for (_, other), answer in zip(pairs, answers, strict=True)
         ]
-        progress(BATCH * (done + 1))
+        done += len(scenes)
+        progress(done)
     if not chosen:
         raise ValueError(f"env={source.name}: no scene has anything else to ask for")
     return Obedience(
