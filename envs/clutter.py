@@ -9,11 +9,14 @@ import numpy as np
 
 from envs import objects
 from envs.factors import Factors, Range
-from envs.objects import Circle
+from envs.objects import PALETTE, Circle
 from envs.world import Placement
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
 HELD_OUT_COLOURS = ("orange", "pink", "cyan", "black")
+# In no scene unless asked for (`make_scene(colours=...)`): a supervised start sees more
+# colours than scenes have, and none of those held out.
+OTHER_COLOURS = tuple(sorted(PALETTE.keys() - {*COLOURS, *HELD_OUT_COLOURS}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,7 @@ class ThingSize:
 
 def shade(factors: Factors, colour: str) -> objects.Colour:
     """One of the many tints that have a colour's name."""
-    tint = factors.rng.normal(objects.PALETTE[colour], 0.035)
+    tint = factors.rng.normal(PALETTE[colour], 0.035)
     return tuple(np.clip(tint, 0, 1))
 
 

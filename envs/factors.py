@@ -8,8 +8,8 @@ and test differ in their seeds alone.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -38,9 +38,20 @@ class Factors:
     """
 
     def __init__(
-        self, rng: np.random.Generator, split: str, shifts: Sequence[str] = ()
+        self,
+        rng: np.random.Generator,
+        split: str,
+        shifts: Sequence[str] = (),
+        instead: Mapping[str, str] | None = None,
     ):
-        """Validates names; `shifts` selects axes for `split="ood"`, all if empty."""
+        """Validates names.
+
+        Args:
+            rng: Draws.
+            split: Of `SPLITS`.
+            shifts: Axes that are held out in `split="ood"`; all if empty.
+            instead: Colours that take the place of those drawn, by name.
+        """
         check_choice("split", split, SPLITS)
         for axis in shifts:
             check_choice("shift", axis, AXES)
@@ -49,6 +60,7 @@ class Factors:
                 f"shifts={list(shifts)} need split='ood', not split={split!r}"
             )
         self.rng = rng
+        self._instead: Mapping[Any, Any] = instead or {}
         self.shifted = frozenset(shifts or AXES) if split == "ood" else frozenset()
 
     def uniform(self, axis: str, train: Range, held_out: Range) -> float:
@@ -63,7 +75,7 @@ class Factors:
     def choice(self, axis: str, train: Sequence[T], held_out: Sequence[T]) -> T:
         """One of the axis's current choices."""
         options = self._pick(axis, train, held_out)
-        return options[int(self.rng.integers(len(options)))]
+        return self._replace(options[int(self.rng.integers(len(options)))])
 
     def sample(
         self, axis: str, count: int, train: Sequence[T], held_out: Sequence[T]
@@ -71,7 +83,10 @@ class Factors:
         """Several different ones of the axis's current choices."""
         options = self._pick(axis, train, held_out)
         order = self.rng.permutation(len(options))[:count]
-        return [options[i] for i in order]
+        return [self._replace(options[i]) for i in order]
+
+    def _replace(self, option: T) -> T:
+        return self._instead.get(option, option)
 
     def _pick(self, axis: str, train: T, held_out: T) -> T:
         check_choice("axis", axis, AXES)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import mujoco
@@ -14,6 +15,7 @@ from envs.camera import project, read_camera
 from envs.contract import blaming, check_goal, check_path, check_state
 from envs.factors import Factors, check_choice, scene_rng
 from envs.lift import flatten
+from envs.objects import PALETTE
 from envs.records import Observation, Reference
 from envs.registry import get_task, has_expert
 from envs.task import Goal, Task, classify
@@ -82,6 +84,7 @@ def make_scene(
     shifts: Sequence[str] = (),
     verify: bool = True,
     waypoints: str = "2d",
+    colours: Mapping[str, str] | None = None,
 ) -> Scene:
     """Samples a scene whose target is visible and whose expert succeeds.
 
@@ -94,14 +97,18 @@ def make_scene(
             scene is made three times as fast, for supervised data.
         waypoints: "2d", or "3d" for an expert that writes heights, too; the scene is
             the same, chosen by the expert without heights.
+        colours: Names of colours to replace by others, in the image and in the words:
+            `{"red": "teal"}`; of `envs.objects.PALETTE`.
 
     Raises:
-        ValueError: An unknown name, split, shift or kind of waypoints.
+        ValueError: An unknown name, split, shift, colour or kind of waypoints.
         RuntimeError: No usable scene in 50 attempts: the task is at fault.
     """
     check_choice("waypoints", waypoints, WAYPOINTS)
+    for colour in itertools.chain(*(colours or {}).items()):
+        check_choice("colour", colour, tuple(PALETTE))
     for attempt in range(MAX_ATTEMPTS):
-        scene = sample_scene(name, split, seed, shifts, attempt)
+        scene = sample_scene(name, split, seed, shifts, attempt, colours)
         if scene is None or (verify and not _expert_succeeds(scene)):
             continue
         return scene if waypoints == "2d" else add_heights(scene)
@@ -112,11 +119,17 @@ def make_scene(
 
 
 def sample_scene(
-    name: str, split: str, seed: int, shifts: Sequence[str] = (), attempt: int = 0
+    name: str,
+    split: str,
+    seed: int,
+    shifts: Sequence[str] = (),
+    attempt: int = 0,
+    colours: Mapping[str, str] | None = None,
 ) -> Scene | None:
     """One draw, not verified; None if the target part is hidden or nothing to do."""
     task: Task = get_task(name)()
-    factors = Factors(scene_rng(name, split, seed, attempt), split, shifts)
+    rng = scene_rng(name, split, seed, attempt)
+    factors = Factors(rng, split, shifts, colours)
     where = _describe(name, split, seed)
     goals, model = _build(where, task, factors)
     if not goals:

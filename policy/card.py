@@ -33,7 +33,8 @@ pretrained weights.
 | | |
 |---|---|
 | scenes | {scenes} |
-| data | {examples:,} images, split `train`, made on the fly, half of them mirrored |
+| data | {examples:,} images of split `train`, made on the fly |
+| half of them | mirrored; in colours of a longer list; in another frame; in other words |
 | seed | {seed} (weights, scenes, order) |
 | steps | {steps:,} of {batch} examples |
 | time | {minutes:.0f} minutes on {device} |

@@ -29,6 +29,8 @@ class RolloutConfig:
         num_generations: Answers a scene, G; at least 2, they are compared.
         temperature: Of sampling, above 0.
         max_new_tokens: Longest answer.
+        focus: Of several kinds of scenes, the part of a step that goes to those whose
+            outcome is open, 0..1; see `policy.curriculum`.
         workers: Processes for scenes and simulation; None is one a core, 0 none.
     """
 
@@ -36,6 +38,7 @@ class RolloutConfig:
     num_generations: int = 8
     temperature: float = 0.7
     max_new_tokens: int = 128
+    focus: float = 0.0
     workers: int | None = None
 
     def __post_init__(self) -> None:
@@ -48,6 +51,8 @@ class RolloutConfig:
                 )
         if not self.temperature > 0:
             raise ValueError(f"rollout.temperature is {self.temperature}; must be > 0")
+        if not 0 <= self.focus <= 1:
+            raise ValueError(f"rollout.focus is {self.focus}; must be in 0..1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,8 @@ where it stopped and no data set is kept on disk.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,36 +18,16 @@ from transformers import PreTrainedTokenizerFast
 
 import envs
 from envs.answer import format_answer
-from envs.records import Plan
 from envs.registry import get_task
 from policy.processing import blank
 from policy.prompt import build_messages
 from policy.records import Prompt
+from policy.sft_variety import Example, draw_colours, mirror_example, vary
 from policy.tiny import TinySize
 from policy.tokenizer import END, IMAGE, PAD
 
 IGNORED = -100
 BLOCK = 2048  # scenes; 400 MB of examples a worker
-_SWAP = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """One scene and its expert's answer.
-
-    Attributes:
-        image: [H, W, 3] uint8 RGB.
-        parts: [H, W] uint8 part classes, 0 for anything else.
-        target: [H, W] bool, the part that the instruction asks for.
-        instruction: The task in words.
-        plan: The expert's answer.
-    """
-
-    image: NDArray[np.uint8]
-    parts: NDArray[np.uint8]
-    target: NDArray[np.bool_]
-    instruction: str
-    plan: Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +38,13 @@ class ExampleSource:
         names: The scenes, each as often as the others.
         split: The split their factors are drawn from.
         waypoints: "2d", or "3d": the expert's waypoints have heights.
+        recoloured: Share of the scenes that appear in colours of a longer list.
     """
 
     names: tuple[str, ...]
     split: str
     waypoints: str = "2d"
+    recoloured: float = 0.0
 
     @property
     def part_classes(self) -> tuple[str, ...]:
@@ -73,8 +54,15 @@ class ExampleSource:
     def __call__(self, seed: int) -> Example:
         """Returns the example of a seed, which chooses the kind of scene, too."""
         name = self.names[seed % len(self.names)]
+        rng = np.random.default_rng([seed, 2])
+        colours = draw_colours(rng) if rng.random() < self.recoloured else None
         scene = envs.make_scene(
-            name, self.split, seed, verify=False, waypoints=self.waypoints
+            name,
+            self.split,
+            seed,
+            verify=False,
+            waypoints=self.waypoints,
+            colours=colours,
         )
         reference = scene.reference
         if reference is None:
@@ -113,43 +101,8 @@ class Batch:
     cues: Tensor
 
 
-def mirror_example(example: Example) -> Example:
-    """Returns the example seen in a mirror; left and right change places in its words.
-
-    A mirrored scene is as likely as the scene, its answer mirrored is as good.
-    """
-    plan = example.plan
-    x1, y1, x2, y2 = plan.box
-    return Example(
-        image=np.ascontiguousarray(example.image[:, ::-1]),
-        parts=np.ascontiguousarray(example.parts[:, ::-1]),
-        target=np.ascontiguousarray(example.target[:, ::-1]),
-        instruction=_swap_sides(example.instruction),
-        plan=replace(
-            plan,
-            box=(1 - x2, y1, 1 - x1, y2),
-            waypoints=tuple((1 - p[0], *p[1:]) for p in plan.waypoints),
-            thought=_swap_sides(plan.thought),
-        ),
-    )
-
-
-def jitter_colour(
-    image: NDArray[np.uint8], rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """Returns the [H, W, 3] image a little brighter or darker, warmer or cooler.
-
-    The ranges are small enough that no colour gets another name.
-    """
-    gain = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
-    shift = rng.uniform(-10, 10)
-    table = np.arange(256)[:, None] * gain + shift
-    table = np.clip(np.rint(table), 0, 255).astype(np.uint8)
-    return np.stack([table[image[..., c], c] for c in range(3)], axis=-1)
-
-
 class ExampleStream(Dataset):
-    """Examples 0, 1, 2, ... of a source, varied by mirror and colour.
+    """Examples 0, 1, 2, ... of a source, each varied.
 
     Rendering is a fifth of the work of a step on a CPU, so each scene serves twice:
     `BLOCK` scenes as they are, then the same scenes mirrored.
@@ -174,7 +127,7 @@ class ExampleStream(Dataset):
             self._recent[scene] = example
         else:
             example = mirror_example(example)
-        return replace(example, image=jitter_colour(example.image, rng))
+        return vary(example, rng)
 
     def _make(self, scene: int) -> Example:
         rng = np.random.default_rng([self.seed, scene, 0])
@@ -242,7 +195,3 @@ class Collator:
         inner = points.shape[0] // side
         cut = points.reshape(side, inner, side, inner).swapaxes(1, 2)
         return cut.reshape(side * side, inner * inner)
-
-
-def _swap_sides(text: str) -> str:
-    return re.sub(r"\b([Ll]eft|[Rr]ight)\b", lambda m: _SWAP[m[0]], text)

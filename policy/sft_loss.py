@@ -11,6 +11,7 @@ sharp. Rates fall to zero within the budget.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ class Student(nn.Module):
         size: Its sizes.
         classes: Number of part classes, 0 included.
         points: Dense targets in one image token's cell.
+        held: Token ids whose rows of both embeddings stay as they are.
         seed: Of the heads' first weights.
     """
 
@@ -41,6 +43,7 @@ class Student(nn.Module):
         *,
         classes: int,
         points: int,
+        held: Iterable[int] = (),
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -51,10 +54,18 @@ class Student(nn.Module):
             torch.manual_seed(seed)
             self.tower_head = nn.Linear(size.width, points * classes)
             self.cue_head = nn.Linear(size.width, points)
+        self._hold(list(held))
         # Half way up, so that the answer's tokens can still read what was marked.
         layers = model.model.language_model.layers
         self._marked: Tensor | None = None
         layers[len(layers) // 2 - 1].register_forward_hook(self._keep)
+
+    def _hold(self, rows: list[int]) -> None:
+        body: Any = self.model.model
+        for layer in (body.language_model.embed_tokens, self.model.lm_head):
+            free = torch.ones(len(layer.weight), 1)
+            free[rows] = 0
+            layer.weight.register_hook(lambda g, free=free: g * free.to(g))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Returns logits of the answer's tokens and of both heads.

@@ -6,6 +6,8 @@ for learning to point quickly at this size:
 
 - one token per integer 0..1000, whose first embeddings are Fourier features of the
   value, so that neighbours start as neighbours;
+- names of colours whose embeddings are Fourier features of their red, green and blue,
+  and stay so, so that a colour never read in training has a place among the others;
 - position embeddings of the tower that start as two-dimensional sinusoids;
 - the instruction before the image, so that each image token already knows what is
   asked for when it is read.
@@ -40,6 +42,7 @@ from policy.tokenizer import (
     VIDEO,
     VISION_END,
     VISION_START,
+    list_colour_ids,
     list_integer_ids,
 )
 
@@ -163,6 +166,7 @@ def build_model(
         embedding = model.model.language_model.embed_tokens
         _order_integers(embedding.weight, integers, std=0.5)
         _order_integers(model.lm_head.weight, integers, std=0.05)
+        order_colours(model, tokenizer)
     ids = tokenizer.get_vocab()
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=ids[END], pad_token_id=ids[PAD], max_new_tokens=96
@@ -223,6 +227,19 @@ def _order_integers(weight: Tensor, ids: list[int], *, std: float) -> None:
     nn.init.normal_(weight, std=std)
     value = torch.arange(len(ids)) / MAX_INTEGER
     weight[ids] = std * _fourier(value, weight.shape[1] // 2, low=0.25, high=100.0)
+
+
+@torch.no_grad()
+def order_colours(model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Fills the rows of names of colours with features of what they look like."""
+    tints = list_colour_ids(tokenizer)
+    ids, values = list(tints), torch.tensor(list(tints.values()))
+    for layer, std in ((model.get_input_embeddings(), 0.5), (model.lm_head, 0.05)):
+        weight = layer.weight
+        count = weight.shape[1] // 6
+        waves = [_fourier(v, count, low=0.25, high=2.0) for v in values.unbind(-1)]
+        features = torch.cat(waves, -1)
+        weight[ids, : features.shape[1]] = std * features.to(weight)
 
 
 def _fourier(value: Tensor, count: int, *, low: float, high: float) -> Tensor:

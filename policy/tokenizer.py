@@ -12,6 +12,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from envs.answer import format_answer
+from envs.objects import PALETTE, Colour
 from envs.records import Plan
 from policy.words import WORDS
 
@@ -94,3 +95,14 @@ def list_integer_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """Returns the token ids of the integers 0..1000, in order."""
     ids = tokenizer.get_vocab()
     return [ids[str(value)] for value in range(MAX_INTEGER + 1)]
+
+
+def list_colour_ids(tokenizer: PreTrainedTokenizerFast) -> dict[int, Colour]:
+    """Returns the token ids of the names of colours, and their red, green and blue."""
+    ids = tokenizer.get_vocab()
+    spelled = {
+        token: tint
+        for name, tint in PALETTE.items()
+        for token in (name, f"\u0120{name}", name.capitalize())  # \u0120: a space
+    }
+    return {ids[token]: tint for token, tint in spelled.items() if token in ids}

@@ -9,7 +9,7 @@ a run that was killed and resumed writes what an undisturbed one would.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, takewhile
 from typing import Any, NoReturn
@@ -30,6 +30,7 @@ from policy.checkpoint import (
 )
 from policy.clock import Clock
 from policy.credit import build_batch
+from policy.curriculum import allot
 from policy.evaluate import answer_greedily, choose_seeds, evaluate
 from policy.evidence import save_batch
 from policy.grpo import update
@@ -43,7 +44,7 @@ from policy.rollout import collect, describe
 from policy.run_dir import RunDir
 from policy.team import ALONE, Team
 from policy.vlm import VLM
-from policy.workers import Workers
+from policy.workers import SceneSource, Workers
 
 MAX_SKIPPED = 3  # steps in a row without a finite gradient: more means divergence
 
@@ -84,12 +85,13 @@ def train(
         learner = build_learner(vlm, job.algo)
         screen.show_parameters(vlm.count_parameters())
         done = find_newest(run.checkpoints)
-        feed = _rehearse(vlm, _make_scenes(site, done), site)
+        history = [row for row in run.read_metrics() if row["step"] <= done]
+        feed = _rehearse(vlm, _make_scenes(site, done, history), site)
         before = _evaluate_once(vlm, site) if team.leads else {}
         load_checkpoint(learner, run.checkpoints)
         if team.leads:
             start -= run.rewind(done)
-        _learn(learner, feed, site, done, start)
+        _learn(learner, feed, site, done, start, history)
         if not team.leads:
             return {}
         with learner.average.applied(vlm):
@@ -109,12 +111,26 @@ def train(
     return summary
 
 
-def _make_scenes(site: _Site, done: int) -> Iterator[list[Scene]]:
-    """Yields this process's share of the scenes of each step that is left."""
-    job = site.job
-    steps = range(done + 1, job.steps + 1)
-    seeds = (choose_seeds(job.rollout.prompts, job.seed, step) for step in steps)
-    return site.workers.make_scenes(job.source, map(site.team.share, seeds))
+def _make_scenes(
+    site: _Site, done: int, history: list[dict[str, Any]]
+) -> Iterator[list[Scene]]:
+    """Yields this process's share of the scenes of each step that is left.
+
+    Args:
+        site: What the run works with.
+        done: The last step that was taken.
+        history: Metrics of the steps taken; grows while the scenes are read.
+    """
+    job, team = site.job, site.team
+
+    def choose(step: int) -> tuple[SceneSource, Sequence[int]]:
+        # Scenes are built a step ahead, when the step before is not known yet.
+        known = [row for row in history if row["step"] < step - 1]
+        kinds = allot(job.source.envs, known, job.rollout.focus)
+        seeds = choose_seeds(job.rollout.prompts, job.seed, step)
+        return replace(job.source, envs=kinds), team.share(seeds)
+
+    return site.workers.make_mixed(map(choose, range(done + 1, job.steps + 1)))
 
 
 def _rehearse(
@@ -129,15 +145,21 @@ def _rehearse(
 
 
 def _learn(
-    learner: Learner, feed: Iterator[list[Scene]], site: _Site, done: int, start: float
+    learner: Learner,
+    feed: Iterator[list[Scene]],
+    site: _Site,
+    done: int,
+    start: float,
+    history: list[dict[str, Any]],
 ) -> None:
-    """Takes the steps that are left."""
+    """Takes the steps that are left and adds them to the history."""
     job, run, leads = site.job, site.run, site.team.leads
     skipped = site.team.tell(_count_lost(run, job) if leads else 0)
     with site.screen.task("training", job.steps, done) as bar:
         for step in range(done + 1, job.steps + 1):
             row, batch = _step(learner, feed, site, step)
             row["timing"]["elapsed_s"] = time.perf_counter() - start
+            history.append(row)
             if leads:
                 run.log_step(row)
             site.screen.show_step(bar, row)

@@ -31,7 +31,7 @@ class SceneSource:
     """Where scenes come from; with a seed it names one.
 
     Attributes:
-        envs: Registered scene names, each as likely as the others.
+        envs: Registered scene names; one that is repeated comes more often.
         split: "train", "test" or "ood".
         shifts: Axes that leave their training range, for "ood"; all if empty.
         waypoints: "2d", or "3d": answers name heights, too.
@@ -57,7 +57,7 @@ class SceneSource:
     @property
     def name(self) -> str:
         """The scene's name; `all` of several."""
-        return self.envs[0] if len(self.envs) == 1 else "all"
+        return self.envs[0] if len(set(self.envs)) == 1 else "all"
 
     def check_turns(self, max_turns: int) -> None:
         """Refuses a number of turns that an episode cannot have.
@@ -114,8 +114,14 @@ class Workers:
         self, source: SceneSource, batches: Iterable[Sequence[int]]
     ) -> Iterator[list[Scene]]:
         """Yields the scenes of each batch of seeds, always building one batch ahead."""
+        return self.make_mixed((source, seeds) for seeds in batches)
+
+    def make_mixed(
+        self, batches: Iterable[tuple[SceneSource, Sequence[int]]]
+    ) -> Iterator[list[Scene]]:
+        """Yields the scenes of batches, each of a source of its own; see above."""
         ahead: deque[list[Future[Scene]]] = deque()
-        for seeds in batches:
+        for source, seeds in batches:
             ahead.append([self._submit_scene(source, seed) for seed in seeds])
             if len(ahead) > 1:
                 yield [future.result() for future in ahead.popleft()]

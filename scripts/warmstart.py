@@ -60,16 +60,25 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     """Trains to the end of the budget."""
     import torch
 
+    from envs import list_scenes
+    from envs.factors import check_choice
     from policy.sft import Trainer
     from policy.sft_data import Collator, ExampleSource
     from policy.sft_loss import Student
-    from policy.tokenizer import build_tokenizer
+    from policy.sft_variety import RECOLOURED
+    from policy.tokenizer import build_tokenizer, list_colour_ids
 
     if config.threads:
         torch.set_num_threads(config.threads)
     size, tokenizer = build(config.size), build_tokenizer()
+    names = list_envs(config)
+    for name in config.often:
+        check_choice("often", name, list_scenes())
     source = ExampleSource(
-        names=list_envs(config), split="train", waypoints=config.waypoints
+        names=tuple(name for name in names for _ in range(config.often.get(name, 1))),
+        split="train",
+        waypoints=config.waypoints,
+        recoloured=RECOLOURED,
     )
     collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)
     student = Student(
@@ -77,10 +86,12 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         size,
         classes=1 + len(source.part_classes),
         points=(size.cell // collate.stride) ** 2,
+        held=list_colour_ids(tokenizer),
         seed=config.seed,
     )
     trainer = Trainer(student, collate, build(config.sft), run_dir)
-    trainer.run(source, replace(source, split="test"), seed=config.seed)
+    held_out = replace(source, names=names, split="test", recoloured=0.0)
+    trainer.run(source, held_out, seed=config.seed)
     return trainer
 
 

@@ -1,0 +1,128 @@
+"""Varied examples: the answer still fits the image and the words, nothing leaks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import envs
+from envs.clutter import COLOURS, HELD_OUT_COLOURS
+from envs.objects import PALETTE
+from policy.sft_data import ExampleSource
+from policy.sft_variety import (
+    APART,
+    NAMES,
+    draw_colours,
+    loosen_words,
+    mirror_example,
+    move_frame,
+    vary,
+)
+
+SOURCE = ExampleSource(names=("pick_mug",), split="train")
+EVERY = ExampleSource(names=tuple(envs.list_scenes()), split="train", recoloured=1.0)
+KINDS = range(len(EVERY.names))
+
+
+def names_in(text: str) -> list[str]:
+    """The words of a text that name something."""
+    return [word for word in re.findall(r"\w+", text) if word in NAMES]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mirroring_twice_changes_nothing(seed: int) -> None:
+    example = SOURCE(seed)
+    twice = mirror_example(mirror_example(example))
+    assert np.array_equal(twice.image, example.image)
+    assert np.array_equal(twice.parts, example.parts)
+    assert np.allclose(twice.plan.box, example.plan.box)
+    assert twice.instruction == example.instruction
+
+
+def test_mirroring_swaps_left_and_right_in_words() -> None:
+    example = replace(SOURCE(0), instruction="the left mug, right of the brightest")
+    assert mirror_example(example).instruction == "the right mug, left of the brightest"
+
+
+@pytest.mark.parametrize("seed", KINDS)
+def test_a_moved_box_is_where_the_target_moved(seed: int) -> None:
+    example = EVERY(seed)
+    moved = [move_frame(example, np.random.default_rng(i)) for i in range(8)]
+    assert any(m.plan != example.plan for m in moved)
+    for m in moved:
+        rows, columns = np.nonzero(m.target)
+        seen = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        assert np.allclose(224 * np.array(m.plan.box), seen, atol=1.5)
+        steps = np.subtract(m.plan.waypoints[1:], m.plan.waypoints[:-1])
+        before = np.subtract(example.plan.waypoints[1:], example.plan.waypoints[:-1])
+        zoom = np.ptp(m.plan.box[::2]) / np.ptp(example.plan.box[::2])
+        assert np.allclose(steps, zoom * before, atol=1e-6)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=100)
+def test_a_loosened_instruction_keeps_its_names(seed: int) -> None:
+    text = "fold the cloth, bring the red clip to the blue clip"
+    loose = loosen_words(text, np.random.default_rng(seed))
+    assert names_in(loose) == names_in(text)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=100)
+def test_only_names_of_different_things_change_places(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    block = loosen_words("put the red block on the blue block", rng)
+    assert names_in(block) == ["red", "block", "blue", "block"]
+    peg = names_in(loosen_words("put the red peg into the blue socket", rng))
+    assert peg in (["red", "peg", "blue", "socket"], ["blue", "socket", "red", "peg"])
+
+
+def test_words_that_name_something_in_a_scene_are_known_as_names() -> None:
+    for name in envs.list_scenes():
+        for seed in range(6):
+            scene = envs.make_scene(name, "test", seed, verify=False)
+            asked = {g.instruction for g in (scene.goal, *scene.others)}
+            words = [set(re.findall(r"\w+", text)) for text in asked]
+            deciding = set.union(*words) - set.intersection(*words)
+            assert deciding <= NAMES or name == "use_tool", deciding - NAMES
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=50)
+def test_colours_of_a_scene_differ_and_none_is_held_out(seed: int) -> None:
+    colours = draw_colours(np.random.default_rng(seed))
+    assert tuple(colours) == COLOURS
+    assert not set(colours.values()) & set(HELD_OUT_COLOURS)
+    tints = np.array([PALETTE[name] for name in colours.values()])
+    gaps = np.linalg.norm(tints[:, None] - tints[None], axis=-1)
+    assert gaps[np.triu_indices(len(tints), 1)].min() > APART
+
+
+@pytest.mark.parametrize("seed", KINDS)
+def test_colours_change_in_image_and_words_and_nothing_else_does(seed: int) -> None:
+    name = EVERY.names[seed % len(EVERY.names)]
+    colours = dict(zip(COLOURS, ("teal", "gold", "maroon", "olive", "violet", "gray")))
+    plain = envs.make_scene(name, "train", seed, verify=False)
+    other = envs.make_scene(name, "train", seed, verify=False, colours=colours)
+    renamed = [colours.get(word, word) for word in plain.instruction.split()]
+    assert other.instruction.split() == renamed
+    assert np.array_equal(plain.model.geom_pos, other.model.geom_pos)
+    assert np.array_equal(plain.seen, other.seen)
+    assert not np.array_equal(plain.observation.image, other.observation.image)
+
+
+def test_an_unknown_colour_is_named() -> None:
+    with pytest.raises(ValueError, match="unknown colour 'mauve'; valid: red, "):
+        envs.make_scene("pick_mug", colours={"red": "mauve"})
+
+
+def test_the_same_rng_varies_the_same_way() -> None:
+    example = EVERY(0)
+    one, two = (vary(example, np.random.default_rng(5)) for _ in range(2))
+    assert np.array_equal(one.image, two.image)
+    assert (one.instruction, one.plan) == (two.instruction, two.plan)
