@@ -15,7 +15,7 @@ from policy.vlm import VLM
 from policy.workers import SceneSource, Workers
 from rewards import RewardMix, check_asked, score
 
-BATCH = 50  # scenes at once: bounds memory, fills the cores
+BATCH = 25  # scenes at once: bounds memory, fills the cores
 
 Answerer = Callable[[Sequence[Scene]], list[tuple[str, Codec]]]
 """From scenes to texts, each with the coordinates it is written in."""

@@ -98,7 +98,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
     """Returns the model with its first weights."""
     import policy
-    from policy.tiny import build_model
+    from policy.tiny import build_model, order_colours
 
     model = build_model(size, tokenizer, seed=config.seed)
     if config.start:
@@ -108,6 +108,7 @@ def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
             raise ValueError(
                 f"start={config.start} is of another size: {error}"
             ) from error
+        order_colours(model, tokenizer)  # an older start has learned its own
     return model
 
 

@@ -234,7 +234,7 @@ def test_a_success_beats_any_failure(good, bad, reference, won, lost, mix):
     assert success > score(FAILURE, reference, None, mix).total
 
 
-@pytest.mark.parametrize("name", ["paper", "success", "mixed", "gated"])
+@pytest.mark.parametrize("name", ["paper", "success", "physical", "mixed", "gated"])
 def test_the_experts_answer_gets_the_most_of_every_shipped_mix(name: str):
     mix = load_mix(name)
     assert mix.name == name
@@ -346,7 +346,7 @@ def test_the_experts_part_gets_the_most_of_the_papers_mix():
 def test_a_part_cannot_be_rewarded_for_what_only_an_execution_shows():
     for asked in ("affordance", "trajectory"):
         check_asked(load_mix("paper"), asked)
-        for name in ("success", "mixed", "gated"):
+        for name in ("success", "physical", "mixed", "gated"):
             message = f"'{name}' weighs.*success.*answer={asked} is not.*reward=paper"
             with pytest.raises(ValueError, match=message):
                 check_asked(load_mix(name), asked)
