@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.objects import Colour
+from envs.colours import Colour
 
 COUNT = 7  # vertices along a side: a step takes 100 us; with 5 half, but it looks stiff
 LEVEL = 0.002  # m above the table at which the cloth lies

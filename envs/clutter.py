@@ -8,15 +8,12 @@ import mujoco
 import numpy as np
 
 from envs import objects
+from envs.colours import COLOURS, HELD_OUT_COLOURS, PALETTE, Colour
 from envs.factors import Factors, Range
-from envs.objects import PALETTE, Circle
+from envs.objects import Circle
 from envs.world import Placement
 
-COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
-HELD_OUT_COLOURS = ("orange", "pink", "cyan", "black")
-# In no scene unless asked for (`make_scene(colours=...)`): a supervised start sees more
-# colours than scenes have, and none of those held out.
-OTHER_COLOURS = tuple(sorted(PALETTE.keys() - {*COLOURS, *HELD_OUT_COLOURS}))
+TRAINED, HELD_OUT = tuple(COLOURS), tuple(HELD_OUT_COLOURS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +29,7 @@ class ThingSize:
     height: tuple[Range, Range]
 
 
-def shade(factors: Factors, colour: str) -> objects.Colour:
+def shade(factors: Factors, colour: str) -> Colour:
     """One of the many tints that have a colour's name."""
     tint = factors.rng.normal(PALETTE[colour], 0.035)
     return tuple(np.clip(tint, 0, 1))
@@ -40,7 +37,7 @@ def shade(factors: Factors, colour: str) -> objects.Colour:
 
 def sample_colours(factors: Factors, count: int) -> list[str]:
     """Different colours' names."""
-    return factors.sample("colour", count, COLOURS, HELD_OUT_COLOURS)
+    return factors.sample("colour", count, TRAINED, HELD_OUT)
 
 
 def add_thing(
@@ -99,7 +96,7 @@ def add_distractors(
 
 
 def _add_kind(body: object, kind: str, radius: float, factors: Factors) -> None:
-    colour = shade(factors, factors.choice("colour", COLOURS, HELD_OUT_COLOURS))
+    colour = shade(factors, factors.choice("colour", TRAINED, HELD_OUT))
     height = float(factors.rng.uniform(0.025, 0.06))
     if kind == "block":
         objects.add_block(body, (radius, radius, height / 2), colour)

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from envs import objects
-from envs.objects import Colour
+from envs.colours import Colour
 from envs.world import TIME_STEP
 
 PANEL = 0.006  # m, thickness of boards

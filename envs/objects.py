@@ -12,38 +12,13 @@ from typing import Any
 import mujoco
 import numpy as np
 
-Colour = tuple[float, float, float]
+from envs.colours import Colour
 
 OBJECT_GROUP = 1  # contype bit of objects; the gripper's is `arm.GRIPPER_GROUP`
 COLLIDE_WITH = 3  # objects and the table meet both objects and the gripper
 WALLS = 12  # boxes in a ring
 RIM = 0.014  # m, height of the upper end of a mug's wall that counts as its rim
 DENSITY = 600  # kg/m^3, between wood and ceramics: a mug of 100 to 200 g
-
-PALETTE: dict[str, Colour] = {
-    "red": (0.80, 0.10, 0.10),
-    "green": (0.12, 0.58, 0.18),
-    "blue": (0.12, 0.25, 0.80),
-    "yellow": (0.92, 0.80, 0.12),
-    "purple": (0.50, 0.15, 0.62),
-    "white": (0.92, 0.92, 0.90),
-    "black": (0.08, 0.08, 0.09),
-    "orange": (0.95, 0.48, 0.08),
-    "pink": (0.95, 0.50, 0.68),
-    "cyan": (0.15, 0.75, 0.80),
-    "beige": (0.88, 0.80, 0.62),
-    "brown": (0.42, 0.24, 0.10),
-    "gold": (0.80, 0.62, 0.10),
-    "gray": (0.50, 0.50, 0.50),
-    "lime": (0.55, 0.90, 0.10),
-    "magenta": (0.85, 0.12, 0.75),
-    "maroon": (0.42, 0.06, 0.12),
-    "navy": (0.08, 0.10, 0.38),
-    "olive": (0.45, 0.45, 0.10),
-    "silver": (0.74, 0.75, 0.77),
-    "teal": (0.05, 0.42, 0.42),
-    "violet": (0.60, 0.45, 0.88),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from envs import arm, render
 from envs.camera import project, read_camera
+from envs.colours import PALETTE
 from envs.contract import blaming, check_goal, check_path, check_state
 from envs.factors import Factors, check_choice, scene_rng
 from envs.lift import flatten
-from envs.objects import PALETTE
 from envs.records import Observation, Reference
 from envs.registry import get_task, has_expert
 from envs.task import Goal, Task, classify
@@ -98,7 +98,7 @@ def make_scene(
         waypoints: "2d", or "3d" for an expert that writes heights, too; the scene is
             the same, chosen by the expert without heights.
         colours: Names of colours to replace by others, in the image and in the words:
-            `{"red": "teal"}`; of `envs.objects.PALETTE`.
+            `{"red": "teal"}`; of `envs.colours.PALETTE`.
 
     Raises:
         ValueError: An unknown name, split, shift, colour or kind of waypoints.

@@ -9,8 +9,9 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from envs.colours import Colour
 from envs.factors import Factors, Range
-from envs.objects import Colour, add_can, add_paint, add_shape
+from envs.objects import add_can, add_paint, add_shape
 from envs.tools import BOX, CYLINDER, IRON, KINDS, WALL, add_wall
 
 TRAVEL = 0.018  # m that a nail or the middle of a stick gives way; it stays down

@@ -17,8 +17,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.colours import Colour
 from envs.factors import Factors
-from envs.objects import Circle, Colour, add_free_body, add_shape
+from envs.objects import Circle, add_free_body, add_shape
 
 Vector = tuple[float, float, float]
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from envs import arm
 from envs.camera import look_at
+from envs.colours import Colour
 from envs.factors import Factors
-from envs.objects import COLLIDE_WITH, Circle, Colour
+from envs.objects import COLLIDE_WITH, Circle
 from envs.textures import HELD_OUT_PATTERNS, PATTERNS, add_patterns
 
 TIME_STEP = 0.004  # s: 98.8 % of verdicts on shaken plans are those of 1 ms

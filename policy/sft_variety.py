@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from envs.clutter import COLOURS, OTHER_COLOURS
-from envs.objects import PALETTE
+from envs.colours import COLOURS, OTHER_COLOURS, PALETTE
 from envs.records import Plan
 from policy.words import WORDS
 

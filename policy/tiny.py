@@ -174,6 +174,33 @@ def build_model(
     return model
 
 
+def adopt_weights(
+    model: Qwen3VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    other: Any,
+    other_tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    """Copies the weights of another policy of the same size, tokens by their text.
+
+    Names of colours keep the features they have here, and tokens the other does not
+    know stay as they are.
+
+    Raises:
+        RuntimeError: The other is of another size.
+    """
+    ids, others = tokenizer.get_vocab(), other_tokenizer.get_vocab()
+    shared = [token for token in ids if token in others]
+    rows, from_rows = [ids[t] for t in shared], [others[t] for t in shared]
+    state, known = other.state_dict(), model.state_dict()
+    for name in ("lm_head.weight", "model.language_model.embed_tokens.weight"):
+        if state[name].shape[1:] == known[name].shape[1:]:
+            table = known[name].clone()
+            table[rows] = state[name][from_rows].to(table)
+            state[name] = table
+    model.load_state_dict(state)
+    order_colours(model, tokenizer)
+
+
 def save_policy(
     path: Path,
     model: Qwen3VLForConditionalGeneration,

@@ -7,12 +7,13 @@ each run of punctuation of the answer grammar, so an answer is about 25 tokens.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from envs.answer import format_answer
-from envs.objects import PALETTE, Colour
+from envs.colours import PALETTE, Colour
 from envs.records import Plan
 from policy.words import WORDS
 
@@ -58,7 +59,7 @@ def list_grammar_runs() -> tuple[str, ...]:
     return tuple(sorted(runs - {""}, key=lambda run: (-len(run), run)))
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer(words: Iterable[str] = WORDS) -> PreTrainedTokenizerFast:
     """Builds the tokenizer: bytes, integers, common words and runs of the grammar.
 
     Text is cut at runs of the grammar, integers and words. A piece the vocabulary knows
@@ -66,7 +67,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     """
     runs = list_grammar_runs()
     pieces = [*runs, *map(str, range(MAX_INTEGER + 1))]
-    for word in WORDS:
+    for word in words:
         pieces += [word, f" {word}", word.capitalize()]
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     spelled = [byte_level.pre_tokenize_str(piece)[0][0] for piece in pieces]

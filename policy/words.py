@@ -37,6 +37,9 @@ teal turquoise violet white yellow
 big large little narrow short shortest tall tallest thick thin wide empty full heavy
 new old
 one two three four five six seven eight nine ten
+brick bronze cobalt copper coral cream crimson denim emerald forest grape indigo jade
+khaki lavender lemon mauve mint moss mustard ochre pear peach plum rose ruby rust sage
+sand sienna sky slate steel tan wine
 """
 
 WORDS = tuple(_LIST.split())

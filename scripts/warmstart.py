@@ -98,17 +98,17 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
     """Returns the model with its first weights."""
     import policy
-    from policy.tiny import build_model, order_colours
+    from policy.tiny import adopt_weights, build_model
 
     model = build_model(size, tokenizer, seed=config.seed)
     if config.start:
+        start = policy.load(config.start)
         try:
-            model.load_state_dict(policy.load(config.start).model.state_dict())
+            adopt_weights(model, tokenizer, start.model, start.processor.tokenizer)
         except RuntimeError as error:
             raise ValueError(
                 f"start={config.start} is of another size: {error}"
             ) from error
-        order_colours(model, tokenizer)  # an older start has learned its own
     return model
 
 

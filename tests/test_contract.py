@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from envs import format_answer, objects, registry, simulate
+from envs.colours import PALETTE
 from envs.contract import SceneError
 from envs.predicates import conclude, rise
 from envs.records import Plan
@@ -28,7 +29,7 @@ class Good:
     def build(self, spec, factors):
         x = float(factors.rng.uniform(0.45, 0.55))
         body = objects.add_free_body(spec, "block", x, 0.0, yaw=0.3)
-        objects.add_block(body, (0.02, 0.02, 0.03), objects.PALETTE["red"])
+        objects.add_block(body, (0.02, 0.02, 0.03), PALETTE["red"])
         return self.goal
 
     def expert(self, goal, model, data, rng):
@@ -75,7 +76,7 @@ class Exploding(Good):
     def build(self, spec, factors):
         body = spec.worldbody.add_body(name="block", pos=(0.5, 0, 0.1))
         body.add_joint(type=mujoco.mjtJoint.mjJNT_SLIDE, damping=-1e9)
-        objects.add_block(body, (0.02, 0.02, 0.03), objects.PALETTE["red"])
+        objects.add_block(body, (0.02, 0.02, 0.03), PALETTE["red"])
         return self.goal
 
 
@@ -143,7 +144,7 @@ def test_the_suite_finds_a_scene_that_differs_from_itself() -> None:
         def build(self, spec, factors):
             Restless.count += 1
             body = objects.add_free_body(spec, "block", 0.5, 0.0, yaw=Restless.count)
-            objects.add_block(body, (0.02, 0.02, 0.03), objects.PALETTE["red"])
+            objects.add_block(body, (0.02, 0.02, 0.03), PALETTE["red"])
             return self.goal
 
     with pytest.raises(AssertionError, match="the same seed shows the same image"):

@@ -10,6 +10,7 @@ from gymnasium.utils.env_checker import check_env
 import envs
 import rewards
 from envs import objects
+from envs.colours import PALETTE
 from envs.gym_env import ManipulationEnv
 from envs.gym_registry import make_vec, name_env
 from envs.records import Outcome, ParseFailure, Plan
@@ -241,7 +242,7 @@ class LiftBlock:
 
     def build(self, spec, factors):
         body = objects.add_free_body(spec, "block", 0.5, 0.0, yaw=0.3)
-        objects.add_block(body, (0.02, 0.02, 0.03), objects.PALETTE["red"])
+        objects.add_block(body, (0.02, 0.02, 0.03), PALETTE["red"])
         return Goal(instruction="lift the red block", target="block", part="block")
 
     def judge(self, goal, run):

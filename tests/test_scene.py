@@ -8,7 +8,7 @@ import pytest
 
 import envs
 from envs import registry
-from envs.clutter import COLOURS, HELD_OUT_COLOURS
+from envs.colours import COLOURS, HELD_OUT_COLOURS
 from envs.factors import AXES, Factors
 from envs.scene import label_parts, make_scene, mark_target, sample_scene
 

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import envs
-from envs.clutter import COLOURS, HELD_OUT_COLOURS
-from envs.objects import PALETTE
+from envs.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
 from policy.sft_data import ExampleSource
 from policy.sft_variety import (
     APART,
@@ -23,6 +22,7 @@ from policy.sft_variety import (
     move_frame,
     vary,
 )
+from policy.tokenizer import build_tokenizer
 
 SOURCE = ExampleSource(names=("pick_mug",), split="train")
 EVERY = ExampleSource(names=tuple(envs.list_scenes()), split="train", recoloured=1.0)
@@ -96,11 +96,18 @@ def test_words_that_name_something_in_a_scene_are_known_as_names() -> None:
 @settings(max_examples=50)
 def test_colours_of_a_scene_differ_and_none_is_held_out(seed: int) -> None:
     colours = draw_colours(np.random.default_rng(seed))
-    assert tuple(colours) == COLOURS
+    assert tuple(colours) == tuple(COLOURS)
     assert not set(colours.values()) & set(HELD_OUT_COLOURS)
     tints = np.array([PALETTE[name] for name in colours.values()])
     gaps = np.linalg.norm(tints[:, None] - tints[None], axis=-1)
     assert gaps[np.triu_indices(len(tints), 1)].min() > APART
+
+
+def test_no_other_colour_resembles_one_held_out_and_each_is_one_token() -> None:
+    for name, tint in OTHER_COLOURS.items():
+        for held_out in HELD_OUT_COLOURS.values():
+            assert np.linalg.norm(np.subtract(tint, held_out)) > 0.2, name
+        assert len(build_tokenizer()(f" {name}")["input_ids"]) == 1, name
 
 
 @pytest.mark.parametrize("seed", KINDS)
@@ -117,8 +124,8 @@ def test_colours_change_in_image_and_words_and_nothing_else_does(seed: int) -> N
 
 
 def test_an_unknown_colour_is_named() -> None:
-    with pytest.raises(ValueError, match="unknown colour 'mauve'; valid: red, "):
-        envs.make_scene("pick_mug", colours={"red": "mauve"})
+    with pytest.raises(ValueError, match="unknown colour 'puce'; valid: red, "):
+        envs.make_scene("pick_mug", colours={"red": "puce"})
 
 
 def test_the_same_rng_varies_the_same_way() -> None:

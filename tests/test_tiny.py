@@ -16,11 +16,13 @@ from policy.prompt import build_prompt
 from policy.sft_loss import patchify
 from policy.tiny import (
     TinySize,
+    adopt_weights,
     build_image_processor,
     build_model,
     save_policy,
 )
 from policy.tokenizer import build_tokenizer, list_integer_ids
+from policy.words import WORDS
 
 TOKENIZER = build_tokenizer()
 SMALL = TinySize(width=48, tower_layers=1, language_layers=2, tower_hidden=96)
@@ -74,6 +76,32 @@ def test_words_of_every_scene_are_single_tokens(name: str) -> None:
             commas = scene.instruction.count(",")
             # ", " is one token and the word after it another.
             assert len(split(scene.instruction)) <= len(words) + commas
+
+
+def test_weights_are_adopted_by_the_text_of_tokens() -> None:
+    known = {token for token in TOKENIZER.get_vocab() if "brick" not in token.lower()}
+    fewer = build_tokenizer([word for word in WORDS if word != "brick"])
+    assert set(fewer.get_vocab()) == known
+    other = build_model(SMALL, fewer, seed=1)
+    model, fresh = (build_model(SMALL, TOKENIZER, seed=0) for _ in range(2))
+    adopt_weights(model, TOKENIZER, other, fewer)
+    for name in ("mug", "7", "}", "Ġbrick"):
+        rows = (m.get_input_embeddings().weight for m in (model, other, fresh))
+        row, old, own = rows
+        source = own[TOKENIZER.get_vocab()[name]]
+        if name in known:
+            source = old[fewer.get_vocab()[name]]
+        assert torch.equal(row[TOKENIZER.get_vocab()[name]], source)
+    layer = "model.visual.blocks.0.attn.qkv.weight"
+    assert torch.equal(model.state_dict()[layer], other.state_dict()[layer])
+
+
+def test_names_of_colours_are_as_far_apart_as_what_they_look_like() -> None:
+    weight = build_model(SMALL, TOKENIZER, seed=0).get_input_embeddings().weight
+    red, rust, cyan = (
+        weight[TOKENIZER.get_vocab()[f"Ġ{name}"]] for name in ("red", "rust", "cyan")
+    )
+    assert torch.dist(red, rust) < 0.7 * torch.dist(red, cyan)
 
 
 def test_patches_are_those_of_the_stock_processor() -> None:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from envs import objects
 from envs.cloth import LEVEL, ClothShape, add_cloth, to_vertex
 from envs.clutter import add_distractors, sample_colours, shade
+from envs.colours import Colour
 from envs.factors import Factors
 from envs.lift import carry
 from envs.naming import list_others
-from envs.objects import Colour
 from envs.predicates import Execution, conclude, disturbed, in_hand, rise, shift, tilt
 from envs.records import Outcome
 from envs.registry import register_scene

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from envs import objects
 from envs.clutter import add_distractors, sample_colours, shade
+from envs.colours import Colour
 from envs.factors import Factors
 from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
@@ -88,7 +89,7 @@ def _add_panel(spec: mujoco.MjSpec, factors: Factors, colours: list[str]) -> Non
     add_distractors(spec, factors, place)
 
 
-def _add_button(body: object, radius: float, colour: objects.Colour) -> None:
+def _add_button(body: object, radius: float, colour: Colour) -> None:
     """A cap that stays where it is pressed to; friction holds it."""
     body.gravcomp = 1  # type: ignore[attr-defined]  # soft friction lets it creep
     body.add_joint(  # type: ignore[attr-defined]
