@@ -100,10 +100,10 @@ class RunDir:
         return float(rows[-1]["timing"]["elapsed_s"]) if rows else 0.0
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl."""
+        """Returns the lines of metrics.jsonl but one that was cut off."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def log_step(self, row: dict[str, Any]) -> None:
         """Adds a line to metrics.jsonl and its numbers to TensorBoard."""

@@ -28,7 +28,7 @@ class SFTConfig:
         rate_matrices: Peak learning rate of Muon, in AdamW's scale.
         warmup: Share of the budget over which rates rise.
         hold: Share of the budget after which rates start to fall, linearly to 0.
-        decay: Weight decay of matrices.
+        decay: Weight decay of the matrices inside layers.
         clip: Largest gradient norm.
         blur: Standard deviation of coordinate targets at the start, in 0..1000 units.
         sharp: Share of the budget after which coordinate targets are hard.
@@ -80,19 +80,14 @@ def build_optimizers(
     student: nn.Module, config: SFTConfig
 ) -> list[tuple[torch.optim.Optimizer, float]]:
     """Returns optimizers, each with its peak rate."""
-    matrices, others, plain = [], [], []
+    matrices, others = [], []
     for name, parameter in student.named_parameters():
-        if parameter.ndim != 2:
-            plain.append(parameter)
-        elif is_layer_matrix(name, parameter):
-            matrices.append(parameter)
-        else:
-            others.append(parameter)
-    groups = [
-        {"params": others, "weight_decay": config.decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    adam = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.95))
+        inside = parameter.ndim == 2 and is_layer_matrix(name, parameter)
+        (matrices if inside else others).append(parameter)
+    # No decay here: rows of embeddings that are held would shrink.
+    adam = torch.optim.AdamW(
+        others, lr=config.rate, betas=(0.9, 0.95), weight_decay=0.0
+    )
     muon = torch.optim.Muon(
         matrices,
         lr=config.rate_matrices,
