@@ -75,7 +75,7 @@ class Factors:
     def choice(self, axis: str, train: Sequence[T], held_out: Sequence[T]) -> T:
         """One of the axis's current choices."""
         options = self._pick(axis, train, held_out)
-        return self._replace(options[int(self.rng.integers(len(options)))])
+        return self._rename(axis, options[int(self.rng.integers(len(options)))])
 
     def sample(
         self, axis: str, count: int, train: Sequence[T], held_out: Sequence[T]
@@ -83,10 +83,11 @@ class Factors:
         """Several different ones of the axis's current choices."""
         options = self._pick(axis, train, held_out)
         order = self.rng.permutation(len(options))[:count]
-        return [self._replace(options[i]) for i in order]
+        return [self._rename(axis, options[i]) for i in order]
 
-    def _replace(self, option: T) -> T:
-        return self._instead.get(option, option)
+    def _rename(self, axis: str, option: T) -> T:
+        named = axis == "colour" and isinstance(option, str)
+        return self._instead.get(option, option) if named else option
 
     def _pick(self, axis: str, train: T, held_out: T) -> T:
         check_choice("axis", axis, AXES)
