@@ -86,8 +86,9 @@ class Factors:
         return [self._rename(axis, options[i]) for i in order]
 
     def _rename(self, axis: str, option: T) -> T:
-        named = axis == "colour" and isinstance(option, str)
-        return self._instead.get(option, option) if named else option
+        if axis != "colour" or not isinstance(option, str):
+            return option
+        return self._instead.get(option, option)
 
     def _pick(self, axis: str, train: T, held_out: T) -> T:
         check_choice("axis", axis, AXES)
