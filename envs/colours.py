@@ -2,7 +2,7 @@
 
 Scenes draw from `COLOURS`, and from `HELD_OUT_COLOURS` where colours are held out. The
 others are in no scene unless asked for (`make_scene(colours=...)`): a supervised start
-sees more colours than scenes have, and none that resembles one held out.
+sees more colours than scenes have, and none nearer than 0.2 to one held out.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def build_optimizers(
     """Returns optimizers, each with its peak rate."""
     matrices, others = [], []
     for name, parameter in student.named_parameters():
-        inside = parameter.ndim == 2 and is_layer_matrix(name, parameter)
+        inside = is_layer_matrix(name, parameter)
         (matrices if inside else others).append(parameter)
     # No decay here: rows of embeddings that are held would shrink.
     adam = torch.optim.AdamW(

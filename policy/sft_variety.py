@@ -5,11 +5,13 @@ its examples: colours whose names it had never read took two thirds of its succe
 verbs it had never read a third. A pretrained model knows thousands of both. So each
 image serves in other light, in other frames and from the other side, scenes appear in
 colours of a longer list, and an instruction keeps its names and loses other words.
-Nothing that a scene holds out is among them.
+No colour or sentence that a scene holds out is among them. Zoom and light do reach into
+what is held out there, and any common word may stand in for another.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -199,12 +201,9 @@ def draw_colours(rng: np.random.Generator) -> dict[str, str]:
     """Returns another colour for each that scenes are trained on, none like another."""
     chosen: list[str] = []
     for colour in rng.permutation([*COLOURS, *OTHER_COLOURS]).tolist():
-        tints = [np.subtract(PALETTE[colour], PALETTE[other]) for other in chosen]
-        if len(chosen) < len(COLOURS) and all(
-            np.hypot.reduce(t) > APART for t in tints
-        ):
+        if all(math.dist(PALETTE[colour], PALETTE[c]) > APART for c in chosen):
             chosen.append(colour)
-    return dict(zip(COLOURS, chosen, strict=True))
+    return dict(zip(COLOURS, chosen[: len(COLOURS)], strict=True))
 
 
 def _swap_sides(text: str) -> str:

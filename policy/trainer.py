@@ -51,13 +51,18 @@ MAX_SKIPPED = 3  # steps in a row without a finite gradient: more means divergen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Site:
-    """What a run works with: its job, its directory, its screen, processes, workers."""
+    """What a run works with: its job, its directory, its screen, processes, workers.
+
+    Attributes:
+        history: Metrics of the steps taken, in every process; grows with them.
+    """
 
     job: Job
     run: RunDir
     screen: Screen
     team: Team
     workers: Workers
+    history: list[dict[str, Any]]
 
 
 def train(
@@ -81,17 +86,24 @@ def train(
     """
     start = time.perf_counter()
     with Workers(job.rollout.workers, team.local_size) as workers:
-        site = _Site(job=job, run=run, screen=screen, team=team, workers=workers)
         learner = build_learner(vlm, job.algo)
         screen.show_parameters(vlm.count_parameters())
         done = find_newest(run.checkpoints)
-        history = [row for row in run.read_metrics() if row["step"] <= done]
-        feed = _rehearse(vlm, _make_scenes(site, done, history), site)
+        kept = [row for row in run.read_metrics() if row["step"] <= done]
+        site = _Site(
+            job=job,
+            run=run,
+            screen=screen,
+            team=team,
+            workers=workers,
+            history=team.tell(kept),
+        )
+        feed = _rehearse(vlm, _make_scenes(site, done), site)
         before = _evaluate_once(vlm, site) if team.leads else {}
         load_checkpoint(learner, run.checkpoints)
         if team.leads:
             start -= run.rewind(done)
-        _learn(learner, feed, site, done, start, history)
+        _learn(learner, feed, site, done, start)
         if not team.leads:
             return {}
         with learner.average.applied(vlm):
@@ -111,21 +123,13 @@ def train(
     return summary
 
 
-def _make_scenes(
-    site: _Site, done: int, history: list[dict[str, Any]]
-) -> Iterator[list[Scene]]:
-    """Yields this process's share of the scenes of each step that is left.
-
-    Args:
-        site: What the run works with.
-        done: The last step that was taken.
-        history: Metrics of the steps taken; grows while the scenes are read.
-    """
+def _make_scenes(site: _Site, done: int) -> Iterator[list[Scene]]:
+    """Yields this process's share of the scenes of each step that is left."""
     job, team = site.job, site.team
 
     def choose(step: int) -> tuple[SceneSource, Sequence[int]]:
         # Scenes are built a step ahead, when the step before is not known yet.
-        known = [row for row in history if row["step"] < step - 1]
+        known = [row for row in site.history if row["step"] < step - 1]
         kinds = allot(job.source.envs, known, job.rollout.focus)
         seeds = choose_seeds(job.rollout.prompts, job.seed, step)
         return replace(job.source, envs=kinds), team.share(seeds)
@@ -145,21 +149,16 @@ def _rehearse(
 
 
 def _learn(
-    learner: Learner,
-    feed: Iterator[list[Scene]],
-    site: _Site,
-    done: int,
-    start: float,
-    history: list[dict[str, Any]],
+    learner: Learner, feed: Iterator[list[Scene]], site: _Site, done: int, start: float
 ) -> None:
     """Takes the steps that are left and adds them to the history."""
     job, run, leads = site.job, site.run, site.team.leads
-    skipped = site.team.tell(_count_lost(run, job) if leads else 0)
+    skipped = _count_lost(site.history, job)
     with site.screen.task("training", job.steps, done) as bar:
         for step in range(done + 1, job.steps + 1):
             row, batch = _step(learner, feed, site, step)
             row["timing"]["elapsed_s"] = time.perf_counter() - start
-            history.append(row)
+            site.history.append(row)
             if leads:
                 run.log_step(row)
             site.screen.show_step(bar, row)
@@ -175,10 +174,9 @@ def _is_lost(row: dict[str, Any], job: Job) -> bool:
     return row["skipped"] == job.algo.num_iterations * job.algo.minibatches
 
 
-def _count_lost(run: RunDir, job: Job) -> int:
+def _count_lost(history: list[dict[str, Any]], job: Job) -> int:
     """How many steps a resumed run lost last, since it started or gave up."""
-    kept = reversed(run.read_metrics())
-    lost = sum(1 for _ in takewhile(lambda row: _is_lost(row, job), kept))
+    lost = sum(1 for _ in takewhile(lambda row: _is_lost(row, job), reversed(history)))
     return lost % MAX_SKIPPED
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import policy
+from envs.records import Plan
 from policy.card import Provenance, write_card
 from policy.figures import Evaluation
 from policy.records import Prompt
@@ -64,6 +65,15 @@ def test_example_numbers_name_examples_whatever_was_read_before() -> None:
     for a, b in zip(first, again):
         assert np.array_equal(a.image, b.image) and a.plan == b.plan
     assert first[2].plan.thought == mirror_example(first[0]).plan.thought
+    # Each is seen in a frame of its own, which moves and zooms: the shape stays.
+    one, other = (_normalise(e.plan) for e in (mirror_example(first[0]), first[2]))
+    assert np.allclose(one, other)
+
+
+def _normalise(plan: Plan) -> np.ndarray:
+    """[K, 2] waypoints from the box's corner, in its widths."""
+    x1, y1, x2, _ = plan.box
+    return (np.array(plan.waypoints) - (x1, y1)) / (x2 - x1)
 
 
 def test_held_rows_of_the_embeddings_stay(tmp_path) -> None:
