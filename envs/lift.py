@@ -16,26 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.camera import intersect_plane, project, rays
-from envs.kinematics import nearest_yaw
+from envs.grasp import fit_grasp, go_behind
 from envs.records import Camera, Outcome, Plan, Waypoints
 from envs.skills import Skill
 
 GRID = 20  # rays along each side of the box: one each 1 to 2 pixels of a handle
 TABLE_MARGIN = 0.006  # m: what is lower counts as table
-REACH = 0.02  # m, spread of the weight around the contact point: 1.8 to 2.2 cm gave
-# the best turn of the hand (median error 3 degrees) over 120 mugs
 FARTHEST = 0.015  # m from the first waypoint's ray to the surface it is to touch
-UPPER = 0.008  # m below the highest point near the contact: the upper surface
-DEPTH = 0.015  # m of the tool's centre below it, or half way to the table
-CLEARANCE = 0.012  # m between each open finger and the side of what it will grip
-SQUARE = 0.5  # ratio of spreads above which a surface has no narrow side
 LOWEST_TOOL = 0.015  # m: the fingertips end 1 cm below the tool's centre
 ONTO_SURFACE = ("arc", "hook")  # planes in which the last pixel shows a surface
 HOOK = 0.020  # m above a peg at which the hand lets go of the handle: tips clear it
 SET_DOWN = 0.004  # m above the surface at which an object is let go
-HAND_WIDTH = 0.025  # m to each side of a push in which a surface is met
 TIP = 0.01  # m from the tool's centre to the end of the fingers
-FINGER, STANDOFF = 0.012, 0.02  # m: half a finger's thickness; where a push comes down
 UP = np.array([0.0, 0.0, 1.0])
 SEEN = np.array([1, 1, 1, 0, 0, 0], np.uint8)  # groups of geoms that cameras show
 
@@ -114,12 +106,12 @@ def _lift_one(
         return Outcome(success=False, reason="starts_off_the_box")
     start, yaw, opening = contact, np.pi / 2, skill.opening
     if skill.grips:
-        start, yaw, opening = _fit_grasp(surface, contact)
+        start, yaw, opening = fit_grasp(surface, contact)
     path = _lift_path(model, data, camera, plan, skill, contact, start)
     if not np.isfinite(path).all():
         return Outcome(success=False, reason="off_the_scene")
     if not skill.grips and skill.plane == "level":
-        path, yaw = _go_behind(path, surface)
+        path, yaw = go_behind(path, surface)
     elif not skill.grips:
         path[:, 2] += TIP
     path[:, 2] = np.maximum(path[:, 2], LOWEST_TOOL)
@@ -170,66 +162,6 @@ def _contact(
     miss = np.linalg.norm(offset - np.outer(offset @ ray, ray), axis=1)
     nearest = int(np.argmin(miss))
     return surface[nearest], float(miss[nearest])
-
-
-def _fit_grasp(
-    surface: NDArray[np.float64], contact: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float, float]:
-    """Where a hand from above grips what is near the contact, its turn and opening.
-
-    Only the upper surface counts: what is seen of the near side would draw the hand
-    towards the camera. The weight falls off smoothly, so that a pixel more or less in
-    the box moves the hand a little.
-    """
-    weight = np.exp(-0.5 * ((surface - contact) ** 2).sum(axis=1) / REACH**2)
-    near = weight > 0.1
-    top = _find_quantile(surface[near, 2], weight[near], 0.8)
-    upper = near & (np.abs(surface[:, 2] - top) < UPPER)
-    share = weight[upper] / weight[upper].sum()
-    centre = share @ surface[upper, :2]
-    offset = surface[upper, :2] - centre
-    angle = _find_narrow_side(offset, share)
-    width = np.ptp(offset @ (np.cos(angle), np.sin(angle)))
-    grasp = np.array([*centre, top - min(DEPTH, top / 2)])
-    return grasp, nearest_yaw(angle), width + 2 * CLEARANCE
-
-
-def _find_quantile(
-    values: NDArray[np.float64], weight: NDArray[np.float64], share: float
-) -> float:
-    """The value below which a share of the weight lies."""
-    order = np.argsort(values)
-    below = np.cumsum(weight[order])
-    return float(values[order[np.searchsorted(below, share * below[-1])]])
-
-
-def _find_narrow_side(offset: NDArray[np.float64], share: NDArray[np.float64]) -> float:
-    """Direction [rad] across the narrow side of [N, 2] points with weights."""
-    spread, axes = np.linalg.eigh((offset * share[:, None]).T @ offset)
-    if spread[0] < SQUARE * spread[1]:
-        return float(np.arctan2(axes[1, 0], axes[0, 0]))
-    # As wide as long: across the faces of a block, not across its corners.
-    angle = np.arange(0, np.pi, np.pi / 36)
-    across = offset @ np.stack([np.cos(angle), np.sin(angle)])
-    return float(angle[np.argmin(np.ptp(across, axis=0))])
-
-
-def _go_behind(
-    path: NDArray[np.float64], surface: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """The hand's path that takes the contact along a given one, and the hand's turn.
-
-    The hand comes down behind the surface, meets it half way up, and pushes.
-    """
-    way = path[-1, :2] - path[0, :2]
-    way /= max(np.linalg.norm(way), 1e-6)
-    offset = surface[:, :2] - path[0, :2]
-    beside = np.abs(offset @ (-way[1], way[0])) < HAND_WIDTH
-    back = min((offset[beside] @ way).min(initial=0.0), 0.0) - FINGER
-    hand = path + np.array([*(back * way), 0])
-    hand[:, 2] = 0.5 * surface[:, 2].max()
-    start = hand[:1] - np.array([*(STANDOFF * way), 0])
-    return np.vstack([start, hand[1:]]), nearest_yaw(float(np.arctan2(way[0], -way[1])))
 
 
 def _lift_path(
