@@ -237,3 +237,6 @@ def add_stand(
     # Stiff, or a mug that falls onto so thin a peg sinks through it.
     peg.geoms[0].solref = (2 * TIME_STEP, 1)
     peg.geoms[0].priority = 1
+    # Rolling friction, or what hangs on it rocks for seconds.
+    peg.geoms[0].condim = 6
+    peg.geoms[0].friction = (0.8, 0.01, 0.01)

@@ -14,7 +14,7 @@ from envs.world import TIME_STEP
 
 APPROACH = 0.07  # m above the grasp where the simulated part of a plan starts
 WITHDRAWAL = 0.08  # m above the end of a path, where a hand that lets go rises to
-DESCENT_S, CLOSE_S, OPEN_S, WITHDRAWAL_S, SETTLE_S = 0.40, 0.28, 0.20, 0.25, 0.30
+DESCENT_S, CLOSE_S, OPEN_S, WITHDRAWAL_S = 0.40, 0.28, 0.20, 0.25
 TOOL_SPEED = 0.25  # m/s along the path
 SLOWEST_S, QUANTUM_S = 0.3, 0.1  # path times are rounded up to the quantum
 LONGEST_M = 1.2  # longer paths are refused: no arm of this size needs them
@@ -124,7 +124,7 @@ def _motion(
         hold = half
     if skill.withdraws:
         pieces.append(_move(_ease(q[-2:], WITHDRAWAL_S), hold, hold))
-    pieces.append(_move(_stay(q[-1], SETTLE_S), hold, hold))
+    pieces.append(_move(_stay(q[-1], skill.settles_s), hold, hold))
     return Motion(
         start=np.concatenate([q[0], [half, half]]),
         control=np.concatenate(pieces),

@@ -19,6 +19,7 @@ class Skill:
             (as an arc, but the last but one as high as the last: the end is level).
         raised: How far the hand carries what it holds above a level plane, in metres,
             to come down again at the last waypoint.
+        settles_s: From the end of the motion until the outcome is read, in seconds.
     """
 
     grips: bool
@@ -26,6 +27,7 @@ class Skill:
     releases: bool
     plane: str
     raised: float = 0.0
+    settles_s: float = 0.3
 
     @property
     def withdraws(self) -> bool:
@@ -48,6 +50,7 @@ SWEEP = Skill(grips=True, opening=WIDE, releases=False, plane="level", raised=0.
 WIELD = Skill(grips=True, opening=WIDE, releases=False, plane="level", raised=0.08)
 INSERT = Skill(grips=True, opening=WIDE, releases=True, plane="level", raised=0.08)
 PLACE = Skill(grips=True, opening=WIDE, releases=True, plane="arc")
-HANG = Skill(grips=True, opening=WIDE, releases=True, plane="hook")
+# What hangs swings at first.
+HANG = Skill(grips=True, opening=WIDE, releases=True, plane="hook", settles_s=0.6)
 PUSH = Skill(grips=False, opening=BLADE, releases=False, plane="level")
 PRESS = Skill(grips=False, opening=0.0, releases=False, plane="upright")

@@ -58,6 +58,8 @@ class SweepToZone:
 
     def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds a scraper, a disc, and between them two heaps of crumbs; names one."""
+        # So many loose bodies: steps take a quarter less time.
+        spec.option.jacobian = mujoco.mjtJacobian.mjJAC_SPARSE
         lane = _draw_lane(factors)
         _add_scraper(spec, factors, lane)
         _add_zone(spec, factors, lane)
