@@ -24,15 +24,19 @@ from envs.colours import COLOURS, OTHER_COLOURS, PALETTE
 from envs.records import Plan
 from policy.words import WORDS
 
-RECOLOURED = 0.5  # share of scenes in colours of the longer list
+RECOLOURED = 0.7  # share of scenes in colours of the longer list
 LOOSENED = 0.5  # share of instructions
 MOVED = 0.5  # share of images
+REGROUNDED = 0.6  # share of images
 APART = 0.3  # between the colours of one scene, in red, green and blue 0..1
 DROPPED, CHANGED = 0.1, 0.3  # shares of the words that name nothing
 ADDED = 0.08  # words beside one
 SWAPPED = 0.3  # share of instructions with two names
 ZOOM = (0.86, 1.04)
 SHIFT = 0.07  # of the image's side
+GRAIN = (3, 40)  # cells of a new ground along the image's side
+DEPTH = 0.5  # of a new ground's pattern: how dark against how bright
+TINT = (0.45, 1.25)  # of a new ground's brightness
 GREY = 127  # where a moved frame shows what was not rendered
 PLACES = ("left", "middle", "right", "front", "back", "shortest", "tallest")
 _THINGS = """
@@ -66,7 +70,9 @@ class Example:
 
 
 def vary(example: Example, rng: np.random.Generator) -> Example:
-    """Returns the example in other light, perhaps another frame, in other words."""
+    """Returns the example in other light and words, perhaps on another ground."""
+    if rng.random() < REGROUNDED:
+        example = change_ground(example, rng)
     if rng.random() < MOVED:
         example = move_frame(example, rng)
     instruction = example.instruction
@@ -109,6 +115,38 @@ def jitter_colour(
     table = np.arange(256)[:, None] * gain + shift
     table = np.clip(np.rint(table), 0, 255).astype(np.uint8)
     return np.stack([table[image[..., c], c] for c in range(3)], axis=-1)
+
+
+def change_ground(example: Example, rng: np.random.Generator) -> Example:
+    """Returns the example with another tint and pattern wherever there is no part.
+
+    The pattern is cells or soft spots of random brightness, turned and stretched; never
+    the regular stripes or checks of tables that are held out.
+    """
+    ground = example.parts == 0
+    tint = rng.uniform(*TINT) * rng.uniform(0.85, 1.15, 3)
+    shade = _draw_pattern(ground.shape, rng)[ground]
+    image = example.image.copy()
+    image[ground] = np.clip(image[ground] * shade[:, None] * tint, 0, 255)
+    return replace(example, image=image)
+
+
+def _draw_pattern(
+    shape: tuple[int, int], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """[H, W] brightness, 1 - `DEPTH` to 1."""
+    cells = rng.random((64, 64), dtype=np.float32)
+    angle, width = rng.uniform(0, np.pi), shape[1]
+    scale = np.exp(rng.uniform(*np.log(GRAIN), 2)) / width
+    across = scale * (np.cos(angle), np.sin(angle))
+    along = scale[::-1] * (-np.sin(angle), np.cos(angle))
+    frame = (across[0], across[1], 32 - across.sum() * width / 2)
+    frame += (along[0], along[1], 32 - along.sum() * width / 2)
+    how = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR)[rng.integers(2)]
+    drawn = Image.fromarray(cells).transform(
+        shape[::-1], Image.Transform.AFFINE, frame, how
+    )
+    return 1 - rng.uniform(0, DEPTH) * np.asarray(drawn)
 
 
 def move_frame(example: Example, rng: np.random.Generator) -> Example:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from envs.colours import PALETTE
+
 _LIST = """
 a about above across after again against all along also an and any around as at away
 back be before behind below beside between both bottom but by can center centre
@@ -31,15 +33,10 @@ triangle wall wheel
 belongs body clip crumb crumbs corner cut drops fold gather hammer heap ladle loaf
 nail peg plank pound saw scoop scraper scrape slide socket stove stroke tag turner wrap
 board nails bowls basin blade head gently zone
-beige black blue brown colour color coloured colored cyan dark gold golden gray
-green grey light lime magenta maroon navy olive orange pale pink purple red silver
-teal turquoise violet white yellow
+colour color coloured colored dark golden grey light pale turquoise
 big large little narrow short shortest tall tallest thick thin wide empty full heavy
 new old
 one two three four five six seven eight nine ten
-brick bronze cobalt copper coral cream crimson denim emerald forest grape indigo jade
-khaki lavender lemon mauve mint moss mustard ochre pear peach plum rose ruby rust sage
-sand sienna sky slate steel tan wine
 """
 
-WORDS = tuple(_LIST.split())
+WORDS = (*_LIST.split(), *PALETTE)

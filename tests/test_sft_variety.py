@@ -16,6 +16,8 @@ from policy.sft_data import ExampleSource
 from policy.sft_variety import (
     APART,
     NAMES,
+    TINT,
+    change_ground,
     draw_colours,
     loosen_words,
     mirror_example,
@@ -62,6 +64,18 @@ def test_a_moved_box_is_where_the_target_moved(seed: int) -> None:
         before = np.subtract(example.plan.waypoints[1:], example.plan.waypoints[:-1])
         zoom = np.ptp(m.plan.box[::2]) / np.ptp(example.plan.box[::2])
         assert np.allclose(steps, zoom * before, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", KINDS)
+def test_a_new_ground_leaves_parts_and_answer_alone(seed: int) -> None:
+    example = EVERY(seed)
+    changed = change_ground(example, np.random.default_rng(seed))
+    ground = example.parts == 0
+    assert np.array_equal(changed.image[~ground], example.image[~ground])
+    before, after = (e.image[ground].mean() for e in (example, changed))
+    assert TINT[0] / 2 < after / before < 1.15 * TINT[1]
+    assert before != after
+    assert changed.plan is example.plan
 
 
 @given(st.integers(0, 10**6))
