@@ -1,8 +1,8 @@
 """The front door: from the command line to plain configuration.
 
-Hydra reads conf/ and the `key=value` arguments. Three things are added: scenes of
-installed packages are choices of `env=`, `policy=` takes a path or a hub id, and a
-mistake of the user is one message instead of a traceback.
+Hydra reads conf/ and the `key=value` arguments. Added are: scenes of installed packages
+are choices of `env=`, which takes several as `env=[one,other]`; `policy=` takes a path
+or a hub id; and a mistake of the user is one message instead of a traceback.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
 BASELINES = ("expert", "null", "random", "wrong_target")  # of policy/baselines.py
-ALL = {"name": "all", "without": []}
+ALL = {"name": "all", "only": [], "without": []}
 ANY_POLICY = {
     "path": "???",
     "dtype": "float32",
@@ -59,7 +59,7 @@ def launch(
         all_envs: Whether `env=` takes `all` beside scenes.
     """
     _register_choices(policies, all_envs)
-    sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell_policy(arg)]
+    sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell(arg)]
 
     def main(config: DictConfig) -> None:
         OmegaConf.resolve(config)
@@ -80,15 +80,17 @@ def build(node: DictConfig) -> Any:
 
 
 def list_envs(config: DictConfig) -> tuple[str, ...]:
-    """Returns the scenes that `env=` names: one, or all but those left out."""
+    """Returns the scenes that `env=` names: one, several, or all but those left out."""
     from envs import list_scenes
     from envs.factors import check_choice
 
     if config.env.name != ALL["name"]:
         return (config.env.name,)
-    for name in config.env.without:
-        check_choice("env.without", name, list_scenes())
-    return tuple(name for name in list_scenes() if name not in config.env.without)
+    for key in ("only", "without"):
+        for name in config.env[key]:
+            check_choice(f"env.{key}", name, list_scenes())
+    names = config.env.only or list_scenes()
+    return tuple(name for name in names if name not in config.env.without)
 
 
 def read_source(config: DictConfig, *envs: str) -> Any:
@@ -184,9 +186,11 @@ def _no_gl() -> type[Exception]:
     return NoGL
 
 
-def _spell_policy(argument: str) -> list[str]:
-    """Turns policy=<directory or hub id> into what Hydra can read."""
+def _spell(argument: str) -> list[str]:
+    """Turns policy=<directory or hub id> and env=[a,b] into what Hydra can read."""
     key, _, value = argument.partition("=")
+    if key == "env" and value.startswith("["):
+        return ["env=all", f"env.only={value}"]
     if argument == "policy=null":  # the name of a baseline, not YAML's nothing
         return ['policy="null"']
     if key != "policy" or not ("/" in value or Path(value).is_dir()):

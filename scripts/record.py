@@ -20,17 +20,21 @@ from _launch import (
 )
 from omegaconf import DictConfig
 
-PICTURES = (".png", ".jpg")
+FILM, PICTURES = ".mp4", (".png", ".jpg")
 
 
 def main(config: DictConfig) -> None:
     """Answers n scenes of each kind and shows what came of it."""
+    from envs.factors import check_choice
     from envs.sheet import write_sheet
     from envs.video import write_rollout_videos
     from policy.evaluate import evaluate
     from policy.progress import Screen
     from policy.workers import Workers
 
+    name = Path(name_policy(config.policy)).name
+    out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
+    check_choice("ending of out=", out.suffix, (FILM, *PICTURES))
     rollout, mix = build(config.rollout), build(config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
     attempts = []
@@ -49,8 +53,6 @@ def main(config: DictConfig) -> None:
             attempts += [a for a in kept if not (config.failed and a.succeeded)]
     if not attempts:
         raise ValueError(f"failed=true, but nothing failed: try more than n={config.n}")
-    name = Path(name_policy(config.policy)).name
-    out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix in PICTURES:
         write_sheet([(a.scene, a.answer) for a in attempts], out)

@@ -16,12 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _launch import build, launch, list_envs
+from _launch import build, launch, list_envs, list_overrides
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from policy.sft import Trainer
     from policy.tiny import TinySize
+
+PLACES = ("out", "run_dir", "n", "threads")  # change nothing about the weights
 
 
 def main(config: DictConfig) -> None:
@@ -36,7 +38,7 @@ def main(config: DictConfig) -> None:
         kept.out, kept.n, kept.threads = config.out, config.n, config.threads
         config = kept
     trainer = train(config, run_dir)
-    ship(config, trainer, run_dir / "policy")
+    ship(config, trainer, run_dir)
     shutil.copytree(run_dir / "policy", out)
 
 
@@ -53,7 +55,15 @@ def open_run(config: DictConfig) -> Path:
         raise FileExistsError(f"run_dir={run_dir} exists; choose another or resume= it")
     run_dir.mkdir(parents=True)
     OmegaConf.save(config, run_dir / "config.yaml")
+    (run_dir / "command").write_text(spell_command())
     return run_dir
+
+
+def spell_command() -> str:
+    """Returns what to type for the same training, wherever it is written."""
+    said = list_overrides().items()
+    words = (f"{key}={value}" for key, value in said if key not in PLACES)
+    return " ".join(("python scripts/warmstart.py", *words))
 
 
 def train(config: DictConfig, run_dir: Path) -> Trainer:
@@ -112,22 +122,7 @@ def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
     return model
 
 
-def spell_command(config: DictConfig) -> str:
-    """Returns what to type for the same training."""
-    keys = {"env": config.env.name, "seed": config.seed}
-    if config.sft.steps:
-        keys["sft.steps"] = config.sft.steps
-    else:
-        keys["minutes"] = f"{config.minutes:g}"
-    if config.start:
-        keys["start"] = config.start
-    if config.blind:
-        keys["blind"] = "true"
-    words = (f"{key}={value}" for key, value in keys.items())
-    return " ".join(("python scripts/warmstart.py", *words))
-
-
-def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
+def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     """Writes the Hugging Face directory, measures it and writes its model card."""
     import policy
     from policy.card import Provenance, write_card
@@ -138,6 +133,7 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
     from policy.workers import SceneSource, Workers
 
     student, tokenizer = trainer.student, trainer.collate.tokenizer
+    directory = run_dir / "policy"
     save_policy(directory, student.model, tokenizer, student.size, blind=config.blind)
     answerer = answer_greedily(policy.load(directory), max_new_tokens=96)
     measured = {}
@@ -147,7 +143,7 @@ def ship(config: DictConfig, trainer: Trainer, directory: Path) -> None:
             measured[env], _ = evaluate(answerer, source, workers, n=config.n)
     origin = Provenance(
         name="tiny" if config.out == "assets/tiny" else config.out,
-        command=spell_command(config),
+        command=(run_dir / "command").read_text(),
         start=config.start or "random weights",
         seed=config.seed,
         steps=trainer.progress.step,

@@ -124,7 +124,8 @@ def test_a_warm_start_begins_with_the_weights_it_is_given(tmp_path: Path) -> Non
     code, output = run("warmstart", *BRIEF, *second, cwd=tmp_path)
     assert code == 0, output
     card = (tmp_path / "second" / "README.md").read_text()
-    assert "sft.steps=2 start=./first" in card
+    assert "sft.steps=2" in card and "start=./first" in card
+    assert "run_dir" not in card
     old, new = (
         load_file(tmp_path / name / "model.safetensors") for name in ("first", "second")
     )
@@ -160,6 +161,8 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("evaluate", "words=true answer=affordance", "answer=plan"),
         ("record", "policy=expert n=1 failed=true", "nothing failed"),
         ("train", "env=all env.without=[pick_mugg]", "pick_mug"),
+        ("evaluate", "policy=null env=[pick_mug,mugg]", "env.only 'mugg'; valid: clo"),
+        ("record", "policy=null out=films", "''; valid: .mp4, .png, .jpg"),
     ],
 )
 def test_a_mistake_is_answered_with_the_valid_choices(
