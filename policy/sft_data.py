@@ -22,7 +22,8 @@ from envs.registry import get_task
 from policy.processing import blank
 from policy.prompt import build_messages
 from policy.records import Prompt
-from policy.sft_variety import Example, draw_colours, mirror_example, vary
+from policy.sft_example import Example
+from policy.sft_variety import draw_colours, mirror_example, vary
 from policy.tiny import TinySize
 from policy.tokenizer import END, IMAGE, PAD
 

@@ -13,17 +13,9 @@ from hypothesis import strategies as st
 import envs
 from envs.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
 from policy.sft_data import ExampleSource
-from policy.sft_variety import (
-    APART,
-    NAMES,
-    TINT,
-    change_ground,
-    draw_colours,
-    loosen_words,
-    mirror_example,
-    move_frame,
-    vary,
-)
+from policy.sft_images import TINT, change_ground, move_frame
+from policy.sft_variety import APART, draw_colours, mirror_example, vary
+from policy.sft_words import NAMES, loosen_words
 from policy.tokenizer import build_tokenizer
 
 SOURCE = ExampleSource(names=("pick_mug",), split="train")
