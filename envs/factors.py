@@ -43,6 +43,7 @@ class Factors:
         split: str,
         shifts: Sequence[str] = (),
         instead: Mapping[str, str] | None = None,
+        stretched: Sequence[str] = (),
     ):
         """Validates names.
 
@@ -51,9 +52,11 @@ class Factors:
             split: Of `SPLITS`.
             shifts: Axes that are held out in `split="ood"`; all if empty.
             instead: Colours that take the place of those drawn, by name.
+            stretched: Axes whose ranges extend to twice their length, away from what is
+                held out.
         """
         check_choice("split", split, SPLITS)
-        for axis in shifts:
+        for axis in (*shifts, *stretched):
             check_choice("shift", axis, AXES)
         if shifts and split != "ood":
             raise ValueError(
@@ -61,10 +64,13 @@ class Factors:
             )
         self.rng = rng
         self._instead: Mapping[Any, Any] = instead or {}
+        self._stretched = frozenset(stretched)
         self.shifted = frozenset(shifts or AXES) if split == "ood" else frozenset()
 
     def uniform(self, axis: str, train: Range, held_out: Range) -> float:
         """A number from the axis's current range."""
+        if axis in self._stretched:
+            train = _stretch(train, held_out)
         return float(self.rng.uniform(*self._pick(axis, train, held_out)))
 
     def integer(self, axis: str, train: Range, held_out: Range) -> int:
@@ -93,6 +99,16 @@ class Factors:
     def _pick(self, axis: str, train: T, held_out: T) -> T:
         check_choice("axis", axis, AXES)
         return held_out if axis in self.shifted else train
+
+
+def _stretch(train: Range, held_out: Range) -> Range:
+    """Twice the range; one around zero stays, as its mirror image is held out, too."""
+    low, high = train
+    if low == -high:
+        return train
+    if sum(held_out) < sum(train):
+        return low, 2 * high - low
+    return 2 * low - high, high
 
 
 def check_choice(what: str, value: str, valid: Sequence[str]) -> None:

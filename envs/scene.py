@@ -85,6 +85,7 @@ def make_scene(
     verify: bool = True,
     waypoints: str = "2d",
     colours: Mapping[str, str] | None = None,
+    stretched: Sequence[str] = (),
 ) -> Scene:
     """Samples a scene whose target is visible and whose expert succeeds.
 
@@ -99,6 +100,8 @@ def make_scene(
             the same, chosen by the expert without heights.
         colours: Names of colours to replace by others, in the image and in the words:
             `{"red": "teal"}`; of `envs.colours.PALETTE`.
+        stretched: Axes whose ranges extend to twice their length, away from what is
+            held out, for supervised data.
 
     Raises:
         ValueError: An unknown name, split, shift, colour or kind of waypoints.
@@ -108,7 +111,7 @@ def make_scene(
     for colour in itertools.chain(*(colours or {}).items()):
         check_choice("colour", colour, tuple(PALETTE))
     for attempt in range(MAX_ATTEMPTS):
-        scene = sample_scene(name, split, seed, shifts, attempt, colours)
+        scene = sample_scene(name, split, seed, shifts, attempt, colours, stretched)
         if scene is None or (verify and not _expert_succeeds(scene)):
             continue
         return scene if waypoints == "2d" else add_heights(scene)
@@ -125,11 +128,12 @@ def sample_scene(
     shifts: Sequence[str] = (),
     attempt: int = 0,
     colours: Mapping[str, str] | None = None,
+    stretched: Sequence[str] = (),
 ) -> Scene | None:
     """One draw, not verified; None if the target part is hidden or nothing to do."""
     task: Task = get_task(name)()
     rng = scene_rng(name, split, seed, attempt)
-    factors = Factors(rng, split, shifts, colours)
+    factors = Factors(rng, split, shifts, colours, stretched)
     where = _describe(name, split, seed)
     goals, model = _build(where, task, factors)
     if not goals:

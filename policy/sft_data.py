@@ -23,7 +23,7 @@ from policy.processing import blank
 from policy.prompt import build_messages
 from policy.records import Prompt
 from policy.sft_example import Example
-from policy.sft_variety import draw_colours, mirror_example, vary
+from policy.sft_variety import mirror_example, vary, vary_scene
 from policy.tiny import TinySize
 from policy.tokenizer import END, IMAGE, PAD
 
@@ -39,13 +39,13 @@ class ExampleSource:
         names: The scenes, each as often as the others.
         split: The split their factors are drawn from.
         waypoints: "2d", or "3d": the expert's waypoints have heights.
-        recoloured: Share of the scenes that appear in colours of a longer list.
+        varied: Whether scenes vary beyond what they draw (`sft_variety.vary_scene`).
     """
 
     names: tuple[str, ...]
     split: str
     waypoints: str = "2d"
-    recoloured: float = 0.0
+    varied: bool = False
 
     @property
     def part_classes(self) -> tuple[str, ...]:
@@ -56,14 +56,9 @@ class ExampleSource:
         """Returns the example of a seed, which chooses the kind of scene, too."""
         name = self.names[seed % len(self.names)]
         rng = np.random.default_rng([seed, 2])
-        colours = draw_colours(rng) if rng.random() < self.recoloured else None
+        options = vary_scene(rng) if self.varied else {}
         scene = envs.make_scene(
-            name,
-            self.split,
-            seed,
-            verify=False,
-            waypoints=self.waypoints,
-            colours=colours,
+            name, self.split, seed, verify=False, waypoints=self.waypoints, **options
         )
         reference = scene.reference
         if reference is None:

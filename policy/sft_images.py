@@ -11,6 +11,8 @@ from PIL import Image
 from policy.sft_example import Example
 
 ZOOM = (0.86, 1.04)
+TALL = (0.93, 1.12)  # height of things against their width
+ROLL = 0.10  # rad
 SHIFT = 0.07  # of the image's side
 GRAIN = (3, 40)  # cells of a new ground along the image's side
 DEPTH = 0.5  # of a new ground's pattern: how dark against how bright
@@ -65,33 +67,48 @@ def _draw_pattern(
 
 
 def move_frame(example: Example, rng: np.random.Generator) -> Example:
-    """Returns the example seen by a camera that is turned a little and zooms.
+    """Returns the example seen by a camera that turns, rolls and zooms a little.
 
-    Both move pixels and answer alike. An answer that would leave the frame stays.
+    All move pixels and answer alike, and so does a little height against width, as
+    seen from another height. An answer that would leave the frame stays.
     """
-    zoom, (dx, dy) = rng.uniform(*ZOOM), rng.uniform(-SHIFT, SHIFT, 2)
-
-    def move(x: float, y: float) -> tuple[float, float]:
-        return 0.5 + zoom * (x - 0.5) + dx, 0.5 + zoom * (y - 0.5) + dy
-
-    plan = example.plan
-    box = (*move(*plan.box[:2]), *move(*plan.box[2:]))
-    points = tuple((*move(*p[:2]), *p[2:]) for p in plan.waypoints)
-    ends = [*box, *(v for p in points for v in p[:2])]
-    if min(ends) <= 0 or max(ends) >= 1:
+    turn, shift = _draw_frame(rng)
+    corners = _list_corners(example.target) @ turn.T + shift
+    points = np.array([p[:2] for p in example.plan.waypoints]) @ turn.T + shift
+    ends = np.concatenate([corners, points])
+    if ends.min() <= 0 or ends.max() >= 1:
         return example
-    side = example.image.shape[0]
-    start = side * (0.5 - (0.5 + np.array([dx, dy])) / zoom)
-    frame = (1 / zoom, 0, start[0], 0, 1 / zoom, start[1])
+    box = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+    heights = [p[2:] for p in example.plan.waypoints]
+    waypoints = tuple((*p, *h) for p, h in zip(points.tolist(), heights, strict=True))
+    back = np.linalg.inv(turn)
+    start = len(example.image) * (back @ -shift)
+    frame = (*back[0], start[0], *back[1], start[1])
+    nearest, target = Image.Resampling.NEAREST, example.target.view(np.uint8)
     return replace(
         example,
         image=_resample(example.image, frame, Image.Resampling.BILINEAR, GREY),
-        parts=_resample(example.parts, frame, Image.Resampling.NEAREST, 0),
-        target=_resample(
-            example.target.view(np.uint8), frame, Image.Resampling.NEAREST, 0
-        ).view(np.bool_),
-        plan=replace(plan, box=box, waypoints=points),
+        parts=_resample(example.parts, frame, nearest, 0),
+        target=_resample(target, frame, nearest, 0).view(np.bool_),
+        plan=replace(example.plan, box=box, waypoints=waypoints),
     )
+
+
+def _draw_frame(
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[2, 2] and [2]: a point of the image comes to turn @ point + shift."""
+    angle, zoom = rng.uniform(-ROLL, ROLL), rng.uniform(*ZOOM)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = zoom * np.array([[cos, -sin], [sin, cos]]) * (1, rng.uniform(*TALL))
+    return turn, 0.5 - turn @ (0.5, 0.5) + rng.uniform(-SHIFT, SHIFT, 2)
+
+
+def _list_corners(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """[4 N, 2] corners of the N pixels of a mask, in image units."""
+    pixels = np.argwhere(mask)[:, ::-1]
+    corners = pixels[:, None] + np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+    return corners.reshape(-1, 2) / len(mask)
 
 
 def _resample(

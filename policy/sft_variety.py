@@ -4,8 +4,8 @@ A policy that starts from random weights has met no word, colour or view but tho
 its examples: colours whose names it had never read took two thirds of its success, and
 verbs it had never read a third. A pretrained model knows thousands of both. So each
 image serves in other light, on other ground, in other frames and from the other side,
-scenes appear in colours of a longer list, and an instruction keeps its names and loses
-other words. No colour of things, pattern or sentence that a scene holds out is among
+scenes appear in colours of a longer list and from ranges that are longer where nothing
+is held out, and an instruction keeps its names and loses other words. No colour of things, pattern or sentence that a scene holds out is among
 them. Zoom, light and the tint of the ground do reach into what is held out there, and
 any common word may stand in for another.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +25,21 @@ from policy.sft_images import change_ground, jitter_colour, move_frame
 from policy.sft_words import loosen_words
 
 RECOLOURED = 0.7  # share of scenes in colours of the longer list
+STRETCHED = 0.5  # share of scenes whose ranges are longer on these axes
+LONGER = ("camera", "lighting", "position")
 LOOSENED = 0.5  # share of instructions
 MOVED = 0.5  # share of images
 REGROUNDED = 0.6  # share of images
 APART = 0.3  # between the colours of one scene, in red, green and blue 0..1
 _SWAP = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
+
+
+def vary_scene(rng: np.random.Generator) -> dict[str, Any]:
+    """Returns options of `envs.make_scene` for a scene that others do not draw."""
+    return {
+        "colours": draw_colours(rng) if rng.random() < RECOLOURED else None,
+        "stretched": LONGER if rng.random() < STRETCHED else (),
+    }
 
 
 def vary(example: Example, rng: np.random.Generator) -> Example:

@@ -75,7 +75,6 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     from policy.sft import Trainer
     from policy.sft_data import Collator, ExampleSource
     from policy.sft_loss import Student
-    from policy.sft_variety import RECOLOURED
     from policy.tokenizer import build_tokenizer, list_colour_ids
 
     if config.threads:
@@ -88,7 +87,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         names=tuple(name for name in names for _ in range(config.often.get(name, 1))),
         split="train",
         waypoints=config.waypoints,
-        recoloured=RECOLOURED,
+        varied=True,
     )
     collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)
     student = Student(
@@ -100,7 +99,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         seed=config.seed,
     )
     trainer = Trainer(student, collate, build(config.sft), run_dir)
-    held_out = replace(source, names=names, split="test", recoloured=0.0)
+    held_out = replace(source, names=names, split="test", varied=False)
     trainer.run(source, held_out, seed=config.seed)
     return trainer
 

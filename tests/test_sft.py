@@ -65,9 +65,10 @@ def test_example_numbers_name_examples_whatever_was_read_before() -> None:
     for a, b in zip(first, again):
         assert np.array_equal(a.image, b.image) and a.plan == b.plan
     assert first[2].plan.thought == mirror_example(first[0]).plan.thought
-    # Each is seen in a frame of its own, which moves and zooms: the shape stays.
+    # Each is seen in a frame of its own, which hardly changes the shape.
     one, other = (_normalise(e.plan) for e in (mirror_example(first[0]), first[2]))
-    assert np.allclose(one, other)
+    assert np.allclose(one, other, atol=0.3)
+    assert not np.allclose(_normalise(first[0].plan), other, atol=0.3)
 
 
 def _normalise(plan: Plan) -> np.ndarray:

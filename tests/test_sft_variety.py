@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 import envs
 from envs.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
+from envs.factors import Factors
 from policy.sft_data import ExampleSource
+from policy.sft_example import Example
 from policy.sft_images import TINT, change_ground, move_frame
 from policy.sft_variety import APART, draw_colours, mirror_example, vary
 from policy.sft_words import NAMES, loosen_words
 from policy.tokenizer import build_tokenizer
 
 SOURCE = ExampleSource(names=("pick_mug",), split="train")
-EVERY = ExampleSource(names=tuple(envs.list_scenes()), split="train", recoloured=1.0)
+EVERY = ExampleSource(names=tuple(envs.list_scenes()), split="train", varied=True)
 KINDS = range(len(EVERY.names))
 
 
@@ -43,19 +45,36 @@ def test_mirroring_swaps_left_and_right_in_words() -> None:
     assert mirror_example(example).instruction == "the right mug, left of the brightest"
 
 
+def find_pixel(example: Example, i: int) -> tuple[int, int]:
+    """Row and column of a waypoint."""
+    x, y = example.plan.waypoints[i]
+    return int(224 * y), int(224 * x)
+
+
 @pytest.mark.parametrize("seed", KINDS)
-def test_a_moved_box_is_where_the_target_moved(seed: int) -> None:
+@pytest.mark.parametrize("i", range(3))
+def test_box_and_path_move_with_what_they_show(seed: int, i: int) -> None:
     example = EVERY(seed)
-    moved = [move_frame(example, np.random.default_rng(i)) for i in range(8)]
+    row, column = find_pixel(example, i)
+    parts = np.zeros_like(example.parts)
+    parts[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3] = 1
+    example = replace(example, parts=parts)
+    moved = [move_frame(example, np.random.default_rng(k)) for k in range(8)]
     assert any(m.plan != example.plan for m in moved)
     for m in moved:
         rows, columns = np.nonzero(m.target)
         seen = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         assert np.allclose(224 * np.array(m.plan.box), seen, atol=1.5)
-        steps = np.subtract(m.plan.waypoints[1:], m.plan.waypoints[:-1])
-        before = np.subtract(example.plan.waypoints[1:], example.plan.waypoints[:-1])
-        zoom = np.ptp(m.plan.box[::2]) / np.ptp(example.plan.box[::2])
-        assert np.allclose(steps, zoom * before, atol=1e-6)
+        assert m.parts[find_pixel(m, i)] == 1
+
+
+@pytest.mark.parametrize("axis", ["camera", "lighting", "position"])
+def test_stretched_ranges_stay_out_of_what_is_held_out(axis: str) -> None:
+    drawn = Factors(np.random.default_rng(0), "train", stretched=[axis])
+    for train, held_out in (((1, 2), (3, 4)), ((3, 4), (1, 2)), ((-1, 1), (1, 2))):
+        values = [drawn.uniform(axis, train, held_out) for _ in range(200)]
+        assert not any(held_out[0] <= v <= held_out[1] for v in values)
+        assert any(not train[0] <= v <= train[1] for v in values) != (train == (-1, 1))
 
 
 @pytest.mark.parametrize("seed", KINDS)
