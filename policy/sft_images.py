@@ -42,28 +42,27 @@ def change_ground(example: Example, rng: np.random.Generator) -> Example:
     """
     ground = example.parts == 0
     tint = rng.uniform(*TINT) * rng.uniform(0.85, 1.15, 3)
-    shade = _draw_pattern(ground.shape, rng)[ground]
+    shade = _draw_pattern(len(ground), rng)[ground]
     image = example.image.copy()
     image[ground] = np.clip(image[ground] * shade[:, None] * tint, 0, 255)
     return replace(example, image=image)
 
 
-def _draw_pattern(
-    shape: tuple[int, int], rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """[H, W] brightness, 1 - `DEPTH` to 1."""
-    cells = rng.random((64, 64), dtype=np.float32)
-    angle, width = rng.uniform(0, np.pi), shape[1]
-    scale = np.exp(rng.uniform(*np.log(GRAIN), 2)) / width
-    across = scale * (np.cos(angle), np.sin(angle))
-    along = scale[::-1] * (-np.sin(angle), np.cos(angle))
-    frame = (across[0], across[1], 32 - across.sum() * width / 2)
-    frame += (along[0], along[1], 32 - along.sum() * width / 2)
+def _draw_pattern(side: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """[side, side] brightness, 1 - `DEPTH` to 1."""
+    cells = Image.fromarray(rng.random((64, 64), dtype=np.float32))
+    grain = np.geomspace(*GRAIN)[rng.integers(50, size=2)] / side
+    turn = _rotate(rng.uniform(0, np.pi)) * grain[:, None]
+    start = 32 - turn @ (side / 2, side / 2)
+    frame = (*turn[0], start[0], *turn[1], start[1])
     how = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR)[rng.integers(2)]
-    drawn = Image.fromarray(cells).transform(
-        shape[::-1], Image.Transform.AFFINE, frame, how
-    )
-    return 1 - rng.uniform(0, DEPTH) * np.asarray(drawn)
+    drawn = cells.transform((side, side), Image.Transform.AFFINE, frame, how)
+    return 1 - rng.uniform(0, DEPTH) * np.asarray(drawn, np.float64)
+
+
+def _rotate(angle: float) -> NDArray[np.float64]:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin], [sin, cos]])
 
 
 def move_frame(example: Example, rng: np.random.Generator) -> Example:
@@ -98,9 +97,8 @@ def _draw_frame(
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """[2, 2] and [2]: a point of the image comes to turn @ point + shift."""
-    angle, zoom = rng.uniform(-ROLL, ROLL), rng.uniform(*ZOOM)
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = zoom * np.array([[cos, -sin], [sin, cos]]) * (1, rng.uniform(*TALL))
+    scale = rng.uniform(*ZOOM) * np.array([1, rng.uniform(*TALL)])
+    turn = _rotate(rng.uniform(-ROLL, ROLL)) * scale
     return turn, 0.5 - turn @ (0.5, 0.5) + rng.uniform(-SHIFT, SHIFT, 2)
 
 

@@ -5,9 +5,10 @@ its examples: colours whose names it had never read took two thirds of its succe
 verbs it had never read a third. A pretrained model knows thousands of both. So each
 image serves in other light, on other ground, in other frames and from the other side,
 scenes appear in colours of a longer list and from ranges that are longer where nothing
-is held out, and an instruction keeps its names and loses other words. No colour of things, pattern or sentence that a scene holds out is among
-them. Zoom, light and the tint of the ground do reach into what is held out there, and
-any common word may stand in for another.
+is held out, and an instruction keeps its names and loses other words. No colour of
+things, pattern or sentence that a scene holds out is among them. Zoom, light and the
+tint of the ground do reach into what is held out there, and any common word may stand
+in for another.
 """
 
 from __future__ import annotations
