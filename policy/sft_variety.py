@@ -28,7 +28,7 @@ from policy.sft_words import loosen_words
 RECOLOURED = 0.7  # share of scenes in colours of the longer list
 STRETCHED = 0.5  # share of scenes whose ranges are longer on these axes
 LONGER = ("camera", "lighting", "position")
-LOOSENED = 0.5  # share of instructions
+LOOSENED = 0.7  # share of instructions
 MOVED = 0.5  # share of images
 REGROUNDED = 0.6  # share of images
 APART = 0.3  # between the colours of one scene, in red, green and blue 0..1

@@ -10,8 +10,8 @@ import numpy as np
 from envs.colours import PALETTE
 from policy.words import WORDS
 
-DROPPED, CHANGED = 0.1, 0.3  # shares of the words that name nothing
-ADDED = 0.08  # words beside one
+DROPPED, CHANGED = 0.1, 0.4  # shares of the words that name nothing
+ADDED = 0.1  # words beside one
 SWAPPED = 0.3  # share of instructions with two names
 PLACES = ("left", "middle", "right", "front", "back", "shortest", "tallest")
 _THINGS = """
