@@ -63,8 +63,8 @@ class Scene:
 
     @property
     def instruction(self) -> str:
-        """The task in words."""
-        return self.goal.instruction
+        """The task in words, as the policy reads it."""
+        return self.observation.instruction
 
     @property
     def where(self) -> str:

@@ -22,10 +22,10 @@ from envs.registry import get_task
 from policy.processing import blank
 from policy.prompt import build_messages
 from policy.records import Prompt
-from policy.sft_example import Example
-from policy.sft_variety import mirror_example, vary, vary_scene
+from policy.sft_example import Example, mirror_example, vary_example
 from policy.tiny import TinySize
 from policy.tokenizer import END, IMAGE, PAD
+from policy.variety import vary_scene
 
 IGNORED = -100
 BLOCK = 2048  # scenes; 400 MB of examples a worker
@@ -39,7 +39,7 @@ class ExampleSource:
         names: The scenes, each as often as the others.
         split: The split their factors are drawn from.
         waypoints: "2d", or "3d": the expert's waypoints have heights.
-        varied: Whether scenes vary beyond what they draw (`sft_variety.vary_scene`).
+        varied: Whether scenes vary beyond what they draw (`policy.variety`).
     """
 
     names: tuple[str, ...]
@@ -123,7 +123,7 @@ class ExampleStream(Dataset):
             self._recent[scene] = example
         else:
             example = mirror_example(example)
-        return vary(example, rng)
+        return vary_example(example, rng)
 
     def _make(self, scene: int) -> Example:
         rng = np.random.default_rng([self.seed, scene, 0])

@@ -274,7 +274,7 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
     with screen.task(f"evaluating {name}", job.n) as bar:
         evaluation, attempts = evaluate(
             answer_greedily(vlm, job.rollout.max_new_tokens),
-            replace(job.source, split=split),
+            replace(job.source, split=split, varied=False),
             site.workers,
             n=job.n,
             keep=job.videos,

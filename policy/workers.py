@@ -19,11 +19,14 @@ from multiprocessing.connection import wait
 from threading import Thread
 from typing import Any
 
+import numpy as np
+
 import envs
 from envs.factors import check_choice
 from envs.records import ASKED, Affordance, AnyAnswer, Outcome, ParseFailure, Plan
 from envs.scene import Scene
 from envs.turns import follow_up
+from policy.variety import vary_scene, vary_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class SceneSource:
         shifts: Axes that leave their training range, for "ood"; all if empty.
         waypoints: "2d", or "3d": answers name heights, too.
         asked: One of `envs.records.ASKED`; parts of a plan are not executed.
+        varied: Whether scenes look and read as others do not (`policy.variety`).
     """
 
     envs: tuple[str, ...]
@@ -43,6 +47,7 @@ class SceneSource:
     shifts: tuple[str, ...] = ()
     waypoints: str = "2d"
     asked: str = Plan.asked
+    varied: bool = False
 
     def __post_init__(self) -> None:
         """Refuse no scene at all, and an answer that nobody can be asked for."""
@@ -78,11 +83,17 @@ class SceneSource:
 
         The seed also chooses among several kinds of scenes.
         """
-        name = self.envs[seed % len(self.envs)]
+        name, rng = self.envs[seed % len(self.envs)], np.random.default_rng([seed, 2])
+        options = vary_scene(rng) if self.varied else {}
         scene = envs.make_scene(
-            name, self.split, seed, self.shifts, waypoints=self.waypoints
+            name, self.split, seed, self.shifts, waypoints=self.waypoints, **options
         )
-        return replace(scene, observation=replace(scene.observation, asked=self.asked))
+        seen = replace(scene.observation, asked=self.asked)
+        if self.varied:
+            parts = envs.label_parts(scene)
+            image, words = vary_view(seen.image, parts, seen.instruction, rng)
+            seen = replace(seen, image=image, instruction=words)
+        return replace(scene, observation=seen)
 
 
 class Workers:

@@ -103,6 +103,7 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         shifts=tuple(config.shifts),
         waypoints=config.waypoints,
         asked=config.answer,
+        varied=config.varied,
     )
 
 

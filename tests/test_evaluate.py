@@ -6,11 +6,17 @@ import math
 
 import pytest
 
-from envs import make_scene, parse_answer
+import policy
+from envs import list_scenes, make_scene, parse_answer
 from envs.answer import NORMALIZED
 from envs.records import Plan
 from policy.baselines import BASELINES
-from policy.evaluate import answer_scripted, choose_seeds, evaluate
+from policy.evaluate import (
+    answer_greedily,
+    answer_scripted,
+    choose_seeds,
+    evaluate,
+)
 from policy.statistics import estimate_mean, estimate_rate
 from policy.table import tabulate
 from policy.workers import SceneSource, Workers
@@ -47,6 +53,16 @@ def test_a_baseline_answers_in_the_grammar_and_always_the_same(name) -> None:
     answer = parse_answer(text)
     assert isinstance(answer, Plan) and answer.well_formed
     assert text == BASELINES[name](scene)
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny_grpo"])
+def test_a_shipped_policy_knows_the_scenes(name) -> None:
+    scenes = SceneSource(envs=tuple(list_scenes()), split="test")
+    answerer = answer_greedily(policy.load(name, device="cpu"), max_new_tokens=64)
+    with Workers(0) as workers:
+        evaluation, _ = evaluate(answerer, scenes, workers, n=26)
+    assert evaluation.figures["success"].mean > 0.8
+    assert evaluation.figures["iou"].mean > 80
 
 
 def test_an_answer_that_cannot_be_read_counts_as_the_worst() -> None:

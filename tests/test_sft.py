@@ -25,9 +25,9 @@ from policy.sft_data import (
     ExampleSource,
     ExampleStream,
 )
+from policy.sft_example import mirror_example
 from policy.sft_loss import Student, blur_targets, patchify
 from policy.sft_optim import SFTConfig, schedule_blur, schedule_rate
-from policy.sft_variety import mirror_example
 from policy.statistics import estimate_mean, estimate_rate
 from policy.tiny import TinySize, build_model, save_policy
 from policy.tokenizer import END, build_tokenizer, list_colour_ids

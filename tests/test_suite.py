@@ -30,8 +30,8 @@ def test_a_digest_tells_scenes_apart_and_is_the_same_again(scenes) -> None:
     assert len({digest(scene) for scene in scenes}) == len(scenes)
     again = envs.make_scene("press_button", "test", 0, verify=False)
     assert digest(again) == digest(scenes[0])
-    reworded = replace(again, goal=replace(again.goal, instruction="press it"))
-    assert digest(reworded) != digest(again)
+    asking = replace(again.observation, instruction="press it")
+    assert digest(replace(again, observation=asking)) != digest(again)
 
 
 def test_another_scene_than_the_frozen_one_is_named(scenes) -> None:

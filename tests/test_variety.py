@@ -14,11 +14,12 @@ import envs
 from envs.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
 from envs.factors import Factors
 from policy.sft_data import ExampleSource
-from policy.sft_example import Example
-from policy.sft_images import TINT, change_ground, move_frame
-from policy.sft_variety import APART, draw_colours, mirror_example, vary
-from policy.sft_words import NAMES, loosen_words
+from policy.sft_example import Example, mirror_example, move_frame, vary_example
 from policy.tokenizer import build_tokenizer
+from policy.variety import APART, draw_colours
+from policy.variety_images import TINT, change_ground
+from policy.variety_words import NAMES, loosen_words
+from policy.workers import SceneSource
 
 SOURCE = ExampleSource(names=("pick_mug",), split="train")
 EVERY = ExampleSource(names=tuple(envs.list_scenes()), split="train", varied=True)
@@ -78,15 +79,26 @@ def test_stretched_ranges_stay_out_of_what_is_held_out(axis: str) -> None:
 
 
 @pytest.mark.parametrize("seed", KINDS)
-def test_a_new_ground_leaves_parts_and_answer_alone(seed: int) -> None:
+def test_a_new_ground_leaves_parts_alone(seed: int) -> None:
     example = EVERY(seed)
-    changed = change_ground(example, np.random.default_rng(seed))
     ground = example.parts == 0
-    assert np.array_equal(changed.image[~ground], example.image[~ground])
-    before, after = (e.image[ground].mean() for e in (example, changed))
+    changed = change_ground(example.image, ground, np.random.default_rng(seed))
+    assert np.array_equal(changed[~ground], example.image[~ground])
+    before, after = (image[ground].mean() for image in (example.image, changed))
     assert TINT[0] / 2 < after / before < 1.15 * TINT[1]
     assert before != after
-    assert changed.plan is example.plan
+
+
+@pytest.mark.parametrize("name", EVERY.names)
+def test_a_varied_scene_looks_another_way_and_its_answer_holds(name: str) -> None:
+    plain = SceneSource(envs=(name,)).make_scene(3)
+    scene, again = (SceneSource(envs=(name,), varied=True).make_scene(3) for _ in "ab")
+    assert not np.array_equal(scene.observation.image, plain.observation.image)
+    assert np.array_equal(scene.observation.image, again.observation.image)
+    assert scene.observation.instruction == again.observation.instruction
+    assert scene.reference is not None
+    [outcome] = envs.simulate(scene, [scene.reference.to_plan()])
+    assert outcome.success
 
 
 @given(st.integers(0, 10**6))
@@ -155,6 +167,6 @@ def test_an_unknown_colour_is_named() -> None:
 
 def test_the_same_rng_varies_the_same_way() -> None:
     example = EVERY(0)
-    one, two = (vary(example, np.random.default_rng(5)) for _ in range(2))
+    one, two = (vary_example(example, np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(one.image, two.image)
     assert (one.instruction, one.plan) == (two.instruction, two.plan)

@@ -1,0 +1,58 @@
+"""Images in other light and on other ground."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+GRAIN = (3, 40)  # cells of a new ground along the image's side
+DEPTH = 0.5  # of a new ground's pattern: how dark against how bright
+TINT = (0.45, 1.25)  # of a new ground's brightness
+
+
+def jitter_colour(
+    image: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Returns the [H, W, 3] image brighter or darker, warmer or cooler.
+
+    The ranges are small enough that no colour gets another name.
+    """
+    gain = rng.uniform(0.80, 1.15) * rng.uniform(0.95, 1.05, 3)
+    shift = rng.uniform(-10, 10)
+    table = np.arange(256)[:, None] * gain + shift
+    table = np.clip(np.rint(table), 0, 255).astype(np.uint8)
+    return np.stack([table[image[..., c], c] for c in range(3)], axis=-1)
+
+
+def change_ground(
+    image: NDArray[np.uint8], ground: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Returns the [H, W, 3] image with another tint and pattern on the [H, W] ground.
+
+    The pattern is cells or soft spots of random brightness, turned and stretched; never
+    the regular stripes or checks of tables that are held out.
+    """
+    tint = rng.uniform(*TINT) * rng.uniform(0.85, 1.15, 3)
+    shade = _draw_pattern(len(ground), rng)[ground]
+    changed = image.copy()
+    changed[ground] = np.clip(image[ground] * shade[:, None] * tint, 0, 255)
+    return changed
+
+
+def _draw_pattern(side: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """[side, side] brightness, 1 - `DEPTH` to 1."""
+    cells = Image.fromarray(rng.random((64, 64), dtype=np.float32))
+    grain = np.geomspace(*GRAIN)[rng.integers(50, size=2)] / side
+    turn = rotate(rng.uniform(0, np.pi)) * grain[:, None]
+    start = 32 - turn @ (side / 2, side / 2)
+    frame = (*turn[0], start[0], *turn[1], start[1])
+    how = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR)[rng.integers(2)]
+    drawn = cells.transform((side, side), Image.Transform.AFFINE, frame, how)
+    return 1 - rng.uniform(0, DEPTH) * np.asarray(drawn, np.float64)
+
+
+def rotate(angle: float) -> NDArray[np.float64]:
+    """[2, 2] turn by an angle in radians."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin], [sin, cos]])
