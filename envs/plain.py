@@ -7,7 +7,7 @@ Both cannot agree on every plan: a plan that is off by some pixels makes cans ho
 the fingers, mugs bounce on the peg and the hand press on a cabinet, and there the
 smallest difference grows. Of 2,080 plans (13 scenes, 20 seeds) the plain executor
 differs from itself on 10 if the arm's way from home is left out and on 21 with steps of
-1 ms; the fast one differs from it on 24.
+1 ms; the fast one differs from it on 45 of 4,160.
 """
 
 from __future__ import annotations
