@@ -52,12 +52,13 @@ class Factors:
             split: Of `SPLITS`.
             shifts: Axes that are held out in `split="ood"`; all if empty.
             instead: Colours that take the place of those drawn, by name.
-            stretched: Axes whose ranges extend to twice their length, away from what is
-                held out.
+            stretched: Axes whose numbers come from ranges of twice the length, away
+                from what is held out; integers and choices stay.
         """
         check_choice("split", split, SPLITS)
-        for axis in (*shifts, *stretched):
-            check_choice("shift", axis, AXES)
+        for what, axes in (("shift", shifts), ("stretched axis", stretched)):
+            for axis in axes:
+                check_choice(what, axis, AXES)
         if shifts and split != "ood":
             raise ValueError(
                 f"shifts={list(shifts)} need split='ood', not split={split!r}"

@@ -101,10 +101,10 @@ def make_scene(
         colours: Names of colours to replace by others, in the image and in the words:
             `{"red": "teal"}`; of `envs.colours.PALETTE`.
         stretched: Axes whose ranges extend to twice their length, away from what is
-            held out, for supervised data.
+            held out, for more varied training.
 
     Raises:
-        ValueError: An unknown name, split, shift, colour or kind of waypoints.
+        ValueError: An unknown name, split, axis, colour or kind of waypoints.
         RuntimeError: No usable scene in 50 attempts: the task is at fault.
     """
     check_choice("waypoints", waypoints, WAYPOINTS)

@@ -34,7 +34,7 @@ pretrained weights.
 |---|---|
 | scenes | {scenes} |
 | data | {examples:,} images of split `train`, made on the fly |
-| half of them | mirrored; in colours of a longer list; in another frame; other words |
+| varied | half are mirrored; colours, views, grounds and words (`policy/variety.py`) |
 | seed | {seed} (weights, scenes, order) |
 | steps | {steps:,} of {batch} examples |
 | time | {minutes:.0f} minutes on {device} |
