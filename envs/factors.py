@@ -52,8 +52,8 @@ class Factors:
             split: Of `SPLITS`.
             shifts: Axes that are held out in `split="ood"`; all if empty.
             instead: Colours that take the place of those drawn, by name.
-            stretched: Axes whose numbers come from ranges of twice the length, away
-                from what is held out; integers and choices stay.
+            stretched: Axes whose numbers come from longer ranges, away from what is
+                held out; integers and choices stay.
         """
         check_choice("split", split, SPLITS)
         for what, axes in (("shift", shifts), ("stretched axis", stretched)):
@@ -103,13 +103,10 @@ class Factors:
 
 
 def _stretch(train: Range, held_out: Range) -> Range:
-    """Twice the range; one around zero stays, as its mirror image is held out, too."""
+    """The range, longer on the other side: twice, or by a half if around zero."""
     low, high = train
-    if low == -high:
-        return train
-    if sum(held_out) < sum(train):
-        return low, 2 * high - low
-    return 2 * low - high, high
+    more = high if low == -high else high - low
+    return (low, high + more) if sum(held_out) < sum(train) else (low - more, high)
 
 
 def check_choice(what: str, value: str, valid: Sequence[str]) -> None:

@@ -100,8 +100,8 @@ def make_scene(
             the same, chosen by the expert without heights.
         colours: Names of colours to replace by others, in the image and in the words:
             `{"red": "teal"}`; of `envs.colours.PALETTE`.
-        stretched: Axes whose ranges extend to twice their length, away from what is
-            held out, for more varied training.
+        stretched: Axes whose ranges extend further, away from what is held out, for
+            more varied training.
 
     Raises:
         ValueError: An unknown name, split, axis, colour or kind of waypoints.

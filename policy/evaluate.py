@@ -11,8 +11,9 @@ from envs.scene import Scene
 from envs.suite import Suite
 from policy.figures import Attempt, Evaluation, Tally
 from policy.prompt import build_prompt
+from policy.scene_source import SceneSource
 from policy.vlm import VLM
-from policy.workers import SceneSource, Workers
+from policy.workers import Workers
 from rewards import RewardMix, check_asked, score
 
 BATCH = 25  # scenes at once: bounds memory, fills the cores
@@ -113,6 +114,8 @@ def choose_scenes(
     if suite is None:
         return choose_seeds(n, seed)
     seeds = suite.list_seeds(source.name, source.split)
+    if source.varied:
+        raise ValueError("varied=true: a suite has its scenes as they were frozen")
     if source.shifts:
         raise ValueError(f"shifts={list(source.shifts)}: a suite has all axes shifted")
     if n > len(seeds):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from envs.registry import has_expert
 from policy.grpo_config import GRPOConfig
 from policy.rollout import RolloutConfig
-from policy.workers import SceneSource
+from policy.scene_source import SceneSource
 from rewards import RewardMix, check_asked
 
 

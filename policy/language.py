@@ -18,8 +18,9 @@ from envs.answer import parse_answer
 from envs.records import ParseFailure, Plan, Reference
 from envs.scene import Scene, make_reference
 from policy.evaluate import Answerer, split_batches
+from policy.scene_source import SceneSource
 from policy.statistics import Estimate, describe_estimates, estimate_rate
-from policy.workers import SceneSource, Workers
+from policy.workers import Workers
 from rewards import compute_metrics
 
 

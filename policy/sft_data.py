@@ -22,53 +22,45 @@ from envs.registry import get_task
 from policy.processing import blank
 from policy.prompt import build_messages
 from policy.records import Prompt
+from policy.scene_source import SceneSource
 from policy.sft_example import Example, mirror_example, vary_example
 from policy.tiny import TinySize
 from policy.tokenizer import END, IMAGE, PAD
-from policy.variety import vary_scene
 
 IGNORED = -100
 BLOCK = 2048  # scenes; 400 MB of examples a worker
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ExampleSource:
-    """Makes examples of library scenes; unverified, which saves the simulation.
+    """Makes examples of scenes; unverified, which saves the simulation.
 
     Attributes:
-        names: The scenes, each as often as the others.
-        split: The split their factors are drawn from.
-        waypoints: "2d", or "3d": the expert's waypoints have heights.
-        varied: Whether scenes vary beyond what they draw (`policy.variety`).
+        scenes: Where the scenes come from; each kind needs an expert.
     """
 
-    names: tuple[str, ...]
-    split: str
-    waypoints: str = "2d"
-    varied: bool = False
+    scenes: SceneSource
 
     @property
     def part_classes(self) -> tuple[str, ...]:
         """Names of the part classes 1, 2, ... of all the scenes, without repetition."""
-        return tuple(dict.fromkeys(c for n in self.names for c in _get_classes(n)))
+        names = self.scenes.envs
+        return tuple(dict.fromkeys(c for n in names for c in _get_classes(n)))
 
     def __call__(self, seed: int) -> Example:
-        """Returns the example of a seed, which chooses the kind of scene, too."""
-        name = self.names[seed % len(self.names)]
-        rng = np.random.default_rng([seed, 2])
-        options = vary_scene(rng) if self.varied else {}
-        scene = envs.make_scene(
-            name, self.split, seed, verify=False, waypoints=self.waypoints, **options
-        )
+        """Returns the example of a seed, as yet without another look and words."""
+        options = self.scenes.choose(seed)
+        scene = envs.make_scene(**options, verify=False)
         reference = scene.reference
         if reference is None:
-            raise ValueError(f"scene {name!r} has no expert to learn from")
+            raise ValueError(f"scene {scene.name!r} has no expert to learn from")
         return Example(
             image=scene.observation.image,
             parts=envs.label_parts(scene, self.part_classes),
             target=envs.mark_target(scene),
             instruction=scene.instruction,
             plan=reference.to_plan(),
+            one_sided=bool(options.get("stretched")),
         )
 
 
@@ -101,7 +93,7 @@ class ExampleStream(Dataset):
     """Examples 0, 1, 2, ... of a source, each varied.
 
     Rendering is a fifth of the work of a step on a CPU, so each scene serves twice:
-    `BLOCK` scenes as they are, then the same scenes mirrored.
+    `BLOCK` scenes as they are, then the same scenes mirrored if they may be.
 
     Args:
         source: Makes the example of a scene seed; picklable, for worker processes.
@@ -121,7 +113,7 @@ class ExampleStream(Dataset):
         rng = np.random.default_rng([self.seed, index, 1])
         if place < BLOCK:
             self._recent[scene] = example
-        else:
+        elif not example.one_sided:
             example = mirror_example(example)
         return vary_example(example, rng)
 

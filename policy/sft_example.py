@@ -32,6 +32,7 @@ class Example:
         target: [H, W] bool, the part that the instruction asks for.
         instruction: The task in words.
         plan: The expert's answer.
+        one_sided: Whether it is drawn from ranges whose mirror image is held out.
     """
 
     image: NDArray[np.uint8]
@@ -39,6 +40,7 @@ class Example:
     target: NDArray[np.bool_]
     instruction: str
     plan: Plan
+    one_sided: bool = False
 
 
 def vary_example(example: Example, rng: np.random.Generator) -> Example:
@@ -55,7 +57,8 @@ def mirror_example(example: Example) -> Example:
     """
     plan = example.plan
     x1, y1, x2, y2 = plan.box
-    return Example(
+    return replace(
+        example,
         image=np.ascontiguousarray(example.image[:, ::-1]),
         parts=np.ascontiguousarray(example.parts[:, ::-1]),
         target=np.ascontiguousarray(example.target[:, ::-1]),

@@ -42,9 +42,10 @@ from policy.prompt import build_prompt
 from policy.rehearsal import rehearse
 from policy.rollout import collect, describe
 from policy.run_dir import RunDir
+from policy.scene_source import SceneSource
 from policy.team import ALONE, Team
 from policy.vlm import VLM
-from policy.workers import SceneSource, Workers
+from policy.workers import Workers
 
 MAX_SKIPPED = 3  # steps in a row without a finite gradient: more means divergence
 

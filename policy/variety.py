@@ -26,7 +26,7 @@ from policy.variety_words import loosen_words
 
 RECOLOURED = 0.7  # share of scenes in colours of the longer list
 STRETCHED = 0.5  # share of scenes whose ranges are longer on these axes
-LONGER = ("camera", "lighting", "position")
+LONGER = ("camera", "lighting", "position", "shape")
 LOOSENED = 0.7  # share of instructions
 REGROUNDED = 0.6  # share of images
 APART = 0.3  # between the colours of one scene, in red, green and blue 0..1

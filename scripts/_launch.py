@@ -95,7 +95,7 @@ def list_envs(config: DictConfig) -> tuple[str, ...]:
 
 def read_source(config: DictConfig, *envs: str) -> Any:
     """Returns where scenes of these names come from."""
-    from policy.workers import SceneSource
+    from policy.scene_source import SceneSource
 
     return SceneSource(
         envs=envs,

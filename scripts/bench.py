@@ -84,7 +84,8 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
     from benchmarks.workload import Size, Workload
 
     from policy.loading import find_directory
-    from policy.workers import SceneSource, Workers
+    from policy.scene_source import SceneSource
+    from policy.workers import Workers
 
     size: Any = OmegaConf.to_container(config.size)
     random, node = size.pop("random"), config.policy.copy()

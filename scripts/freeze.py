@@ -19,7 +19,8 @@ def main(config: DictConfig) -> None:
     from envs.suite import Suite, freeze, save_suite
     from policy.evaluate import choose_seeds
     from policy.progress import Screen
-    from policy.workers import SceneSource, Workers
+    from policy.scene_source import SceneSource
+    from policy.workers import Workers
 
     out, screen, suite = Path(config.out), Screen(), Suite(digests={})
     if out.exists():

@@ -72,6 +72,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 
     from envs import list_scenes
     from envs.factors import check_choice
+    from policy.scene_source import SceneSource
     from policy.sft import Trainer
     from policy.sft_data import Collator, ExampleSource
     from policy.sft_loss import Student
@@ -83,12 +84,12 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     names = list_envs(config)
     for name in config.often:
         check_choice("often", name, list_scenes())
-    source = ExampleSource(
-        names=tuple(name for name in names for _ in range(config.often.get(name, 1))),
-        split="train",
+    scenes = SceneSource(
+        envs=tuple(name for name in names for _ in range(config.often.get(name, 1))),
         waypoints=config.waypoints,
         varied=True,
     )
+    source = ExampleSource(scenes)
     collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)
     student = Student(
         begin(config, size, tokenizer),
@@ -99,8 +100,8 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         seed=config.seed,
     )
     trainer = Trainer(student, collate, build(config.sft), run_dir)
-    held_out = replace(source, names=names, split="test", varied=False)
-    trainer.run(source, held_out, seed=config.seed)
+    held_out = replace(scenes, envs=names, split="test", varied=False)
+    trainer.run(source, ExampleSource(held_out), seed=config.seed)
     return trainer
 
 
@@ -127,9 +128,10 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     from policy.card import Provenance, write_card
     from policy.evaluate import answer_greedily, evaluate
     from policy.progress import Screen
+    from policy.scene_source import SceneSource
     from policy.table import tabulate
     from policy.tiny import save_policy
-    from policy.workers import SceneSource, Workers
+    from policy.workers import Workers
 
     student, tokenizer = trainer.student, trainer.collate.tokenizer
     directory = run_dir / "policy"

@@ -24,9 +24,10 @@ from policy.job import Job
 from policy.progress import Screen
 from policy.rollout import Group, RolloutConfig
 from policy.run_dir import RunDir
+from policy.scene_source import SceneSource
 from policy.table import tabulate
 from policy.trainer import train
-from policy.workers import SceneSource, Workers
+from policy.workers import Workers
 from rewards import RewardMix
 
 PARTS = ("affordance", "trajectory")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from policy.curriculum import allot
 from policy.rollout import RolloutConfig
-from policy.workers import SceneSource
+from policy.scene_source import SceneSource
 from tests.test_trainer import JOB, execute, read_figures
 
 NAMES = ("a", "b", "c")

@@ -22,9 +22,9 @@ from policy.job import Job
 from policy.progress import Screen
 from policy.rollout import RolloutConfig
 from policy.run_dir import RunDir
+from policy.scene_source import SceneSource
 from policy.trainer import train
 from policy.vlm import VLM
-from policy.workers import SceneSource
 from rewards import RewardMix
 
 JOB = Job(

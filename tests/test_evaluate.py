@@ -17,9 +17,10 @@ from policy.evaluate import (
     choose_seeds,
     evaluate,
 )
+from policy.scene_source import SceneSource
 from policy.statistics import estimate_mean, estimate_rate
 from policy.table import tabulate
-from policy.workers import SceneSource, Workers
+from policy.workers import Workers
 
 MUGS = SceneSource(envs=("pick_mug",), split="test")
 

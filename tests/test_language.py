@@ -9,7 +9,8 @@ from envs.scene import Scene
 from policy.baselines import BASELINES, answer_expert
 from policy.evaluate import answer_scripted
 from policy.language import measure_obedience, swap
-from policy.workers import SceneSource, Workers
+from policy.scene_source import SceneSource
+from policy.workers import Workers
 
 BUTTONS = SceneSource(envs=("press_button",), split="test")
 

@@ -24,8 +24,8 @@ from policy.records import Prompt
 from policy.rehearsal import rehearse
 from policy.rollout import RolloutConfig
 from policy.run_dir import RunDir
+from policy.scene_source import SceneSource
 from policy.vlm import VLM
-from policy.workers import SceneSource
 from rewards import RewardMix
 
 JOB = Job(

@@ -17,6 +17,7 @@ from envs.records import Plan
 from policy.card import Provenance, write_card
 from policy.figures import Evaluation
 from policy.records import Prompt
+from policy.scene_source import SceneSource
 from policy.sft import Trainer
 from policy.sft_data import (
     IGNORED,
@@ -35,7 +36,7 @@ from policy.tokenizer import END, build_tokenizer, list_colour_ids
 TOKENIZER = build_tokenizer()
 SIZE = TinySize(width=48, tower_layers=1, language_layers=2, tower_hidden=96)
 COLLATE = Collator(tokenizer=TOKENIZER, size=SIZE)
-SOURCE = ExampleSource(names=("pick_mug",), split="train")
+SOURCE = ExampleSource(SceneSource(envs=("pick_mug",)))
 CONFIG = SFTConfig(steps=4, batch=2, every=2, held_out=2, workers=0, save_s=0.0)
 
 

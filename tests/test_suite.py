@@ -8,8 +8,9 @@ import pytest
 import envs
 from envs.suite import Suite, digest, freeze, load_suite, save_suite
 from policy.baselines import BASELINES
-from policy.evaluate import answer_scripted, evaluate
-from policy.workers import SceneSource, Workers
+from policy.evaluate import answer_scripted, choose_scenes, evaluate
+from policy.scene_source import SceneSource
+from policy.workers import Workers
 
 SHIPPED = Path(__file__).parents[1] / "assets" / "suite.json"
 
@@ -67,6 +68,13 @@ def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
         assert [attempt.scene.seed for attempt in attempts] == [0, 1]
         with pytest.raises(ValueError, match="n is 4; the suite has 3"):
             evaluate(expert, source, workers, n=4, suite=freeze(scenes))
+
+
+@pytest.mark.parametrize("odd", [{"varied": True}, {"shifts": ("camera",)}])
+def test_a_suite_refuses_to_show_its_scenes_in_another_way(odd: dict) -> None:
+    source = SceneSource(envs=("press_button",), split="ood", **odd)
+    with pytest.raises(ValueError, match="a suite has"):
+        choose_scenes(source, 2, 0, load_suite(SHIPPED))
 
 
 @pytest.mark.parametrize("split", ["test", "ood"])

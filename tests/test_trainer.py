@@ -23,9 +23,10 @@ from policy.optimizer import build_optimizer, set_rates
 from policy.progress import Screen
 from policy.rollout import Group, RolloutConfig, collect, describe
 from policy.run_dir import RunDir
+from policy.scene_source import SceneSource
 from policy.trainer import train
 from policy.vlm import VLM
-from policy.workers import SceneSource, Workers
+from policy.workers import Workers
 from rewards import TERMS, RewardMix
 
 JOB = Job(

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 import envs
 from envs.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
 from envs.factors import Factors
-from policy.sft_data import ExampleSource
+from policy.scene_source import SceneSource
+from policy.sft_data import BLOCK, ExampleSource, ExampleStream
 from policy.sft_example import Example, mirror_example, move_frame, vary_example
 from policy.tokenizer import build_tokenizer
-from policy.variety import APART, draw_colours
+from policy.variety import APART, LONGER, draw_colours
 from policy.variety_images import TINT, change_ground
 from policy.variety_words import NAMES, loosen_words
-from policy.workers import SceneSource
 
-SOURCE = ExampleSource(names=("pick_mug",), split="train")
-EVERY = ExampleSource(names=tuple(envs.list_scenes()), split="train", varied=True)
-KINDS = range(len(EVERY.names))
+SOURCE = ExampleSource(SceneSource(envs=("pick_mug",)))
+EVERY = ExampleSource(SceneSource(envs=tuple(envs.list_scenes()), varied=True))
+KINDS = range(len(EVERY.scenes.envs))
 
 
 def names_in(text: str) -> list[str]:
@@ -69,13 +69,28 @@ def test_box_and_path_move_with_what_they_show(seed: int, i: int) -> None:
         assert m.parts[find_pixel(m, i)] == 1
 
 
-@pytest.mark.parametrize("axis", ["camera", "lighting", "position"])
+@pytest.mark.parametrize("axis", LONGER)
 def test_stretched_ranges_stay_out_of_what_is_held_out(axis: str) -> None:
     drawn = Factors(np.random.default_rng(0), "train", stretched=[axis])
     for train, held_out in (((1, 2), (3, 4)), ((3, 4), (1, 2)), ((-1, 1), (1, 2))):
         values = [drawn.uniform(axis, train, held_out) for _ in range(200)]
         assert not any(held_out[0] <= v <= held_out[1] for v in values)
-        assert any(not train[0] <= v <= train[1] for v in values) != (train == (-1, 1))
+        assert any(not train[0] <= v <= train[1] for v in values)
+
+
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_what_has_a_held_out_mirror_image_is_not_mirrored(one_sided: bool) -> None:
+    example = replace(SOURCE(0), one_sided=one_sided)
+    served = ExampleStream(lambda _: example, seed=0)[BLOCK]
+    expected = example if one_sided else mirror_example(example)
+    rng = np.random.default_rng([0, BLOCK, 1])
+    assert served.plan == vary_example(expected, rng).plan
+
+
+def test_examples_of_stretched_ranges_are_one_sided() -> None:
+    for seed in range(20):
+        stretched = EVERY.scenes.choose(seed)["stretched"]
+        assert EVERY(seed).one_sided == bool(stretched)
 
 
 @pytest.mark.parametrize("seed", KINDS)
@@ -89,7 +104,7 @@ def test_a_new_ground_leaves_parts_alone(seed: int) -> None:
     assert before != after
 
 
-@pytest.mark.parametrize("name", EVERY.names)
+@pytest.mark.parametrize("name", EVERY.scenes.envs)
 def test_a_varied_scene_looks_another_way_and_its_answer_holds(name: str) -> None:
     plain = SceneSource(envs=(name,)).make_scene(3)
     scene, again = (SceneSource(envs=(name,), varied=True).make_scene(3) for _ in "ab")
@@ -149,7 +164,7 @@ def test_no_other_colour_resembles_one_held_out_and_each_is_one_token() -> None:
 
 @pytest.mark.parametrize("seed", KINDS)
 def test_colours_change_in_image_and_words_and_nothing_else_does(seed: int) -> None:
-    name = EVERY.names[seed % len(EVERY.names)]
+    name = EVERY.scenes.envs[seed % len(EVERY.scenes.envs)]
     colours = dict(zip(COLOURS, ("teal", "gold", "maroon", "olive", "violet", "gray")))
     plain = envs.make_scene(name, "train", seed, verify=False)
     other = envs.make_scene(name, "train", seed, verify=False, colours=colours)

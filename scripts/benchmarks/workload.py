@@ -26,8 +26,9 @@ from policy.processing import Processor
 from policy.prompt import build_prompt
 from policy.records import Completion, LoraSpec, Prompt
 from policy.rollout import RolloutConfig
+from policy.scene_source import SceneSource
 from policy.vlm import VLM
-from policy.workers import SceneSource, Workers
+from policy.workers import Workers
 from rewards import RewardMix
 
 from .stopwatch import watch
