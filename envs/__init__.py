@@ -10,7 +10,8 @@ from envs.execute import simulate, simulate_groups
 from envs.gym_env import ManipulationEnv
 from envs.gym_registry import make_vec, register_all, register_scene
 from envs.registry import list_scenes, load_plugins
-from envs.scene import Scene, label_parts, make_scene, mark_target
+from envs.labels import label_parts, mark_target
+from envs.scene import Scene, make_scene
 from envs.wrappers import ArrayAction
 from envs import scenes  # registers the built-in scenes
 

@@ -15,16 +15,15 @@ from envs.camera import project, read_camera
 from envs.colours import PALETTE
 from envs.contract import blaming, check_goal, check_path, check_state
 from envs.factors import Factors, check_choice, scene_rng
+from envs.labels import find_box
 from envs.lift import flatten
 from envs.records import Observation, Reference
 from envs.registry import get_task, has_expert
-from envs.task import Goal, Task, classify
+from envs.task import Goal, Task
 from envs.world import CAMERA, build_world
 
 IMAGE_SIZE = 224  # pixels, a side of the policy's image
 SETTLE_STEPS = 25  # 0.1 s: objects are placed at rest, this lets contacts form
-MIN_PIXELS = 60  # of the target part: less is hidden, and the scene drawn again
-MIN_WIDTH = 10  # pixels, shorter side of the target part's box
 MAX_ATTEMPTS = 50  # at one seed; a sound scene needs 1 or 2
 WAYPOINTS = ("2d", "3d")
 DEMONSTRATION = MAX_ATTEMPTS  # number of the random stream of the expert's choices
@@ -197,7 +196,7 @@ def _choose_goal(goals: list[Goal], data: mujoco.MjData, factors: Factors) -> Go
 
 def make_reference(scene: Scene, goal: Goal) -> Reference | None:
     """The expert's answer to a goal; None if too little of its part is visible."""
-    box = _visible_box(scene, goal.part)
+    box = find_box(scene, goal.part)
     if box is None:
         return None
     rng = scene_rng(scene.name, scene.split, scene.seed, DEMONSTRATION)
@@ -216,26 +215,6 @@ def make_reference(scene: Scene, goal: Goal) -> Reference | None:
         waypoints=tuple(tuple(point) for point in shown.tolist()),
         thought=goal.thought,
     )
-
-
-def label_parts(
-    scene: Scene, part_classes: Sequence[str] | None = None
-) -> NDArray[np.uint8]:
-    """[H, W] semantic class of each pixel, 0 for what does not matter.
-
-    Args:
-        scene: The scene.
-        part_classes: Names of the classes 1, 2, ...; the scene's own if None.
-    """
-    model, names = scene.model, part_classes or scene.part_classes
-    classes = [classify(model.body(i).name, names) for i in range(model.nbody)]
-    of_geom = np.append(np.array(classes)[model.geom_bodyid], 0)
-    return of_geom[scene.seen].astype(np.uint8)
-
-
-def mark_target(scene: Scene) -> NDArray[np.bool_]:
-    """[H, W] whether a pixel shows the part that the instruction asks for."""
-    return _pixels_of(scene, scene.goal.part)
 
 
 def segment(model: mujoco.MjModel, data: mujoco.MjData) -> NDArray[np.int16]:
@@ -268,29 +247,6 @@ def observe(
         instruction=instruction,
         waypoints=waypoints,
     )
-
-
-def _visible_box(scene: Scene, part: str) -> tuple[float, float, float, float] | None:
-    """Tight box around a part's visible pixels, in image units."""
-    rows, columns = np.nonzero(_pixels_of(scene, part))
-    if len(rows) < MIN_PIXELS:
-        return None
-    left, top = columns.min(), rows.min()
-    right, bottom = columns.max() + 1, rows.max() + 1
-    if min(right - left, bottom - top) < MIN_WIDTH:
-        return None
-    height, width = scene.seen.shape
-    return (
-        float(left / width),
-        float(top / height),
-        float(right / width),
-        float(bottom / height),
-    )
-
-
-def _pixels_of(scene: Scene, part: str) -> NDArray[np.bool_]:
-    owner = np.append(scene.model.geom_bodyid, -1)
-    return owner[scene.seen] == scene.model.body(part).id
 
 
 def _expert_succeeds(scene: Scene) -> bool:

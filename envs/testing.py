@@ -18,16 +18,15 @@ from envs.answer import format_answer, parse_answer
 from envs.camera import project
 from envs.contract import check_goal, check_state
 from envs.execute import simulate
+from envs.labels import label_parts, mark_target
 from envs.lift import lift
 from envs.records import Plan, Waypoints
 from envs.scene import (
     IMAGE_SIZE,
     Scene,
     add_heights,
-    label_parts,
     make_reference,
     make_scene,
-    mark_target,
     sample_scene,
 )
 from envs.turns import follow_up

@@ -8,17 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import binary_erosion
 
 from envs.records import Plan
 from policy.variety import vary_view
-from policy.variety_images import rotate
+from policy.variety_frames import Frame, draw_frame
 
-MOVED = 0.5  # share of images in another frame
-ZOOM = (0.86, 1.04)
-TALL = (0.93, 1.12)  # height of things against their width
-ROLL = 0.10  # rad
-SHIFT = 0.07  # of the image's side
-GREY = 127  # where a moved frame shows what was not rendered
+MOVED = 0.7  # share of images in another frame
+TRIES = 4  # frames drawn until one holds the answer
 _SWAP = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
 
 
@@ -77,56 +74,42 @@ def _swap_sides(text: str) -> str:
 
 
 def move_frame(example: Example, rng: np.random.Generator) -> Example:
-    """Returns the example seen by a camera that turns, rolls and zooms a little.
+    """Returns the example in another frame; as it is if none holds its answer."""
+    corners = _list_corners(example.target)
+    path = np.array([p[:2] for p in example.plan.waypoints])
+    outside = tuple(rng.integers(0, 256, 3).tolist())
+    for _ in range(TRIES):
+        frame = draw_frame(rng)
+        moved = frame.move(np.concatenate([corners, path]))
+        if moved.min() > 0 and moved.max() < 1:
+            corners, path = np.split(moved, [len(corners)])
+            return _put_into(frame, example, corners, path, outside)
+    return example
 
-    All move pixels and answer alike, and so does a little height against width, as
-    seen from another height. An answer that would leave the frame stays.
-    """
-    turn, shift = _draw_frame(rng)
-    corners = _list_corners(example.target) @ turn.T + shift
-    points = np.array([p[:2] for p in example.plan.waypoints]) @ turn.T + shift
-    ends = np.concatenate([corners, points])
-    if ends.min() <= 0 or ends.max() >= 1:
-        return example
+
+def _put_into(
+    frame: Frame,
+    example: Example,
+    corners: NDArray[np.float64],
+    path: NDArray[np.float64],
+    outside: tuple[int, ...],
+) -> Example:
+    """The example in a frame, given the target's [N, 2] corners and the path there."""
     box = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
     heights = [p[2:] for p in example.plan.waypoints]
-    waypoints = tuple((*p, *h) for p, h in zip(points.tolist(), heights, strict=True))
-    back = np.linalg.inv(turn)
-    start = len(example.image) * (back @ -shift)
-    frame = (*back[0], start[0], *back[1], start[1])
+    waypoints = tuple((*p, *h) for p, h in zip(path.tolist(), heights, strict=True))
     nearest, target = Image.Resampling.NEAREST, example.target.view(np.uint8)
     return replace(
         example,
-        image=_resample(example.image, frame, Image.Resampling.BILINEAR, GREY),
-        parts=_resample(example.parts, frame, nearest, 0),
-        target=_resample(target, frame, nearest, 0).view(np.bool_),
+        image=frame.show(example.image, Image.Resampling.BILINEAR, outside),
+        parts=frame.show(example.parts, nearest, 0),
+        target=frame.show(target, nearest, 0).view(np.bool_),
         plan=replace(example.plan, box=box, waypoints=waypoints),
     )
 
 
-def _draw_frame(
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """[2, 2] and [2]: a point of the image comes to turn @ point + shift."""
-    scale = rng.uniform(*ZOOM) * np.array([1, rng.uniform(*TALL)])
-    turn = rotate(rng.uniform(-ROLL, ROLL)) * scale
-    return turn, 0.5 - turn @ (0.5, 0.5) + rng.uniform(-SHIFT, SHIFT, 2)
-
-
 def _list_corners(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """[4 N, 2] corners of the N pixels of a mask, in image units."""
-    pixels = np.argwhere(mask)[:, ::-1]
+    """[N, 2] corners of the pixels at the edge of a mask, in image units."""
+    pixels = np.argwhere(mask & ~binary_erosion(mask))[:, ::-1]
     corners = pixels[:, None] + np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
     return corners.reshape(-1, 2) / len(mask)
-
-
-def _resample(
-    pixels: NDArray, frame: tuple, how: Image.Resampling, outside: int
-) -> NDArray:
-    height, width = pixels.shape[:2]
-    fill = (outside,) * 3 if pixels.ndim == 3 else outside
-    image = Image.fromarray(pixels)
-    moved = image.transform(
-        (width, height), Image.Transform.AFFINE, frame, how, fillcolor=fill
-    )
-    return np.asarray(moved)

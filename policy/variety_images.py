@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from policy.variety_frames import rotate
+
 GRAIN = (3, 40)  # cells of a new ground along the image's side
 DEPTH = 0.5  # of a new ground's pattern: how dark against how bright
 TINT = (0.45, 1.25)  # of a new ground's brightness
@@ -50,9 +52,3 @@ def _draw_pattern(side: int, rng: np.random.Generator) -> NDArray[np.float64]:
     how = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR)[rng.integers(2)]
     drawn = cells.transform((side, side), Image.Transform.AFFINE, frame, how)
     return 1 - rng.uniform(0, DEPTH) * np.asarray(drawn, np.float64)
-
-
-def rotate(angle: float) -> NDArray[np.float64]:
-    """[2, 2] turn by an angle in radians."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([[cos, -sin], [sin, cos]])

@@ -10,7 +10,8 @@ import envs
 from envs import registry
 from envs.colours import COLOURS, HELD_OUT_COLOURS
 from envs.factors import AXES, Factors
-from envs.scene import label_parts, make_scene, mark_target, sample_scene
+from envs.labels import label_parts, mark_target
+from envs.scene import make_scene, sample_scene
 
 
 def test_equal_seeds_give_equal_scenes_bit_for_bit():
