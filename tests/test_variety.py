@@ -18,6 +18,7 @@ from policy.sft_data import BLOCK, ExampleSource, ExampleStream
 from policy.sft_example import Example, mirror_example, move_frame, vary_example
 from policy.tokenizer import build_tokenizer
 from policy.variety import APART, LONGER, draw_colours
+from policy.variety_frames import draw_frame
 from policy.variety_images import TINT, change_ground
 from policy.variety_words import NAMES, loosen_words
 
@@ -67,6 +68,17 @@ def test_box_and_path_move_with_what_they_show(seed: int, i: int) -> None:
         seen = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         assert np.allclose(224 * np.array(m.plan.box), seen, atol=1.5)
         assert m.parts[find_pixel(m, i)] == 1
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=100)
+def test_a_frame_finds_again_what_it_moved_and_folds_nothing(seed: int) -> None:
+    frame = draw_frame(np.random.default_rng(seed))
+    points = np.random.default_rng(seed).random((20, 2))
+    assert np.allclose(frame.find(frame.move(points)), points, atol=2e-3)
+    step = 1e-4 * np.eye(2)
+    right, down = ((frame.find(points + s) - frame.find(points - s)) for s in step)
+    assert (right[:, 0] * down[:, 1] > right[:, 1] * down[:, 0]).all()
 
 
 @pytest.mark.parametrize("axis", LONGER)
