@@ -71,14 +71,14 @@ class SceneSource:
 
         The seed also chooses among several kinds of scenes.
         """
-        rng = np.random.default_rng([seed, 2])
+        varied = vary_scene(np.random.default_rng([seed, 2])) if self.varied else {}
         return {
             "name": self.envs[seed % len(self.envs)],
             "split": self.split,
             "seed": seed,
             "shifts": self.shifts,
             "waypoints": self.waypoints,
-            **(vary_scene(rng) if self.varied else {}),
+            **varied,
         }
 
     def make_scene(self, seed: int) -> Scene:

@@ -1,9 +1,8 @@
 """Images in another frame: turned, zoomed, shifted and bent.
 
-Where something hardly ever moves, a policy learns its place instead of finding it: with
-frames that were turned and shifted by little, the end of a path to a peg, which stands
-within 3 cm in all examples, stayed where pegs are, 16 pixels from one that was moved by
-as much. A bend moves what is in an image against each other, too.
+Where something hardly ever moves, a policy learns its place instead of finding it. A
+frame that is only turned and shifted takes all along, and does not undo that; a bend
+moves what is in an image against each other. Figures in policy/README.md.
 """
 
 from __future__ import annotations
