@@ -32,7 +32,8 @@ class Student(nn.Module):
         size: Its sizes.
         classes: Number of part classes, 0 included.
         points: Dense targets in one image token's cell.
-        held: Token ids whose rows of both embeddings stay as they are.
+        tied: Groups of token ids whose rows of both embeddings move as one, so that
+            their differences stay.
         seed: Of the heads' first weights.
     """
 
@@ -43,7 +44,7 @@ class Student(nn.Module):
         *,
         classes: int,
         points: int,
-        held: Iterable[int] = (),
+        tied: Iterable[Iterable[int]] = (),
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -54,18 +55,22 @@ class Student(nn.Module):
             torch.manual_seed(seed)
             self.tower_head = nn.Linear(size.width, points * classes)
             self.cue_head = nn.Linear(size.width, points)
-        self._hold(list(held))
+        self._tie([list(rows) for rows in tied])
         # Half way up, so that the answer's tokens can still read what was marked.
         layers = model.model.language_model.layers
         self._marked: Tensor | None = None
         layers[len(layers) // 2 - 1].register_forward_hook(self._keep)
 
-    def _hold(self, rows: list[int]) -> None:
+    def _tie(self, groups: list[list[int]]) -> None:
+        def average(gradient: Tensor) -> Tensor:
+            tied = gradient.clone()
+            for rows in groups:
+                tied[rows] = gradient[rows].mean(0)
+            return tied
+
         body: Any = self.model.model
         for layer in (body.language_model.embed_tokens, self.model.lm_head):
-            free = torch.ones(len(layer.weight), 1)
-            free[rows] = 0
-            layer.weight.register_hook(lambda g, free=free: g * free.to(g))
+            layer.weight.register_hook(average)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Returns logits of the answer's tokens and of both heads.

@@ -84,7 +84,7 @@ def build_optimizers(
     for name, parameter in student.named_parameters():
         inside = is_layer_matrix(name, parameter)
         (matrices if inside else others).append(parameter)
-    # No decay here: rows of embeddings that are held would shrink.
+    # No decay here: what keeps tied rows of embeddings apart would shrink.
     adam = torch.optim.AdamW(
         others, lr=config.rate, betas=(0.9, 0.95), weight_decay=0.0
     )

@@ -6,8 +6,9 @@ for learning to point quickly at this size:
 
 - one token per integer 0..1000, whose first embeddings are Fourier features of the
   value, so that neighbours start as neighbours;
-- names of colours whose embeddings are Fourier features of their red, green and blue,
-  and stay so, so that a colour never read in training has a place among the others;
+- names of colours whose embeddings are Fourier features of their red, green and blue
+  and learn only what all names learn together, so that a colour never read in training
+  has a place among the others;
 - position embeddings of the tower that start as two-dimensional sinusoids;
 - the instruction before the image, so that each image token already knows what is
   asked for when it is read.
@@ -166,7 +167,7 @@ def build_model(
         embedding = model.model.language_model.embed_tokens
         _order_integers(embedding.weight, integers, std=0.5)
         _order_integers(model.lm_head.weight, integers, std=0.05)
-        order_colours(model, tokenizer)
+        _order_colours(model, tokenizer)
     ids = tokenizer.get_vocab()
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=ids[END], pad_token_id=ids[PAD], max_new_tokens=96
@@ -182,8 +183,8 @@ def adopt_weights(
 ) -> None:
     """Copies the weights of another policy of the same size, tokens by their text.
 
-    Names of colours keep the features they have here, and tokens the other does not
-    know stay as they are.
+    Names of colours keep the features they have here and move as the other's have on
+    average; tokens the other does not know stay as they are.
 
     Raises:
         RuntimeError: The other is of another size.
@@ -192,13 +193,17 @@ def adopt_weights(
     shared = [token for token in ids if token in others]
     rows, from_rows = [ids[t] for t in shared], [others[t] for t in shared]
     state, known = other.state_dict(), model.state_dict()
+    colours = [sorted(spelled) for spelled in list_colour_ids(tokenizer)]
     for name in ("lm_head.weight", "model.language_model.embed_tokens.weight"):
         if state[name].shape[1:] == known[name].shape[1:]:
             table = known[name].clone()
             table[rows] = state[name][from_rows].to(table)
+            for names in colours:
+                known_to_both = sorted({*names} & {*rows})
+                moved = (table - known[name])[known_to_both].mean(0)
+                table[names] = known[name][names] + moved
             state[name] = table
     model.load_state_dict(state)
-    order_colours(model, tokenizer)
 
 
 def save_policy(
@@ -257,16 +262,15 @@ def _order_integers(weight: Tensor, ids: list[int], *, std: float) -> None:
 
 
 @torch.no_grad()
-def order_colours(model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+def _order_colours(model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
     """Fills the rows of names of colours with features of what they look like."""
-    tints = list_colour_ids(tokenizer)
-    ids, values = list(tints), torch.tensor(list(tints.values()))
-    for layer, std in ((model.get_input_embeddings(), 0.5), (model.lm_head, 0.05)):
-        weight = layer.weight
-        count = weight.shape[1] // 6
-        waves = [_fourier(v, count, low=0.25, high=2.0) for v in values.unbind(-1)]
-        features = torch.cat(waves, -1)
-        weight[ids, : features.shape[1]] = std * features.to(weight)
+    for tints in list_colour_ids(tokenizer):
+        values = torch.tensor(list(tints.values()))
+        for layer, std in ((model.get_input_embeddings(), 0.5), (model.lm_head, 0.05)):
+            count = layer.weight.shape[1] // 6
+            waves = [_fourier(v, count, low=0.25, high=2.0) for v in values.unbind(-1)]
+            features = std * torch.cat(waves, -1)
+            layer.weight[list(tints), : features.shape[1]] = features
 
 
 def _fourier(value: Tensor, count: int, *, low: float, high: float) -> Tensor:

@@ -98,12 +98,15 @@ def list_integer_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     return [ids[str(value)] for value in range(MAX_INTEGER + 1)]
 
 
-def list_colour_ids(tokenizer: PreTrainedTokenizerFast) -> dict[int, Colour]:
-    """Returns the token ids of the names of colours, and their red, green and blue."""
+def list_colour_ids(tokenizer: PreTrainedTokenizerFast) -> list[dict[int, Colour]]:
+    """Returns, for each way to spell names of colours, their token ids and colours.
+
+    The ways are a first word, one behind a space and one with a capital; the colours
+    are red, green and blue.
+    """
     ids = tokenizer.get_vocab()
-    spelled = {
-        token: tint
-        for name, tint in PALETTE.items()
-        for token in (name, f"\u0120{name}", name.capitalize())  # \u0120: a space
-    }
-    return {ids[token]: tint for token, tint in spelled.items() if token in ids}
+    spellings = (str, "\u0120{}".format, str.capitalize)  # \u0120: a space
+    return [
+        {ids[spell(name)]: tint for name, tint in PALETTE.items() if spell(name) in ids}
+        for spell in spellings
+    ]

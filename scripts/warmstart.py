@@ -96,7 +96,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         size,
         classes=1 + len(source.part_classes),
         points=(size.cell // collate.stride) ** 2,
-        held=list_colour_ids(tokenizer),
+        tied=list_colour_ids(tokenizer),
         seed=config.seed,
     )
     trainer = Trainer(student, collate, build(config.sft), run_dir)

@@ -21,7 +21,7 @@ from policy.tiny import (
     build_model,
     save_policy,
 )
-from policy.tokenizer import build_tokenizer, list_integer_ids
+from policy.tokenizer import build_tokenizer, list_colour_ids, list_integer_ids
 from policy.words import WORDS
 
 TOKENIZER = build_tokenizer()
@@ -94,6 +94,20 @@ def test_weights_are_adopted_by_the_text_of_tokens() -> None:
         assert torch.equal(row[TOKENIZER.get_vocab()[name]], source)
     layer = "model.visual.blocks.0.attn.qkv.weight"
     assert torch.equal(model.state_dict()[layer], other.state_dict()[layer])
+
+
+def test_what_names_of_colours_learned_together_is_adopted() -> None:
+    model, other = (build_model(SMALL, TOKENIZER, seed=seed) for seed in (0, 1))
+    bare, spaced, _ = (list(ids) for ids in list_colour_ids(TOKENIZER))
+    known = model.lm_head.weight.detach().clone()
+    with torch.no_grad():
+        other.lm_head.weight[spaced] += 0.5
+        other.lm_head.weight[spaced[0]] += 0.1  # rounding, say
+    adopt_weights(model, TOKENIZER, other, TOKENIZER)
+    moved = model.lm_head.weight.detach() - known
+    assert torch.allclose(moved[spaced], torch.tensor(0.5), atol=0.01)
+    assert torch.allclose(moved[spaced], moved[spaced[:1]], atol=1e-6)
+    assert torch.allclose(moved[bare], torch.tensor(0.0), atol=1e-6)
 
 
 def test_names_of_colours_are_as_far_apart_as_what_they_look_like() -> None:
