@@ -12,7 +12,8 @@ import numpy as np
 from envs.colours import Colour
 from envs.factors import Factors, Range
 from envs.objects import add_can, add_paint, add_shape
-from envs.tools import BOX, CYLINDER, IRON, KINDS, WALL, add_wall
+from envs.tool_parts import BOX, CYLINDER, WALL, add_wall
+from envs.tools import IRON, KINDS
 
 TRAVEL = 0.018  # m that a nail or the middle of a stick gives way; it stays down
 RIM = 0.012  # m, height of a tray: it passes under the handle of a spoon

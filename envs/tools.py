@@ -3,14 +3,13 @@
 A tool's frame has its origin where the handle meets the working part: the handle lies
 along -x, the working part along +x, and z = 0 is the table. Each part's own origin is
 the middle of its upper side. Blades and handles are thick, so that they can be seen and
-held; thin walls are rings of boxes.
+held.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import mujoco
@@ -20,20 +19,13 @@ from numpy.typing import NDArray
 from envs.colours import Colour
 from envs.factors import Factors
 from envs.objects import Circle, add_free_body, add_shape
-
-Vector = tuple[float, float, float]
+from envs.tool_parts import CYLINDER, WALL, add_box, add_cup, add_handle, add_part
 
 STEEL: Colour = (0.66, 0.68, 0.72)
 IRON: Colour = (0.20, 0.21, 0.23)
 COFFEE: Colour = (0.24, 0.13, 0.07)
 SAUCE: Colour = (0.80, 0.52, 0.20)
-BOX = mujoco.mjtGeom.mjGEOM_BOX
-CYLINDER = mujoco.mjtGeom.mjGEOM_CYLINDER
-SIDES = 12  # boxes in the ring of a wall
-WALL = 0.004  # m, its thickness
-FULL = 0.009  # m from a cup's rim to the lower side of its filling
 TEETH = 6  # of a saw
-LOW = 0.015  # m below which a handle lies on the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,87 +125,87 @@ def add_tool(
 
 def _add_hammer(body: Any, tool: Tool, colour: Colour) -> None:
     """A head across the end of the handle, its face wider than its peen."""
-    _add_handle(body, tool, colour)
+    add_handle(body, tool.length, tool.width, colour)
     s, x = tool.scale, tool.reach
-    head = _add_part(body, "head", x, 0.034)
-    _add_box(head, (0, -0.040 * s, 0.002), (2 * x, 0.040 * s, 0.032), IRON)
-    _add_box(head, (-0.002, 0.026 * s, 0), (2 * x + 0.002, 0.044 * s, 0.034), IRON)
+    head = add_part(body, "head", x, 0.034)
+    add_box(head, (0, -0.040 * s, 0.002), (2 * x, 0.040 * s, 0.032), IRON)
+    add_box(head, (-0.002, 0.026 * s, 0), (2 * x + 0.002, 0.044 * s, 0.034), IRON)
 
 
 def _add_knife(body: Any, tool: Tool, colour: Colour) -> None:
     """A blade that stands on its edge; its back slopes down to the tip."""
-    _add_handle(body, tool, colour)
+    add_handle(body, tool.length, tool.width, colour)
     x = tool.reach
-    blade = _add_part(body, "blade", x, 0.030)
-    _add_box(blade, (0, -0.006, 0), (1.25 * x, 0.006, 0.030), STEEL)
-    _add_box(blade, (1.2 * x, -0.006, 0), (1.78 * x, 0.006, 0.014), STEEL)
+    blade = add_part(body, "blade", x, 0.030)
+    add_box(blade, (0, -0.006, 0), (1.25 * x, 0.006, 0.030), STEEL)
+    add_box(blade, (1.2 * x, -0.006, 0), (1.78 * x, 0.006, 0.014), STEEL)
     slope = 0.48  # rad
     back = (np.cos(slope / 2), 0, np.sin(slope / 2), 0)
-    _add_box(blade, (1.1 * x, -0.006, 0.010), (2.1 * x, 0.006, 0.023), STEEL, back)
+    add_box(blade, (1.1 * x, -0.006, 0.010), (2.1 * x, 0.006, 0.023), STEEL, back)
 
 
 def _add_saw(body: Any, tool: Tool, colour: Colour) -> None:
     """A blade that stands on its teeth, and a high grip with a hole painted on."""
-    _add_handle(body, tool, colour, high=0.040)
+    add_handle(body, tool.length, tool.width, colour, high=0.040)
     handle, n = body.bodies[0], tool.length
     half = tool.width / 2 + 0.001
-    _add_box(handle, (-0.7 * n, -half, 0.014), (-0.25 * n, half, 0.026), IRON)
+    add_box(handle, (-0.7 * n, -half, 0.014), (-0.25 * n, half, 0.026), IRON)
     x = tool.reach
-    blade = _add_part(body, "blade", x, 0.036)
-    _add_box(blade, (0, -0.006, 0.007), (2 * x, 0.006, 0.036), STEEL)
+    blade = add_part(body, "blade", x, 0.036)
+    add_box(blade, (0, -0.006, 0.007), (2 * x, 0.006, 0.036), STEEL)
     turn = (np.cos(np.pi / 8), 0, np.sin(np.pi / 8), 0)
     for i in range(TEETH):
         at = (2 * i + 1) * x / TEETH
         low, high = (at - 0.005, -0.006, 0.002), (at + 0.005, 0.006, 0.012)
-        _add_box(blade, low, high, STEEL, turn)
+        add_box(blade, low, high, STEEL, turn)
 
 
 def _add_spoon(body: Any, tool: Tool, colour: Colour) -> None:
-    _add_handle(body, tool, colour, low=0.017, high=0.031)
+    add_handle(body, tool.length, tool.width, colour, low=0.017, high=0.031)
     size = (tool.reach, 0.8 * tool.reach, 0.024)
-    _add_cup(_add_part(body, "scoop", tool.reach, 0.024), size, STEEL, IRON)
+    add_cup(add_part(body, "scoop", tool.reach, 0.024), size, STEEL, IRON)
 
 
 def _add_ladle(body: Any, tool: Tool, colour: Colour) -> None:
-    _add_handle(body, tool, colour, low=0.030, high=0.044)
+    add_handle(body, tool.length, tool.width, colour, low=0.030, high=0.044)
     size = (tool.reach, 0.86 * tool.reach, 0.046)
-    _add_cup(_add_part(body, "scoop", tool.reach, 0.046), size, STEEL, IRON)
+    add_cup(add_part(body, "scoop", tool.reach, 0.046), size, STEEL, IRON)
 
 
 def _add_turner(body: Any, tool: Tool, colour: Colour) -> None:
     """A flat blade with slots painted on."""
-    _add_handle(body, tool, colour)
+    add_handle(body, tool.length, tool.width, colour)
     x, half = tool.reach, 0.58 * tool.reach
-    blade = _add_part(body, "blade", x, 0.017)
-    _add_box(blade, (0, -half, 0), (2 * x, half, 0.017), STEEL)
+    blade = add_part(body, "blade", x, 0.017)
+    add_box(blade, (0, -half, 0), (2 * x, half, 0.017), STEEL)
     for side in (-1, 0, 1):
         y = 0.55 * side * half
         low, high = (0.5 * x, y - 0.003, 0.010), (1.7 * x, y + 0.003, 0.0175)
-        _add_box(blade, low, high, IRON)
+        add_box(blade, low, high, IRON)
 
 
 def _add_pan(body: Any, tool: Tool, colour: Colour) -> None:
-    _add_handle(body, tool, colour, low=0.012, high=0.025)
+    add_handle(body, tool.length, tool.width, colour, low=0.012, high=0.025)
     size = (tool.reach, tool.reach, 0.026)
-    _add_cup(_add_part(body, "basin", tool.reach, 0.026), size, IRON)
+    add_cup(add_part(body, "basin", tool.reach, 0.026), size, IRON)
 
 
 def _add_mug(body: Any, tool: Tool, colour: Colour) -> None:
     """Slim, so that the open hand goes around it; a little wider along the handle."""
     x, n, half = tool.reach, tool.length, tool.width / 4
-    wall = _add_part(body, "wall", x, 0.060)
-    _add_cup(wall, (x, 0.86 * x, 0.060), colour, COFFEE)
-    handle = _add_part(body, "handle", -n / 2, 0.046)
+    wall = add_part(body, "wall", x, 0.060)
+    add_cup(wall, (x, 0.86 * x, 0.060), colour, COFFEE)
+    handle = add_part(body, "handle", -n / 2, 0.046)
     for low in (0.010, 0.046 - 2 * half):
-        _add_box(handle, (-n, -half, low), (0.004, half, low + 2 * half), colour)
-    _add_box(handle, (-n, -half, 0.012), (2 * half - n, half, 0.044), colour)
+        add_box(handle, (-n, -half, low), (0.004, half, low + 2 * half), colour)
+    add_box(handle, (-n, -half, 0.012), (2 * half - n, half, 0.044), colour)
 
 
 def _add_bowl(body: Any, tool: Tool, colour: Colour) -> None:
     """Round below and upright at the rim, on a foot."""
     x = tool.reach
-    wall = _add_part(body, "wall", x, 0.036)
-    _add_cup(wall, (x, 0.94 * x, 0.022), colour, SAUCE)
+    wall = add_part(body, "wall", x, 0.036)
+    add_cup(wall, (x, 0.94 * x, 0.022), colour, SAUCE)
     round_below = (x - WALL / 2, 0.94 * x - WALL / 2, 0.014)
     ellipsoid = mujoco.mjtGeom.mjGEOM_ELLIPSOID
     add_shape(wall, ellipsoid, size=round_below, pos=(0, 0, -0.021), colour=colour)
@@ -243,63 +235,3 @@ KINDS = {
     "mug": Kind(work="wall", length=0.044, reach=0.028, room=0.048, build=_add_mug),
     "bowl": Kind(work="wall", length=0.0, reach=0.027, room=0.048, build=_add_bowl),
 }
-
-
-def _add_part(body: Any, name: str, x: float, top: float) -> Any:
-    """A part's body, its origin in the middle of its upper side."""
-    return body.add_body(name=f"{body.name}/{name}", pos=(x, 0, top))
-
-
-def _add_box(
-    part: Any, low: Vector, high: Vector, colour: Colour, quat: tuple = (1, 0, 0, 0)
-) -> None:
-    """A box between two corners, in the tool's frame."""
-    corners = np.array((low, high))
-    middle = corners.mean(axis=0) - part.pos
-    half = (corners[1] - corners[0]) / 2
-    add_shape(part, BOX, size=tuple(half), pos=tuple(middle), colour=colour, quat=quat)
-
-
-def _add_handle(
-    body: Any, tool: Tool, colour: Colour, low: float = 0.0, high: float = 0.018
-) -> None:
-    """A bar; if it is off the table, a foot at its end carries it."""
-    end, half = -tool.length, tool.width / 2
-    part = _add_part(body, "handle", end / 2, high)
-    _add_box(part, (end, -half, low), (0.003, half, high), colour)
-    if low > LOW:
-        _add_box(part, (end - 0.006, -half, 0), (end + 0.006, half, high), colour)
-
-
-def _add_cup(
-    part: Any, size: Vector, colour: Colour, filling: Colour | None = None
-) -> None:
-    """An oval cup below the part's origin: half axes and height [m].
-
-    A filling reaches almost to the rim, so that the middle of the cup is its surface.
-    """
-    height = size[2]
-    floors = {height: colour} | ({FULL: filling} if filling else {})
-    for depth, tint in floors.items():
-        plate = (size[1] - WALL / 2, 0.002, 0)
-        at = (0, 0, 0.002 - depth)
-        add_shape(part, CYLINDER, size=plate, pos=at, colour=tint)
-    add_wall(part, size, colour)
-
-
-def add_wall(part: Any, size: Vector, colour: Colour) -> None:
-    """A wall that ends just above the table: the floor alone carries."""
-    x, y, height = size[0] - WALL / 2, size[1] - WALL / 2, size[2] - 0.001
-    angle = np.linspace(0, 2 * np.pi, SIDES + 1)
-    corner = np.stack([x * np.cos(angle), y * np.sin(angle)], axis=1)
-    for a, b in pairwise(corner):
-        half_length = 0.55 * float(np.hypot(*(b - a)))  # they meet on the outside
-        turn = np.arctan2(a[0] - b[0], b[1] - a[1]) / 2
-        add_shape(
-            part,
-            BOX,
-            size=(WALL / 2, half_length, height / 2),
-            pos=(*(a + b) / 2, -height / 2),
-            colour=colour,
-            quat=(np.cos(turn), 0, 0, np.sin(turn)),
-        )
