@@ -35,7 +35,7 @@ from policy.evaluate import answer_greedily, choose_seeds, evaluate
 from policy.evidence import save_batch
 from policy.grpo import update
 from policy.job import Job
-from policy.memory import measure_peak_gib
+from policy.memory import give_back, measure_peak_gib
 from policy.optimizer import set_rates
 from policy.progress import Screen
 from policy.prompt import build_prompt
@@ -272,6 +272,7 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
     # Held-out seeds of their own: the same scenes whatever the run's seed, so that
     # runs can be compared, and `scripts/evaluate.py` repeats the figures.
     split = "test" if job.source.split == "train" else job.source.split
+    give_back()  # before the films, which come on top of what training has left
     with screen.task(f"evaluating {name}", job.n) as bar:
         evaluation, attempts = evaluate(
             answer_greedily(vlm, job.rollout.max_new_tokens),
