@@ -199,11 +199,18 @@ def adopt_weights(
             table = known[name].clone()
             table[rows] = state[name][from_rows].to(table)
             for names in colours:
-                known_to_both = sorted({*names} & {*rows})
-                moved = (table - known[name])[known_to_both].mean(0)
-                table[names] = known[name][names] + moved
+                both = [row for row in names if row in rows]
+                _move_together(table, known[name], names, both)
             state[name] = table
     model.load_state_dict(state)
+
+
+def _move_together(
+    table: Tensor, first: Tensor, rows: list[int], examples: list[int]
+) -> None:
+    """Moves rows from their first values by what the examples among them moved."""
+    moved = (table - first)[examples].mean(0) if examples else 0.0
+    table[rows] = first[rows] + moved
 
 
 def save_policy(
@@ -264,7 +271,7 @@ def _order_integers(weight: Tensor, ids: list[int], *, std: float) -> None:
 @torch.no_grad()
 def _order_colours(model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
     """Fills the rows of names of colours with features of what they look like."""
-    for tints in list_colour_ids(tokenizer):
+    for tints in filter(None, list_colour_ids(tokenizer)):
         values = torch.tensor(list(tints.values()))
         for layer, std in ((model.get_input_embeddings(), 0.5), (model.lm_head, 0.05)):
             count = layer.weight.shape[1] // 6

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import envs
 import policy
 from envs.answer import format_answer
+from envs.colours import PALETTE
 from envs.records import Plan
 from policy.prompt import build_prompt
 from policy.sft_loss import patchify
@@ -108,6 +109,14 @@ def test_what_names_of_colours_learned_together_is_adopted() -> None:
     assert torch.allclose(moved[spaced], torch.tensor(0.5), atol=0.01)
     assert torch.allclose(moved[spaced], moved[spaced[:1]], atol=1e-6)
     assert torch.allclose(moved[bare], torch.tensor(0.0), atol=1e-6)
+
+
+def test_weights_without_names_of_colours_are_adopted() -> None:
+    colourless = build_tokenizer([word for word in WORDS if word not in PALETTE])
+    model, fresh = (build_model(SMALL, TOKENIZER, seed=0) for _ in range(2))
+    adopt_weights(model, TOKENIZER, build_model(SMALL, colourless, seed=1), colourless)
+    names = [row for ids in list_colour_ids(TOKENIZER) for row in ids]
+    assert torch.equal(model.lm_head.weight[names], fresh.lm_head.weight[names])
 
 
 def test_names_of_colours_are_as_far_apart_as_what_they_look_like() -> None:
