@@ -183,8 +183,8 @@ def adopt_weights(
 ) -> None:
     """Copies the weights of another policy of the same size, tokens by their text.
 
-    Names of colours keep the features they have here and move as the other's have on
-    average; tokens the other does not know stay as they are.
+    Names of colours that the other does not know move as those it knows have on
+    average; other tokens it does not know stay as they are.
 
     Raises:
         RuntimeError: The other is of another size.
@@ -193,24 +193,24 @@ def adopt_weights(
     shared = [token for token in ids if token in others]
     rows, from_rows = [ids[t] for t in shared], [others[t] for t in shared]
     state, known = other.state_dict(), model.state_dict()
-    colours = [sorted(spelled) for spelled in list_colour_ids(tokenizer)]
     for name in ("lm_head.weight", "model.language_model.embed_tokens.weight"):
         if state[name].shape[1:] == known[name].shape[1:]:
             table = known[name].clone()
             table[rows] = state[name][from_rows].to(table)
-            for names in colours:
-                both = [row for row in names if row in rows]
-                _move_together(table, known[name], names, both)
+            for names in list_colour_ids(tokenizer):
+                examples = [row for row in names if row in rows]
+                new = [row for row in names if row not in rows]
+                _move_along(table, known[name], new, examples)
             state[name] = table
     model.load_state_dict(state)
 
 
-def _move_together(
+def _move_along(
     table: Tensor, first: Tensor, rows: list[int], examples: list[int]
 ) -> None:
-    """Moves rows from their first values by what the examples among them moved."""
-    moved = (table - first)[examples].mean(0) if examples else 0.0
-    table[rows] = first[rows] + moved
+    """Moves rows from their first values by what the examples moved on average."""
+    if examples:
+        table[rows] = first[rows] + (table - first)[examples].mean(0)
 
 
 def save_policy(
