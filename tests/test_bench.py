@@ -18,6 +18,7 @@ SMALL = (
     "size.groups=[2]",
     "size.tokens=[3]",
     "size.trl_passes=2",
+    "size.seeds=2",
     "rollout.prompts=2",
     "rollout.num_generations=2",
     "rollout.workers=0",

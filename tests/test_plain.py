@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import envs
+from envs.execute import prepare, record
+from envs.motion import Motion
 from envs.plain import compare_executors, simulate_plainly
-from envs.records import ParseFailure
+from envs.records import ParseFailure, Plan
 
 
 def test_the_expert_succeeds_without_any_shortcut_too() -> None:
@@ -16,6 +18,21 @@ def test_the_expert_succeeds_without_any_shortcut_too() -> None:
         good, unread = simulate_plainly(scene, answers)
         assert good.success, (name, good)
         assert not unread.success and unread.reason == "empty"
+
+
+def test_a_hand_that_rams_a_cabinet_moves_as_in_finer_steps() -> None:
+    scene = envs.make_scene("open_door", "test", seed=12)
+    assert scene.reference is not None
+    x1, y1, x2, y2 = scene.reference.box
+    path = tuple((x, y - 0.04) for x, y, *_ in scene.reference.waypoints)
+    plan = Plan(box=(x1, y1 - 0.04, x2, y2 - 0.04), waypoints=path)
+    outcome, frames = record(scene, plan)
+    # In steps of 4 ms a finger that presses with 357 N opens the door.
+    assert outcome.contact_force > 300 and outcome.reason == "not_opened"
+    assert [outcome] == envs.simulate(scene, [plan])
+    assert not simulate_plainly(scene, [plan])[0].success
+    [motion] = prepare(scene, [plan])
+    assert isinstance(motion, Motion) and len(frames) == len(motion.control)
 
 
 @pytest.mark.slow

@@ -17,7 +17,6 @@ from .stopwatch import time_call
 from .workload import Workload
 
 IMAGES = 20  # a round
-SEEDS = 2  # of each scene, to compare executors
 
 
 def measure_scenes(work: Workload) -> Figures:
@@ -54,14 +53,14 @@ def measure_images(work: Workload) -> Figures:
     }
 
 
-def measure_execution(_: Workload) -> Figures:
+def measure_execution(work: Workload) -> Figures:
     """Returns speed over the plain executor, and the share of equal verdicts.
 
     Over plans of mixed quality, from sound to senseless, of every built-in scene.
     """
     ratios, agreed = [], []
     for name in envs.scenes.__all__:
-        for seed in range(SEEDS):
+        for seed in range(work.size.seeds):
             scene = envs.make_scene(name, "test", seed)
             ratio, same = compare_executors(scene, seed)
             ratios.append(ratio)

@@ -50,6 +50,7 @@ class Size:
         tokens: Lengths of answers, the last for the figures that name none.
         passes: Forward and backward passes that an update is split into.
         trl_passes: The same of TRL, for which another number may be the fastest.
+        seeds: Scenes of each kind in which executors are compared, 8 plans each.
         image: Side of the prompts' images in pixels; None leaves them as they are.
     """
 
@@ -60,6 +61,7 @@ class Size:
     tokens: Sequence[int]
     passes: int
     trl_passes: int
+    seeds: int
     image: int | None
 
 
