@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envs.records import (
     Affordance,
@@ -71,6 +71,15 @@ class RewardMix:
     def needs_reference(self) -> bool:
         """Whether a geometric term counts."""
         return bool(_find_weighed(self, GEOMETRIC))
+
+    def without_reference(self) -> RewardMix:
+        """What is left of it in a scene without an expert.
+
+        Raises:
+            ValueError: Nothing is.
+        """
+        left = {t: w for t, w in self.weights.items() if t not in GEOMETRIC}
+        return replace(self, weights=left)
 
     @property
     def needs_outcome(self) -> bool:

@@ -26,6 +26,7 @@ FILM, PICTURES = ".mp4", (".png", ".jpg")
 def main(config: DictConfig) -> None:
     """Answers n scenes of each kind and shows what came of it."""
     from envs.factors import check_choice
+    from envs.registry import has_expert
     from envs.sheet import write_sheet
     from envs.video import write_rollout_videos
     from policy.evaluate import evaluate
@@ -47,7 +48,7 @@ def main(config: DictConfig) -> None:
                 n=config.n,
                 seed=config.seed,
                 keep=config.n,
-                mix=mix,
+                mix=mix if has_expert(env) else mix.without_reference(),
                 max_turns=config.max_turns,
             )
             attempts += [a for a in kept if not (config.failed and a.succeeded)]

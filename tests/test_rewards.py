@@ -418,6 +418,14 @@ def test_a_broken_outcome_raises_instead_of_training_on_it():
         score(EXACT, None, broken, load_mix("success"))
 
 
+def test_without_a_reference_the_rest_of_a_mix_still_judges():
+    mix = RewardMix(weights={"success": 1.0, "affordance": 0.5, "grasped": 0.25})
+    left = mix.without_reference()
+    assert left.weights == {"success": 1.0, "grasped": 0.25}
+    with pytest.raises(ValueError, match="no weight above 0"):
+        RewardMix(weights={"affordance": 1.0}).without_reference()
+
+
 def test_a_mix_knows_what_it_needs():
     needs = {
         name: (mix.needs_reference, mix.needs_outcome)

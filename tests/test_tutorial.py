@@ -69,6 +69,13 @@ def test_a_scene_without_an_expert_trains_on_success(installed: Path) -> None:
     assert len((installed / "can" / "metrics.jsonl").read_text().splitlines()) == 2
 
 
+def test_a_scene_without_an_expert_is_filmed(installed: Path) -> None:
+    film = ("env=lift_can", "policy=random", "n=1", "out=can.jpg")
+    code, output = run(installed, str(ROOT / "scripts" / "record.py"), *film)
+    assert code == 0, output
+    assert (installed / "can.jpg").stat().st_size > 0
+
+
 def test_a_mix_that_needs_an_expert_says_so_in_one_line(installed: Path) -> None:
     code, output = train(installed, "env=lift_can", "run_dir=mixed")
     assert code == 1
