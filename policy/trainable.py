@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,7 +54,9 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
     config = LoraConfig(
         r=spec.rank, lora_alpha=spec.alpha, lora_dropout=0.0, target_modules=targets
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft reads a property that transformers has renamed.
+        warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
         torch.manual_seed(spec.seed)
         adapted = get_peft_model(model, config)
     return adapted.eval()
