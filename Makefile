@@ -5,7 +5,7 @@
 PY := .venv/bin/python
 DONE := .venv/.complete
 # Scenes like those that the default policy was taught leave it nothing to learn.
-train: ARGS ?= env=pick_mug experiment=adapt split=ood
+train: ARGS ?= env=pick_mug experiment=adapt split=ood steps=80
 evaluate record warmstart bench: ARGS ?= env=pick_mug
 
 help: ## list the targets
