@@ -193,11 +193,12 @@ def adopt_weights(
     shared = [token for token in ids if token in others]
     rows, from_rows = [ids[t] for t in shared], [others[t] for t in shared]
     state, known = other.state_dict(), model.state_dict()
+    colours = list_colour_ids(tokenizer)
     for name in ("lm_head.weight", "model.language_model.embed_tokens.weight"):
         if state[name].shape[1:] == known[name].shape[1:]:
             table = known[name].clone()
             table[rows] = state[name][from_rows].to(table)
-            for names in list_colour_ids(tokenizer):
+            for names in colours:
                 examples = [row for row in names if row in rows]
                 new = [row for row in names if row not in rows]
                 _move_along(table, known[name], new, examples)

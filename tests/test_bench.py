@@ -23,9 +23,6 @@ SMALL = (
     "rollout.num_generations=2",
     "rollout.workers=0",
 )
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning")
-]
 
 
 @pytest.fixture(autouse=True)
