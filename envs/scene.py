@@ -85,6 +85,7 @@ def make_scene(
     waypoints: str = "2d",
     colours: Mapping[str, str] | None = None,
     stretched: Sequence[str] = (),
+    still: Sequence[str] = (),
 ) -> Scene:
     """Samples a scene whose target is visible and whose expert succeeds.
 
@@ -101,6 +102,8 @@ def make_scene(
             `{"red": "teal"}`; of `envs.colours.PALETTE`.
         stretched: Axes whose ranges extend further, away from what is held out, for
             more varied training.
+        still: Axes that stay in the middle of their training range, to leave them for
+            later.
 
     Raises:
         ValueError: An unknown name, split, axis, colour or kind of waypoints.
@@ -110,7 +113,9 @@ def make_scene(
     for colour in itertools.chain(*(colours or {}).items()):
         check_choice("colour", colour, tuple(PALETTE))
     for attempt in range(MAX_ATTEMPTS):
-        scene = sample_scene(name, split, seed, shifts, attempt, colours, stretched)
+        scene = sample_scene(
+            name, split, seed, shifts, attempt, colours, stretched, still
+        )
         if scene is None or (verify and not _expert_succeeds(scene)):
             continue
         return scene if waypoints == "2d" else add_heights(scene)
@@ -128,11 +133,12 @@ def sample_scene(
     attempt: int = 0,
     colours: Mapping[str, str] | None = None,
     stretched: Sequence[str] = (),
+    still: Sequence[str] = (),
 ) -> Scene | None:
     """One draw, not verified; None if the target part is hidden or nothing to do."""
     task: Task = get_task(name)()
     rng = scene_rng(name, split, seed, attempt)
-    factors = Factors(rng, split, shifts, colours, stretched)
+    factors = Factors(rng, split, shifts, colours, stretched, still)
     where = _describe(name, split, seed)
     goals, model = _build(where, task, factors)
     if not goals:

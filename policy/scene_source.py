@@ -28,6 +28,7 @@ class SceneSource:
         waypoints: "2d", or "3d": answers name heights, too.
         asked: One of `envs.records.ASKED`; parts of a plan are not executed.
         varied: Whether scenes look and read as others do not (`policy.variety`).
+        still: Axes that stay in the middle of their training range.
     """
 
     envs: tuple[str, ...]
@@ -36,6 +37,7 @@ class SceneSource:
     waypoints: str = "2d"
     asked: str = Plan.asked
     varied: bool = False
+    still: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse no scene at all, and an answer that nobody can be asked for."""
@@ -78,6 +80,7 @@ class SceneSource:
             "seed": seed,
             "shifts": self.shifts,
             "waypoints": self.waypoints,
+            "still": self.still,
             **varied,
         }
 

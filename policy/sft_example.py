@@ -30,6 +30,7 @@ class Example:
         instruction: The task in words.
         plan: The expert's answer.
         one_sided: Whether it is drawn from ranges whose mirror image is held out.
+        one_view: Whether no frame may show it as another camera would.
     """
 
     image: NDArray[np.uint8]
@@ -38,6 +39,7 @@ class Example:
     instruction: str
     plan: Plan
     one_sided: bool = False
+    one_view: bool = False
 
 
 def vary_example(example: Example, rng: np.random.Generator) -> Example:
@@ -79,7 +81,7 @@ def move_frame(example: Example, rng: np.random.Generator) -> Example:
     path = np.array([p[:2] for p in example.plan.waypoints])
     outside = tuple(rng.integers(0, 256, 3).tolist())
     for _ in range(TRIES):
-        frame = draw_frame(rng)
+        frame = draw_frame(rng, only_bent=example.one_view)
         moved = frame.move(np.concatenate([corners, path]))
         if moved.min() > 0 and moved.max() < 1:
             corners, path = np.split(moved, [len(corners)])

@@ -88,6 +88,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         envs=tuple(name for name in names for _ in range(config.often.get(name, 1))),
         waypoints=config.waypoints,
         varied=True,
+        still=tuple(config.still),
     )
     source = ExampleSource(scenes)
     collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)
