@@ -85,12 +85,12 @@ def attend(
     scaled = query.reshape(*by_row, width) * kwargs["scaling"]
     to_prompt = _gather_groups(scaled, count).view(*by_prompt, width) @ prompt_keys.mT
     if shared.mask is not None:
-        to_prompt = to_prompt.masked_fill(~shared.mask, -torch.inf)
+        to_prompt.masked_fill_(~shared.mask, -torch.inf)
     to_own = scaled @ key.mT
     if steps > 1:
         later = torch.ones(steps, own, dtype=torch.bool, device=key.device)
         later = later.triu(own - steps + 1).repeat(repeats, 1)
-        to_own = to_own.masked_fill(later, -torch.inf)
+        to_own.masked_fill_(later, -torch.inf)
     scores = torch.cat(
         [to_prompt.view(*split, length), _gather_groups(to_own, count)], -1
     )
