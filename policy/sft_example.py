@@ -30,7 +30,7 @@ class Example:
         instruction: The task in words.
         plan: The expert's answer.
         one_sided: Whether it is drawn from ranges whose mirror image is held out.
-        one_view: Whether no frame may show it as another camera would.
+        one_view: Whether it stays in its frame: another is like another camera's.
     """
 
     image: NDArray[np.uint8]
@@ -46,7 +46,8 @@ def vary_example(example: Example, rng: np.random.Generator) -> Example:
     """Returns the example with another look, in other words, perhaps another frame."""
     image, words = vary_view(example.image, example.parts, example.instruction, rng)
     varied = replace(example, image=image, instruction=words)
-    return move_frame(varied, rng) if rng.random() < MOVED else varied
+    moves = rng.random() < MOVED and not example.one_view
+    return move_frame(varied, rng) if moves else varied
 
 
 def mirror_example(example: Example) -> Example:
@@ -81,7 +82,7 @@ def move_frame(example: Example, rng: np.random.Generator) -> Example:
     path = np.array([p[:2] for p in example.plan.waypoints])
     outside = tuple(rng.integers(0, 256, 3).tolist())
     for _ in range(TRIES):
-        frame = draw_frame(rng, only_bent=example.one_view)
+        frame = draw_frame(rng)
         moved = frame.move(np.concatenate([corners, path]))
         if moved.min() > 0 and moved.max() < 1:
             corners, path = np.split(moved, [len(corners)])

@@ -84,30 +84,19 @@ class Frame:
         return np.cos(moved @ self.waves.T + self.phases) @ self.heights
 
 
-def draw_frame(rng: np.random.Generator, *, only_bent: bool = False) -> Frame:
-    """Returns a frame around the middle of the image.
-
-    Args:
-        rng: Draws.
-        only_bent: Leaves out what another camera would do: turn, zoom and shift.
-    """
-    turn = np.eye(2) if only_bent else _draw_turn(rng)
+def draw_frame(rng: np.random.Generator) -> Frame:
+    """Returns a frame around the middle of the image."""
+    scale = rng.uniform(*ZOOM) * np.array([1, rng.uniform(*TALL)])
+    turn = rotate(rng.uniform(-ROLL, ROLL)) * scale
     along = rng.uniform(0, 2 * np.pi, WAVES)
     cycles = rng.uniform(*CYCLES, WAVES)[:, None]
-    aside = np.zeros(2) if only_bent else rng.uniform(-SHIFT, SHIFT, 2)
     return Frame(
         turn=turn,
-        shift=0.5 - turn @ (0.5, 0.5) + aside,
+        shift=0.5 - turn @ (0.5, 0.5) + rng.uniform(-SHIFT, SHIFT, 2),
         waves=2 * np.pi * cycles * np.column_stack([np.cos(along), np.sin(along)]),
         phases=rng.uniform(0, 2 * np.pi, WAVES),
         heights=rng.normal(0, BEND / np.sqrt(WAVES / 2), (WAVES, 2)),
     )
-
-
-def _draw_turn(rng: np.random.Generator) -> NDArray[np.float64]:
-    """[2, 2] roll, zoom and stretch."""
-    scale = rng.uniform(*ZOOM) * np.array([1, rng.uniform(*TALL)])
-    return rotate(rng.uniform(-ROLL, ROLL)) * scale
 
 
 def rotate(angle: float) -> NDArray[np.float64]:
