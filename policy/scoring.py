@@ -22,8 +22,12 @@ def compute_logprobs(logits: Tensor, bias: Tensor, temperature: float) -> Tensor
         bias: [V], -inf at tokens that may not be said.
         temperature: Above 0.
     """
-    # Added in place: of large vocabularies each copy counts.
-    return (logits.float() / temperature).add_(bias).log_softmax(-1)
+    return _heat(logits, bias, temperature).log_softmax(-1)
+
+
+def _heat(logits: Tensor, bias: Tensor, temperature: float) -> Tensor:
+    """Logits at a temperature, by one operation: of large vocabularies each counts."""
+    return torch.add(bias, logits.float(), alpha=1 / temperature)
 
 
 def pad_completions(
@@ -149,6 +153,6 @@ class _ChosenLogprobs(torch.autograd.Function):
         logits, token_ids, bias = ctx.saved_tensors
         slope = slope[..., None] / ctx.temperature
         for row, chosen, up in zip(logits, token_ids[..., None], slope, strict=True):
-            probabilities = compute_logprobs(row, bias, ctx.temperature).exp_()
+            probabilities = _heat(row, bias, ctx.temperature).softmax(-1)
             row.copy_(probabilities.mul_(-up).scatter_add_(-1, chosen, up))
         return logits, None, None, None
