@@ -44,7 +44,6 @@ class Factors:
         shifts: Sequence[str] = (),
         instead: Mapping[str, str] | None = None,
         stretched: Sequence[str] = (),
-        still: Sequence[str] = (),
     ):
         """Validates names.
 
@@ -55,16 +54,9 @@ class Factors:
             instead: Colours that take the place of those drawn, by name.
             stretched: Axes whose numbers come from longer ranges, away from what is
                 held out; integers and choices stay.
-            still: Axes whose numbers are the middle of their training range, even if
-                stretched; choices stay.
         """
         check_choice("split", split, SPLITS)
-        chosen = (
-            ("shift", shifts),
-            ("stretched axis", stretched),
-            ("still axis", still),
-        )
-        for what, axes in chosen:
+        for what, axes in (("shift", shifts), ("stretched axis", stretched)):
             for axis in axes:
                 check_choice(what, axis, AXES)
         if shifts and split != "ood":
@@ -74,21 +66,16 @@ class Factors:
         self.rng = rng
         self._instead: Mapping[Any, Any] = instead or {}
         self._stretched = frozenset(stretched)
-        self._still = frozenset(still)
         self.shifted = frozenset(shifts or AXES) if split == "ood" else frozenset()
 
     def uniform(self, axis: str, train: Range, held_out: Range) -> float:
         """A number from the axis's current range."""
-        if axis in self._still:
-            train = (sum(train) / 2, sum(train) / 2)
-        elif axis in self._stretched:
+        if axis in self._stretched:
             train = _stretch(train, held_out)
         return float(self.rng.uniform(*self._pick(axis, train, held_out)))
 
     def integer(self, axis: str, train: Range, held_out: Range) -> int:
         """An integer from the axis's current range, both ends included."""
-        if axis in self._still:
-            train = (sum(train) // 2, sum(train) // 2)
         low, high = self._pick(axis, train, held_out)
         return int(self.rng.integers(int(low), int(high) + 1))
 

@@ -20,6 +20,7 @@ from envs.overview import Overview
 from envs.records import Outcome, Reference
 from envs.scene import IMAGE_SIZE, WAYPOINTS, Scene, make_scene
 from envs.turns import observe_after, retract
+from envs.viewpoint import Viewpoint, read_viewpoint
 
 SEEDS = 2**31  # scenes of a split
 LONGEST_ANSWER = 100_000  # characters, of sampled actions; `step` takes any text
@@ -57,12 +58,14 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         split: "train", "test" or "ood".
         shifts: Axes that leave their training range, for `split="ood"`; all if empty.
         waypoints: "2d", or "3d" for references with heights; answers may have either.
+        camera: Where it stands instead, `envs.viewpoint`: `{"azimuth": (52, 60)}`.
         reward_fn: (answer, reference, outcome) to a reward with `total` and `terms`,
             such as `functools.partial(rewards.score, mix=mix)`; None rewards success.
         render_mode: None or "rgb_array", the overview camera's picture.
 
     Raises:
-        ValueError: An unknown scene, split, shift or render mode.
+        ValueError: An unknown scene, split, shift or render mode, or a camera that
+            cannot be.
     """
 
     metadata: ClassVar[dict[str, Any]] = {
@@ -76,6 +79,7 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         split: str = "train",
         shifts: Sequence[str] = (),
         waypoints: str = "2d",
+        camera: Viewpoint | None = None,
         reward_fn: RewardFn | None = None,
         render_mode: str | None = None,
     ) -> None:
@@ -93,7 +97,12 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         self.action_space = spaces.Text(LONGEST_ANSWER, min_length=0, charset=CHARSET)
         check_choice("waypoints", waypoints, WAYPOINTS)
         self._sample = partial(
-            make_scene, scene, split, shifts=tuple(shifts), waypoints=waypoints
+            make_scene,
+            scene,
+            split,
+            shifts=tuple(shifts),
+            waypoints=waypoints,
+            camera=read_viewpoint(camera),
         )
         self._reward_fn = reward_fn
         self._scene: Scene | None = None

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from envs.task import Goal
 
 # Column, margin [m], word for the least, word for the most. The camera looks along -x,
-# so what has the larger x is in front and what has the larger y is on the right.
+# so what has the larger x is in front and what has the larger y is on the right; one
+# that stands aside is brought there by turning what it sees.
 RELATIONS = (
     (0, 0.05, "back", "front"),
     (1, 0.05, "left", "right"),
@@ -22,11 +23,14 @@ RELATIONS = (
 )
 
 
-def list_names(features: NDArray[np.float64]) -> list[tuple[str, int]]:
+def list_names(
+    features: NDArray[np.float64], facing: float = 0.0
+) -> list[tuple[str, int]]:
     """Lists every word that names exactly one of several objects.
 
     Args:
         features: [N, 3] x, y and height of the objects in metres.
+        facing: Of `envs.viewpoint.find_facing` [rad], for words as the image shows it.
 
     Returns:
         Pairs of a word and the index of the object it names; none for N < 2.
@@ -34,6 +38,8 @@ def list_names(features: NDArray[np.float64]) -> list[tuple[str, int]]:
     names: list[tuple[str, int]] = []
     if len(features) < 2:
         return names
+    cos, sin = np.cos(facing), np.sin(facing)
+    features = features @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
     for column, margin, least, most in RELATIONS:
         order = np.argsort(features[:, column])
         value = features[order, column]

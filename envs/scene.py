@@ -20,7 +20,8 @@ from envs.lift import flatten
 from envs.records import Observation, Reference
 from envs.registry import get_task, has_expert
 from envs.task import Goal, Task
-from envs.world import CAMERA, build_world
+from envs.viewpoint import CAMERA, Viewpoint
+from envs.world import build_world
 
 IMAGE_SIZE = 224  # pixels, a side of the policy's image
 SETTLE_STEPS = 25  # 0.1 s: objects are placed at rest, this lets contacts form
@@ -85,7 +86,7 @@ def make_scene(
     waypoints: str = "2d",
     colours: Mapping[str, str] | None = None,
     stretched: Sequence[str] = (),
-    still: Sequence[str] = (),
+    camera: Viewpoint | None = None,
 ) -> Scene:
     """Samples a scene whose target is visible and whose expert succeeds.
 
@@ -102,11 +103,11 @@ def make_scene(
             `{"red": "teal"}`; of `envs.colours.PALETTE`.
         stretched: Axes whose ranges extend further, away from what is held out, for
             more varied training.
-        still: Axes that stay in the middle of their training range, to leave them for
-            later.
+        camera: Where it stands instead, `envs.viewpoint`: `{"azimuth": (52, 60)}`.
 
     Raises:
-        ValueError: An unknown name, split, axis, colour or kind of waypoints.
+        ValueError: An unknown name, split, axis, colour or kind of waypoints, or a
+            camera that cannot be.
         RuntimeError: No usable scene in 50 attempts: the task is at fault.
     """
     check_choice("waypoints", waypoints, WAYPOINTS)
@@ -114,13 +115,14 @@ def make_scene(
         check_choice("colour", colour, tuple(PALETTE))
     for attempt in range(MAX_ATTEMPTS):
         scene = sample_scene(
-            name, split, seed, shifts, attempt, colours, stretched, still
+            name, split, seed, shifts, attempt, colours, stretched, camera
         )
         if scene is None or (verify and not _expert_succeeds(scene)):
             continue
         return scene if waypoints == "2d" else add_heights(scene)
+    seen_by = f", camera {dict(camera)}" if camera else ""
     raise RuntimeError(
-        f"scene {name!r}, split {split!r}, seed {seed}: no usable sample in "
+        f"scene {name!r}, split {split!r}, seed {seed}{seen_by}: no usable sample in "
         f"{MAX_ATTEMPTS} attempts; is the target visible and the expert able?"
     )
 
@@ -133,14 +135,14 @@ def sample_scene(
     attempt: int = 0,
     colours: Mapping[str, str] | None = None,
     stretched: Sequence[str] = (),
-    still: Sequence[str] = (),
+    camera: Viewpoint | None = None,
 ) -> Scene | None:
     """One draw, not verified; None if the target part is hidden or nothing to do."""
     task: Task = get_task(name)()
     rng = scene_rng(name, split, seed, attempt)
-    factors = Factors(rng, split, shifts, colours, stretched, still)
+    factors = Factors(rng, split, shifts, colours, stretched)
     where = _describe(name, split, seed)
-    goals, model = _build(where, task, factors)
+    goals, model = _build(where, task, build_world(factors, camera), factors)
     if not goals:
         return None
     data = _settle(model)
@@ -166,10 +168,9 @@ def sample_scene(
 
 
 def _build(
-    where: str, task: Task, factors: Factors
+    where: str, task: Task, spec: mujoco.MjSpec, factors: Factors
 ) -> tuple[list[Goal], mujoco.MjModel]:
     """What can be asked, and the compiled scene."""
-    spec = build_world(factors)
     with blaming(where, "build"):
         built = task.build(spec, factors)
         goals = [built] if isinstance(built, Goal) else list(built)

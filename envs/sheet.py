@@ -15,7 +15,7 @@ from envs.execute import replay
 from envs.overview import Overview
 from envs.records import AnyAnswer
 from envs.scene import Scene
-from envs.world import CAMERA
+from envs.viewpoint import CAMERA
 
 SIDE, CAPTION = 288, 56  # pixels
 COLUMNS = 5

@@ -1,4 +1,4 @@
-"""The stage every scene shares: table, arm, light, sky and camera."""
+"""The stage every scene shares: table, arm, light, sky, and where there is room."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ from envs.colours import Colour
 from envs.factors import Factors
 from envs.objects import COLLIDE_WITH, Circle
 from envs.textures import HELD_OUT_PATTERNS, PATTERNS, add_patterns
+from envs.viewpoint import CENTRE, Viewpoint, add_camera
 
 TIME_STEP = 0.004  # s: 98.8 % of verdicts on shaken plans are those of 1 ms
-CAMERA = "scene"  # the policy's view
 OVERVIEW = "overview"  # the videos' view
-CENTRE = np.array([0.5, 0.0, 0.05])  # what the camera looks at
-VIEW_WIDTH = 0.50  # m of the table across the image at the centre
-VIEW_DISTANCE = 0.9  # m from the camera to the centre
 AREA = ((0.39, 0.61), (-0.17, 0.17))  # where objects stand: x and y ranges in metres
 TABLES: tuple[Colour, ...] = (
     (0.62, 0.50, 0.38),
@@ -32,11 +29,12 @@ TABLES: tuple[Colour, ...] = (
 HELD_OUT_TABLES: tuple[Colour, ...] = ((0.50, 0.56, 0.50), (0.30, 0.26, 0.24))
 
 
-def build_world(factors: Factors) -> mujoco.MjSpec:
-    """A spec with everything but the scene's own objects."""
+def build_world(factors: Factors, camera: Viewpoint | None = None) -> mujoco.MjSpec:
+    """A spec with everything but the scene's own objects, seen by a camera."""
     spec = _stage().copy()
     _add_light(spec, factors)
-    _add_camera(spec, factors)
+    add_camera(spec, factors, camera)
+    _add_overview(spec)
     tint = factors.choice("colour", TABLES, HELD_OUT_TABLES)
     table = spec.geom("table")
     table.rgba = (*np.clip(factors.rng.normal(tint, 0.03), 0, 1), 1)
@@ -105,23 +103,7 @@ def _add_light(spec: mujoco.MjSpec, factors: Factors) -> None:
     spec.visual.headlight.specular = (0.0,) * 3
 
 
-def _add_camera(spec: mujoco.MjSpec, factors: Factors) -> None:
-    elevation = np.deg2rad(factors.uniform("camera", (36, 46), (48, 54)))
-    azimuth = np.deg2rad(factors.uniform("camera", (-12, 12), (14, 22)))
-    distance = VIEW_DISTANCE * factors.uniform("camera", (0.95, 1.03), (1.05, 1.10))
-    toward = np.array(
-        [
-            np.cos(elevation) * np.cos(azimuth),
-            np.cos(elevation) * np.sin(azimuth),
-            np.sin(elevation),
-        ]
-    )
-    place = CENTRE + distance * toward
-    width = VIEW_WIDTH * factors.uniform("camera", (0.97, 1.03), (1.03, 1.07))
-    fovy = 2 * np.rad2deg(np.arctan(0.5 * width / VIEW_DISTANCE))
-    spec.worldbody.add_camera(
-        name=CAMERA, pos=place, xyaxes=look_at(place, CENTRE), fovy=fovy
-    )
+def _add_overview(spec: mujoco.MjSpec) -> None:
     place = np.array([1.35, 0.75, 0.75])
     spec.worldbody.add_camera(
         name=OVERVIEW,

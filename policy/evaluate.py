@@ -118,6 +118,8 @@ def choose_scenes(
         raise ValueError("varied=true: a suite has its scenes as they were frozen")
     if source.shifts:
         raise ValueError(f"shifts={list(source.shifts)}: a suite has all axes shifted")
+    if source.camera:
+        raise ValueError(f"camera={source.camera}: a suite has its own cameras")
     if n > len(seeds):
         raise ValueError(f"n is {n}; the suite has {len(seeds)} of {source.name!r}")
     return seeds[:n]

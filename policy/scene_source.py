@@ -5,7 +5,7 @@ This file must not import torch: processes that build scenes load it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import envs
 from envs.factors import check_choice
 from envs.records import ASKED, Affordance, Plan
 from envs.scene import Scene
+from envs.viewpoint import Viewpoint, read_viewpoint
 from policy.variety import vary_scene, vary_view
 
 
@@ -28,7 +29,7 @@ class SceneSource:
         waypoints: "2d", or "3d": answers name heights, too.
         asked: One of `envs.records.ASKED`; parts of a plan are not executed.
         varied: Whether scenes look and read as others do not (`policy.variety`).
-        still: Axes that stay in the middle of their training range.
+        camera: Where it stands instead of where scenes have it (`envs.viewpoint`).
     """
 
     envs: tuple[str, ...]
@@ -37,13 +38,14 @@ class SceneSource:
     waypoints: str = "2d"
     asked: str = Plan.asked
     varied: bool = False
-    still: tuple[str, ...] = ()
+    camera: Viewpoint = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse no scene at all, and an answer that nobody can be asked for."""
+        """Refuse no scene, an answer that nobody can be asked for, and no camera."""
         if not self.envs:
             raise ValueError("envs is empty: at least one scene needed")
         check_choice("answer", self.asked, ASKED)
+        read_viewpoint(self.camera)
         if self.waypoints == "3d" and self.asked == Affordance.asked:
             raise ValueError(
                 "waypoints=3d, but answer=affordance asks for no waypoints"
@@ -80,7 +82,7 @@ class SceneSource:
             "seed": seed,
             "shifts": self.shifts,
             "waypoints": self.waypoints,
-            "still": self.still,
+            "camera": self.camera,
             **varied,
         }
 

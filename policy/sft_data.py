@@ -61,7 +61,6 @@ class ExampleSource:
             instruction=scene.instruction,
             plan=reference.to_plan(),
             one_sided=bool(options.get("stretched")),
-            one_view="camera" in options["still"],
         )
 
 

@@ -30,7 +30,6 @@ class Example:
         instruction: The task in words.
         plan: The expert's answer.
         one_sided: Whether it is drawn from ranges whose mirror image is held out.
-        one_view: Whether it stays in its frame: another is like another camera's.
     """
 
     image: NDArray[np.uint8]
@@ -39,15 +38,13 @@ class Example:
     instruction: str
     plan: Plan
     one_sided: bool = False
-    one_view: bool = False
 
 
 def vary_example(example: Example, rng: np.random.Generator) -> Example:
     """Returns the example with another look, in other words, perhaps another frame."""
     image, words = vary_view(example.image, example.parts, example.instruction, rng)
     varied = replace(example, image=image, instruction=words)
-    moves = rng.random() < MOVED and not example.one_view
-    return move_frame(varied, rng) if moves else varied
+    return move_frame(varied, rng) if rng.random() < MOVED else varied
 
 
 def mirror_example(example: Example) -> Example:

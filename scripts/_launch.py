@@ -104,7 +104,14 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         waypoints=config.waypoints,
         asked=config.answer,
         varied=config.varied,
+        camera=read_camera(config),
     )
+
+
+def read_camera(config: DictConfig) -> Any:
+    """Returns what `camera=` says of where it stands; empty if nothing."""
+    said: Any = OmegaConf.to_container(config.camera)
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:

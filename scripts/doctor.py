@@ -76,7 +76,7 @@ def check_frame() -> str:
     import envs
     from envs.gl import NoGL
     from envs.render import render
-    from envs.world import CAMERA
+    from envs.viewpoint import CAMERA
 
     try:
         scene = envs.make_scene("pick_mug", verify=False)

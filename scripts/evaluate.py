@@ -21,6 +21,7 @@ from _launch import (
     launch,
     list_envs,
     name_policy,
+    read_camera,
     read_source,
 )
 from omegaconf import DictConfig
@@ -93,6 +94,7 @@ def _describe(config: DictConfig, env: str) -> dict[str, Any]:
         "policy": name_policy(config.policy),
         "split": config.split,
         "shifts": list(config.shifts),
+        "camera": read_camera(config),
         "seed": config.seed,
         "waypoints": config.waypoints,
         "answer": config.answer,

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _launch import build, launch, list_envs, list_overrides
+from _launch import build, launch, list_envs, list_overrides, read_camera
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         envs=tuple(name for name in names for _ in range(config.often.get(name, 1))),
         waypoints=config.waypoints,
         varied=True,
-        still=tuple(config.still),
+        camera=read_camera(config),
     )
     source = ExampleSource(scenes)
     collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)

@@ -8,7 +8,7 @@ from envs.lift import cast
 from envs.records import Camera
 from envs.render import render_depth, render_geoms
 from envs.scene import sample_scene
-from envs.world import CAMERA
+from envs.viewpoint import CAMERA
 
 
 @pytest.fixture(scope="module")

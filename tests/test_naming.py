@@ -1,6 +1,7 @@
 """Names for alike objects: each tells exactly one from the others."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,10 +35,11 @@ def test_one_object_needs_no_name():
     assert list_names(np.zeros((1, 3))) == []
 
 
-def test_places_in_the_instruction_are_places_in_the_image():
+@pytest.mark.parametrize("camera", [{}, {"azimuth": (55, 75)}, {"azimuth": -120}])
+def test_places_in_the_instruction_are_places_in_the_image(camera):
     seen = set()
     for seed in range(40):
-        scene = make_scene("pick_mug", seed=seed, verify=False)
+        scene = make_scene("pick_mug", seed=seed, verify=False, camera=camera)
         word = next((w for w in ("left", "right") if w in scene.instruction), None)
         if word is None:
             continue

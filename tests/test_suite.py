@@ -70,7 +70,9 @@ def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
             evaluate(expert, source, workers, n=4, suite=freeze(scenes))
 
 
-@pytest.mark.parametrize("odd", [{"varied": True}, {"shifts": ("camera",)}])
+@pytest.mark.parametrize(
+    "odd", [{"varied": True}, {"shifts": ("camera",)}, {"camera": {"azimuth": 50}}]
+)
 def test_a_suite_refuses_to_show_its_scenes_in_another_way(odd: dict) -> None:
     source = SceneSource(envs=("press_button",), split="ood", **odd)
     with pytest.raises(ValueError, match="a suite has"):

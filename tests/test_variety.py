@@ -90,31 +90,6 @@ def test_stretched_ranges_stay_out_of_what_is_held_out(axis: str) -> None:
         assert any(not train[0] <= v <= train[1] for v in values)
 
 
-def test_a_still_axis_is_the_middle_of_its_range_even_if_stretched() -> None:
-    rng = np.random.default_rng(0)
-    drawn = Factors(rng, "train", stretched=["camera"], still=["camera"])
-    assert {drawn.uniform("camera", (1, 3), (4, 5)) for _ in range(9)} == {2}
-    assert {drawn.integer("camera", (1, 3), (4, 5)) for _ in range(9)} == {2}
-    assert len({drawn.uniform("position", (1, 3), (4, 5)) for _ in range(9)}) == 9
-    with pytest.raises(ValueError, match="still axis 'view'; valid: shape, "):
-        Factors(rng, "train", still=["view"])
-
-
-def test_a_still_camera_sees_other_scenes_from_one_place() -> None:
-    source = SceneSource(envs=("pick_mug",), varied=True, still=("camera",))
-    seen = [source.make_scene(seed).observation for seed in range(3)]
-    poses = [observation.camera.T_world_camera for observation in seen]
-    assert all(np.array_equal(pose, poses[0]) for pose in poses)
-    assert not np.array_equal(seen[0].image, seen[1].image)
-
-
-def test_examples_of_a_still_camera_stay_in_their_frame() -> None:
-    still = ExampleSource(SceneSource(envs=("pick_mug",), still=("camera",)))(0)
-    for example, stays in ((still, True), (SOURCE(0), False)):
-        seen = [vary_example(example, np.random.default_rng(k)) for k in range(9)]
-        assert all(e.plan == example.plan for e in seen) == stays
-
-
 @pytest.mark.parametrize("one_sided", [False, True])
 def test_what_has_a_held_out_mirror_image_is_not_mirrored(one_sided: bool) -> None:
     example = replace(SOURCE(0), one_sided=one_sided)

@@ -19,6 +19,7 @@ from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import LIFT
 from envs.task import Goal
+from envs.viewpoint import find_facing
 from envs.world import Placement
 
 WORDINGS = (
@@ -61,7 +62,7 @@ class PickMug:
         """Adds one to four mugs and up to four other objects; names one mug."""
         place = Placement(factors.rng)
         mugs = _place_mugs(factors, place)
-        names, colours = _name_mugs(mugs, factors)
+        names, colours = _name_mugs(mugs, factors, find_facing(spec))
         for i, (mug, colour) in enumerate(zip(mugs, colours, strict=True)):
             body = objects.add_free_body(spec, f"mug{i}", mug.x, mug.y, mug.yaw)
             objects.add_mug(body, mug.shape, shade(factors, colour))
@@ -146,11 +147,11 @@ def _place_mugs(factors: Factors, place: Placement) -> list[_Mug]:
 
 
 def _name_mugs(
-    mugs: list[_Mug], factors: Factors
+    mugs: list[_Mug], factors: Factors, facing: float
 ) -> tuple[list[tuple[str, int]], list[str]]:
     """What mugs may be called, each with its index, and the colours of all."""
     colours = sample_colours(factors, len(mugs))
-    words = list_names(np.array([(m.x, m.y, m.shape.height) for m in mugs]))
+    words = list_names(np.array([(m.x, m.y, m.shape.height) for m in mugs]), facing)
     if words and factors.rng.random() < ALIKE:
         names = [(f"{word} {colours[0]}", i) for word, i in words]
         return names, colours[:1] * len(mugs)

@@ -10,7 +10,8 @@ import envs
 from envs.bare import open_renderer
 from envs.plain import compare_executors, compare_with_physics
 from envs.render import render
-from envs.scene import CAMERA, IMAGE_SIZE
+from envs.scene import IMAGE_SIZE
+from envs.viewpoint import CAMERA
 
 from .figures import Figure, Figures, divide, summarise, summarise_rows
 from .stopwatch import time_call
