@@ -54,7 +54,7 @@ def rays(camera: Camera, point: NDArray[np.float64]) -> NDArray[np.float64]:
     flat = (point * (camera.width, camera.height) - centre) / focal
     rotation = camera.T_world_camera[:3, :3]
     direction = flat @ rotation[:, :2].T + rotation[:, 2]
-    return direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    return direction / np.sqrt((direction * direction).sum(axis=1, keepdims=True))
 
 
 def intersect_plane(

@@ -40,9 +40,10 @@ def fit_grasp(
     near = weight > 0.1
     top = _find_quantile(surface[near, 2], weight[near], 0.8)
     upper = near & (np.abs(surface[:, 2] - top) < UPPER)
-    share = weight[upper] / weight[upper].sum()
-    centre = share @ surface[upper, :2]
-    offset = surface[upper, :2] - centre
+    share, flat = weight[upper], surface[upper, :2]
+    share /= share.sum()
+    centre = share @ flat
+    offset = flat - centre
     angle = _find_narrow_side(offset, share)
     width = np.ptp(offset @ (np.cos(angle), np.sin(angle)))
     grasp = np.array([*centre, top - min(DEPTH, top / 2)])

@@ -46,16 +46,17 @@ def plan_motions(batch: list[Waypoints], skill: Skill) -> list[Motion | None]:
     if not batch:
         return []
     paths = [_tool_path(waypoints, skill) for waypoints in batch]
-    targets = [_list_targets(path, skill) for path in paths]
+    along = [_arc_length(path) for path in paths]
+    targets = [_list_targets(*item, skill) for item in zip(paths, along, strict=True)]
     counts = [len(points) for points in targets]
     yaw = np.repeat([waypoints.yaw_rad for waypoints in batch], counts)
     q, reached = kinematics.solve(np.concatenate(targets), yaw)
     pieces = [slice(end - n, end) for end, n in zip(np.cumsum(counts), counts)]
     return [
-        _motion(q[piece], _arc_length(path)[-1], waypoints, skill)
+        _motion(q[piece], length[-1], waypoints, skill)
         if reached[piece].all()
         else None
-        for piece, path, waypoints in zip(pieces, paths, batch, strict=True)
+        for piece, length, waypoints in zip(pieces, along, batch, strict=True)
     ]
 
 
@@ -74,11 +75,12 @@ def score_smoothness(position_world: NDArray[np.float64]) -> float:
     return float(np.clip((1 + cosine) / 2, 0, 1).mean())
 
 
-def _list_targets(path: NDArray[np.float64], skill: Skill) -> NDArray[np.float64]:
+def _list_targets(
+    path: NDArray[np.float64], length: NDArray[np.float64], skill: Skill
+) -> NDArray[np.float64]:
     """[N, 3] targets: above the start, the path in short pieces, above the end."""
     above = path[0] + (0, 0, APPROACH)
     middle = path[0] + (0, 0, APPROACH / 2)
-    length = _arc_length(path)
     pieces = max(2, int(np.ceil(min(length[-1], LONGEST_M) / PIECE)) + 1)
     at = np.linspace(0, length[-1], pieces)
     fine = np.stack([np.interp(at, length, path[:, i]) for i in range(3)], axis=1)
@@ -98,6 +100,7 @@ def _tool_path(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
 
 
 def _arc_length(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[K] length of a [K, 3] path up to each of its points."""
     return np.concatenate(
         [[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))]
     )
@@ -136,11 +139,14 @@ def _move(
     joints: NDArray[np.float64], first: float, last: float
 ) -> NDArray[np.float64]:
     """[T, 8] controls: joints, and half openings that change evenly."""
-    return np.column_stack([joints, np.linspace(first, last, len(joints))])
+    control = np.empty((len(joints), 8))
+    control[:, :7] = joints
+    control[:, 7] = np.linspace(first, last, len(joints)) if first != last else last
+    return control
 
 
 def _stay(q: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
-    return np.repeat(q[None], _steps(duration_s), axis=0)
+    return np.broadcast_to(q, (_steps(duration_s), len(q)))
 
 
 def _steps(duration_s: float) -> int:

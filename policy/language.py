@@ -88,7 +88,10 @@ def measure_obedience(
         done += len(scenes)
         progress(done)
     if not chosen:
-        raise ValueError(f"env={source.name}: no scene has anything else to ask for")
+        raise ValueError(
+            f"env={source.name}: none of {done} scenes has another candidate to ask "
+            f"for; take a larger n, or leave it out by env.without=[{source.name}]"
+        )
     return Obedience(
         n=len(chosen),
         named=estimate_rate(named),
