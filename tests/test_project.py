@@ -110,14 +110,24 @@ def test_links_in_documents_lead_somewhere(path):
             assert (path.parent / link).exists(), link
 
 
+def read_config(script: str) -> str:
+    """Returns a script's configuration, behind it the files that it shares."""
+    config = ROOT / "conf" / f"{script}.yaml"
+    if not config.is_file():
+        return ""
+    text = config.read_text()
+    shared = re.findall(r"^  - (\w+)$", text, re.MULTILINE)
+    files = (ROOT / "conf" / f"{name}.yaml" for name in shared if name != "_self_")
+    return "\n".join([text, *(file.read_text() for file in files)])
+
+
 def test_keys_of_commands_in_the_readme_are_known():
     for script, line in re.findall(
         r"python scripts/(\w+)\.py(.*)", (ROOT / "README.md").read_text()
     ):
         set_ = (word.split("=")[0] for word in line.split() if "=" in word)
         keys = {key.split(".")[0] for key in set_}  # `env` of `env.without`
-        config = ROOT / "conf" / f"{script}.yaml"
-        known = config.read_text() if config.is_file() else ""
+        known = read_config(script)
         assert all(re.search(rf"^(  - )?{key}:", known, re.MULTILINE) for key in keys)
 
 
