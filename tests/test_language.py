@@ -55,5 +55,5 @@ def test_who_does_nothing_does_neither() -> None:
 
 def test_scenes_without_a_choice_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policy.language.swap", lambda scene: None)
-    with pytest.raises(ValueError, match="press_button: no scene has anything else"):
+    with pytest.raises(ValueError, match="press_button: none of 4 scenes has another"):
         measure(answer_expert)
