@@ -74,12 +74,12 @@ def add_camera(
 
     elevation = np.deg2rad(draw("elevation", (36, 46), (48, 54)))
     azimuth = np.deg2rad(draw("azimuth", (-12, 12), (14, 22)))
-    away = np.cos(elevation) * np.array([np.cos(azimuth), np.sin(azimuth), 0])
-    away[2] = np.sin(elevation)
+    flat = np.cos(elevation)
+    away = (flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation))
     distance = draw(
         "distance", (0.95, 1.03), (1.05, 1.10), to=lambda times: times * VIEW_DISTANCE
     )
-    place = CENTRE + distance * away
+    place = CENTRE + distance * np.array(away)
     fovy = draw("fovy", (0.97, 1.03), (1.03, 1.07), to=_find_fovy)
     spec.worldbody.add_camera(
         name=CAMERA, pos=place, xyaxes=look_at(place, CENTRE), fovy=fovy

@@ -23,7 +23,7 @@ IMAGES = 20  # a round
 def measure_scenes(work: Workload) -> Figures:
     """Returns milliseconds of making a scene, and the executor over bare physics."""
     env, rows = work.source.envs[0], []
-    for seed in range(2 * work.size.rounds):
+    for seed in range(2 * work.size.rounds):  # scenes differ by a few percent
         scene = envs.make_scene(env, seed=seed)
         make = partial(envs.make_scene, env, seed=seed)
         rows.append(
