@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +67,9 @@ def score_smoothness(position_world: NDArray[np.float64]) -> float:
     Args:
         position_world: [K, 3] path in metres.
     """
-    step = np.diff(position_world, axis=0)
-    length = np.linalg.norm(step, axis=1)
-    step = step[length > 1e-6] / length[length > 1e-6, None]
+    step, length = _measure_steps(position_world)
+    moves = length > 1e-6
+    step = step[moves] / length[moves, None]
     if len(step) < 2:
         return 1.0
     cosine = (step[1:] * step[:-1]).sum(axis=1)
@@ -101,9 +102,15 @@ def _tool_path(waypoints: Waypoints, skill: Skill) -> NDArray[np.float64]:
 
 def _arc_length(path: NDArray[np.float64]) -> NDArray[np.float64]:
     """[K] length of a [K, 3] path up to each of its points."""
-    return np.concatenate(
-        [[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))]
-    )
+    return np.concatenate([[0], np.cumsum(_measure_steps(path)[1])])
+
+
+def _measure_steps(
+    path: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[K - 1, 3] steps of a [K, 3] path, and their [K - 1] lengths."""
+    step = path[1:] - path[:-1]
+    return step, np.sqrt((step * step).sum(axis=1))
 
 
 def _motion(
@@ -155,8 +162,17 @@ def _steps(duration_s: float) -> int:
 
 def _ease(q: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
     """[T, 7] joint positions through evenly spaced knots, slow at both ends."""
-    t = np.arange(1, _steps(duration_s) + 1) / _steps(duration_s)
-    along = (t * t * (3 - 2 * t)) * (len(q) - 1)
-    knot = np.minimum(along.astype(int), len(q) - 2)
+    knot, share, rest = _blend(len(q), _steps(duration_s))
+    return rest * q[knot] + share * q[knot + 1]
+
+
+@lru_cache
+def _blend(
+    knots: int, steps: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+    """[T] knots between which each step lies; [T, 1] shares of the next and of it."""
+    t = np.arange(1, steps + 1) / steps
+    along = (t * t * (3 - 2 * t)) * (knots - 1)
+    knot = np.minimum(along.astype(int), knots - 2)
     share = (along - knot)[:, None]
-    return (1 - share) * q[knot] + share * q[knot + 1]
+    return knot, share, 1 - share
