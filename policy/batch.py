@@ -113,9 +113,9 @@ class Totals:
         self.skipped = 0
         self._sums = torch.zeros(4, dtype=torch.float64)
 
-    def add(self, loss: Tensor, kl: Tensor, held: Tensor, tokens: Tensor) -> None:
-        """Counts one pass: its loss, and sums over its tokens."""
-        self._sums += torch.stack([loss.detach(), kl.detach(), held, tokens]).cpu()
+    def add(self, sums: Tensor) -> None:
+        """Counts some groups: [4] loss, and over their tokens KL, clipped, number."""
+        self._sums += sums
 
     def add_up(self, team: Team) -> None:
         """Adds the passes of the other processes."""

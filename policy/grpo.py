@@ -44,12 +44,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from policy.batch import TOLERANCE, Batch, Policy, Totals, UpdateMetrics
 from policy.grpo_config import GRPOConfig
+from policy.lanes import back_propagate
 from policy.team import ALONE, Team
 
 STD_EPSILON = 1e-4  # added after the root, as in TRL
@@ -164,6 +166,7 @@ def update(
     max_new_tokens: int,
     generator: torch.Generator,
     team: Team = ALONE,
+    lanes: int = 1,
 ) -> UpdateMetrics:
     """Improves the policy from one batch of answers.
 
@@ -176,6 +179,8 @@ def update(
         max_new_tokens: Longest answer possible.
         generator: Draws the minibatches.
         team: The processes that share the groups; all have the whole batch.
+        lanes: Parts of a pass that run side by side, see `policy.lanes`; with a KL term
+            one, as the reference takes the policy's place.
     """
     totals = Totals()
     mean_tokens = float(batch.mask.sum()) / config.minibatches
@@ -189,12 +194,13 @@ def update(
         ).view_as(part.mask)
         optimizer.zero_grad(set_to_none=True)
         learning = (part.signal | (config.beta > 0)).nonzero()[:, 0]
-        loss = sum(
-            _backward(
-                policy, part.select(few), weights[few], config, temperature, totals
-            )
-            for few in _passes(policy, part, team.share(learning), config)
-        )
+        compute = partial(_compute_loss, policy, part, weights, config, temperature)
+        loss = 0.0
+        for few in _passes(policy, part, team.share(learning), config):
+            width = 1 if config.beta else lanes
+            for sums in back_propagate(compute, few, width, policy.model):
+                totals.add(sums)
+                loss += float(sums[0])
         if len(learning):
             loss = team.add_up(policy.model, loss)
         _step(policy.model, optimizer, config.max_grad_norm, loss, totals)
@@ -202,19 +208,20 @@ def update(
     return totals.metrics()
 
 
-def _backward(
+def _compute_loss(
     policy: Policy,
     batch: Batch,
     weights: Tensor,
     config: GRPOConfig,
     temperature: float,
-    totals: Totals,
-) -> float:
-    """Adds the gradient of some groups' weighted token losses; returns their sum."""
+    rows: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Returns the weighted sum of some groups' token losses, and what `Totals` adds."""
+    batch = batch.select(rows)
     logprobs, reference = _score(policy, batch, config, temperature)
     old, advantages, mask, weights = (
         values[..., : logprobs.shape[-1]].to(logprobs.device)
-        for values in (batch.old_logprobs, batch.advantages, batch.mask, weights)
+        for values in (batch.old_logprobs, batch.advantages, batch.mask, weights[rows])
     )
     if config.num_iterations * config.minibatches == 1:
         old = logprobs.detach()  # same weights: the ratio is exactly 1
@@ -222,9 +229,8 @@ def _backward(
     ratios = compute_ratios(logprobs, old, mask, config.importance_sampling_level)
     losses, kl, held = token_losses(logprobs, ratios, advantages, reference, config)
     loss = (losses * weights).sum()
-    loss.backward()
-    totals.add(loss, (kl * mask).sum(), (held * mask).sum(), mask.sum())
-    return float(loss.detach())
+    counted = (loss, (kl * mask).sum(), (held * mask).sum(), mask.sum())
+    return loss, torch.stack(counted).detach().cpu()
 
 
 def _score(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Processor:
         self.settings = settings
         self._pieces: dict[int, str] = {}
         self._image_tokens: dict[tuple[int, ...], int] = {}
+        self._encoding = Lock()  # a tokenizer pads for one thread at a time
         control = sorted(self.list_control_ids())
         self._control_tokens = self.tokenizer.convert_ids_to_tokens(control)
         if settings.coordinates == "pixels" and not self._resizes_to_patches:
@@ -80,13 +82,14 @@ class Processor:
             ValueError: If an instruction contains a control token.
         """
         stock: Any = self.stock
-        inputs = stock(
-            text=[self.render(prompt) for prompt in prompts],
-            images=[[self._show(prompt)] for prompt in prompts],
-            padding=True,
-            padding_side="left",
-            return_tensors="pt",
-        )
+        with self._encoding:
+            inputs = stock(
+                text=[self.render(prompt) for prompt in prompts],
+                images=[[self._show(prompt)] for prompt in prompts],
+                padding=True,
+                padding_side="left",
+                return_tensors="pt",
+            )
         return dict(inputs)
 
     def count_tokens(self, prompt: Prompt) -> int:

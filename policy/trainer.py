@@ -35,6 +35,7 @@ from policy.evaluate import answer_greedily, choose_seeds, evaluate
 from policy.evidence import save_batch
 from policy.grpo import update
 from policy.job import Job
+from policy.lanes import count_lanes
 from policy.memory import give_back, measure_peak_gib
 from policy.optimizer import set_rates
 from policy.progress import Screen
@@ -233,6 +234,7 @@ def _update(learner: Learner, batch: Batch, site: _Site, step: int) -> UpdateMet
         max_new_tokens=job.rollout.max_new_tokens,
         generator=torch.Generator().manual_seed(seed),
         team=site.team,
+        lanes=count_lanes(learner.vlm.model),
     )
     if not _is_lost(asdict(learned), job):
         learner.average.update(learner.vlm)

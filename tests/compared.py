@@ -132,7 +132,11 @@ def answer_randomly(vlm: VLM) -> list[Any]:
 
 
 def learn(
-    learner: Policy, optimizer: torch.optim.Optimizer, batch: Batch, config: GRPOConfig
+    learner: Policy,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    config: GRPOConfig,
+    lanes: int = 1,
 ) -> UpdateMetrics:
     """Updates a policy, with the temperature and limit of the answers."""
     return update(
@@ -143,6 +147,7 @@ def learn(
         temperature=TEMPERATURE,
         max_new_tokens=MAX_NEW_TOKENS,
         generator=torch.Generator().manual_seed(0),
+        lanes=lanes,
     )
 
 

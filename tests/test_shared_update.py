@@ -71,3 +71,16 @@ def test_sharing_the_prompt_changes_neither_loss_nor_gradient(
     assert found.kl == pytest.approx(expected.kl, rel=1e-5, abs=1e-7)
     assert found.clip_fraction == expected.clip_fraction > 0
     assert find_worst(shared.gradients, plain.gradients) < 1e-5
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_lanes_change_neither_loss_nor_gradient(
+    vlm: VLM, batch: Batch, name: str
+) -> None:
+    config = CONFIGS[name]
+    single, several = Recorder(vlm.model), Recorder(vlm.model)
+    expected = learn(vlm, single, batch, config)
+    found = learn(vlm, several, batch, config, lanes=3)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-5, abs=1e-7)
+    assert found.clip_fraction == expected.clip_fraction
+    assert find_worst(several.gradients, single.gradients) < 1e-5

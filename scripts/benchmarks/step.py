@@ -15,6 +15,7 @@ from policy.checkpoint import Learner, build_learner
 from policy.clock import Clock
 from policy.credit import build_batch
 from policy.grpo import update
+from policy.lanes import count_lanes
 from policy.memory import measure_peak_gib
 from policy.rollout import Group, RolloutConfig, collect
 
@@ -65,6 +66,7 @@ def run_step(
             temperature=rollout.temperature,
             max_new_tokens=rollout.max_new_tokens,
             generator=torch.Generator().manual_seed(0),
+            lanes=count_lanes(vlm.model),
         )
     return groups
 

@@ -22,6 +22,7 @@ from policy.batch import Batch, Policy
 from policy.clock import Clock
 from policy.grpo import compute_advantages, update
 from policy.grpo_config import GRPOConfig
+from policy.lanes import count_lanes
 from policy.processing import Processor
 from policy.prompt import build_prompt
 from policy.records import Completion, LoraSpec, Prompt
@@ -140,6 +141,7 @@ class Learner:
             temperature=1.0,
             max_new_tokens=batch.mask.shape[-1],
             generator=torch.Generator().manual_seed(0),
+            lanes=1 if policy else count_lanes(self.vlm.model),
         )
 
     def _budget(self, batch: Batch) -> int:
