@@ -182,7 +182,7 @@ def update(
         lanes: Parts of a pass that run side by side, see `policy.lanes`; with a KL term
             one, as the reference takes the policy's place.
     """
-    totals = Totals()
+    totals, lanes = Totals(), 1 if config.beta else lanes
     mean_tokens = float(batch.mask.sum()) / config.minibatches
     for rows in _minibatches(len(batch.prompts), config, generator):
         part = batch.select(rows)
@@ -197,8 +197,7 @@ def update(
         compute = partial(_compute_loss, policy, part, weights, config, temperature)
         loss = 0.0
         for few in _passes(policy, part, team.share(learning), config):
-            width = 1 if config.beta else lanes
-            for sums in back_propagate(compute, few, width, policy.model):
+            for sums in back_propagate(compute, few, lanes, policy.model):
                 totals.add(sums)
                 loss += float(sums[0])
         if len(learning):

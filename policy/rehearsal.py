@@ -80,7 +80,10 @@ def _predict(vlm: VLM, prompt: Prompt, count: int, job: Job) -> float:
 
 
 def _run(vlm: VLM, prompt: Prompt, count: int, job: Job) -> None:
-    """Forward and backward of one pass, without a step."""
+    """Forward and backward of one pass, without a step, in one lane.
+
+    What is saved for the gradient is counted in this thread alone.
+    """
     update(
         vlm,
         _Idle([p for _, p in list_trainable(vlm)], {}),

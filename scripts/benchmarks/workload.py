@@ -141,7 +141,7 @@ class Learner:
             temperature=1.0,
             max_new_tokens=batch.mask.shape[-1],
             generator=torch.Generator().manual_seed(0),
-            lanes=1 if policy else count_lanes(self.vlm.model),
+            lanes=count_lanes(self.vlm.model),
         )
 
     def _budget(self, batch: Batch) -> int:
