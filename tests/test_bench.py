@@ -46,6 +46,8 @@ def test_every_figure_with_a_bar_is_measured_and_written(tmp_path: Path, capsys)
     stages = {"prepare", "tower", "prefill", "decode", "parse", "simulate", "score"}
     assert stages | {"update"} <= set(result["stages"])
     assert all(figure["low"] > 0 for figure in result["bound"].values())
+    products = {name: figure["median"] for name, figure in result["bound"].items()}
+    assert products["update_products"] > 2 * products["prefill_products"]
     assert result["machine"]["cores"] >= 1
     assert "model_speedup_vs_trl" in capsys.readouterr().out
 

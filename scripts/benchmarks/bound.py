@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from policy.prefix import Branches, Prefix, prefill
 
-from .figures import Figure, Figures, divide
+from .figures import Figures, divide, summarise
 from .stopwatch import time_call
 from .workload import Learner, Workload
 
@@ -88,26 +88,38 @@ def measure_bounds(work: Workload) -> Figures:
         for column in columns[:-1]:
             branches.extend(column)
 
-    def learn(_: None) -> None:
-        learner.update(prompts, groups)
+    def learn(_: None, lanes: int | None = None) -> None:
+        learner.update(prompts, groups, lanes=lanes)
 
+    learn_here = partial(learn, lanes=1)  # products of other threads are not seen
+    rounds = size.rounds
     return {
-        "bound.prefill_over_products": _compare(lambda: None, read, size.rounds),
-        "bound.decode_over_products": _compare(read, decode, size.rounds),
-        "bound.update_over_products": _compare(lambda: None, learn, size.rounds),
+        **_compare("prefill", lambda: None, read, rounds),
+        **_compare("decode", read, decode, rounds),
+        **_compare("update", lambda: None, learn, rounds, note=learn_here),
     }
 
 
 def _compare(
-    start: Callable[[], Any], run: Callable[[Any], Any], rounds: int
-) -> Figure:
-    """Time of a stage over that of its products; `start` makes what it starts from."""
+    name: str,
+    start: Callable[[], Any],
+    run: Callable[[Any], Any],
+    rounds: int,
+    note: Callable[[Any], Any] | None = None,
+) -> Figures:
+    """Time of a stage over that of its products, and how many these are.
+
+    `start` makes what it starts from; `note` does the same work where it can be seen.
+    """
     given = start()
     with Products() as products:
-        run(given)
+        (note or run)(given)
     whole, bare = [], []
     for _ in range(rounds):
         given = start()
         whole.append(time_call(partial(run, given)))
         bare.append(time_call(products.repeat))
-    return divide(whole, bare)
+    return {
+        f"bound.{name}_over_products": divide(whole, bare),
+        f"bound.{name}_products": summarise([len(products.factors)]),
+    }

@@ -128,7 +128,11 @@ class Learner:
             return self.vlm.sample(prompts, n, temperature=1.0, max_new_tokens=tokens)
 
     def update(
-        self, prompts: Sequence[Prompt], groups: Groups, policy: Policy | None = None
+        self,
+        prompts: Sequence[Prompt],
+        groups: Groups,
+        policy: Policy | None = None,
+        lanes: int | None = None,
     ) -> None:
         """Steps the weights by made-up rewards; `policy` scores in place of the own."""
         batch = build_batch(prompts, groups)
@@ -141,7 +145,7 @@ class Learner:
             temperature=1.0,
             max_new_tokens=batch.mask.shape[-1],
             generator=torch.Generator().manual_seed(0),
-            lanes=count_lanes(self.vlm.model),
+            lanes=lanes or count_lanes(self.vlm.model),
         )
 
     def _budget(self, batch: Batch) -> int:
