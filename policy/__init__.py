@@ -9,22 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from policy.loading import list_names, load
-    from policy.prompt import build_prompt
+    from policy.model.loading import list_names, load
+    from policy.model.prompt import build_prompt
+    from policy.model.settings import Settings
+    from policy.model.vlm import VLM
     from policy.records import Completion, LoraSpec, Prompt, Rollout
-    from policy.settings import Settings
-    from policy.vlm import VLM
 
 _HOMES = {
     "Completion": "policy.records",
     "LoraSpec": "policy.records",
     "Prompt": "policy.records",
     "Rollout": "policy.records",
-    "Settings": "policy.settings",
-    "VLM": "policy.vlm",
-    "build_prompt": "policy.prompt",
-    "list_names": "policy.loading",
-    "load": "policy.loading",
+    "Settings": "policy.model.settings",
+    "VLM": "policy.model.vlm",
+    "build_prompt": "policy.model.prompt",
+    "list_names": "policy.model.loading",
+    "load": "policy.model.loading",
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Trained(Protocol):
-    """What has weights that train; `policy.vlm.VLM` is one."""
+    """What has weights that train; `policy.model.vlm.VLM` is one."""
 
     @property
     def model(self) -> nn.Module:

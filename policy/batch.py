@@ -17,7 +17,7 @@ TOLERANCE = 1e-6  # rewards, and advantages, that differ by less count as equal
 
 
 class Policy(Protocol):
-    """What the update needs of a policy; `policy.vlm.VLM` is one."""
+    """What the update needs of a policy; `policy.model.vlm.VLM` is one."""
 
     @property
     def model(self) -> nn.Module:

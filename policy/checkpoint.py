@@ -23,8 +23,8 @@ from torch import Tensor
 
 from policy.average import WeightAverage, copy_weights, list_trainable
 from policy.grpo_config import GRPOConfig
+from policy.model.vlm import VLM
 from policy.optimizer import build_optimizer
-from policy.vlm import VLM
 
 STATE_FILE = "trainer.safetensors"
 _NAME = re.compile(r"step_(\d+)")

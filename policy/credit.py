@@ -29,7 +29,7 @@ Span = tuple[int, int]
 
 
 class Speller(Protocol):
-    """What turns text into tokens and back; `policy.vlm.VLM` is one."""
+    """What turns text into tokens and back; `policy.model.vlm.VLM` is one."""
 
     def spell(self, text: str) -> Completion:
         """Returns a text as a completion."""

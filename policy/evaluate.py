@@ -10,9 +10,9 @@ from envs.answer import NORMALIZED, PARSERS, Codec
 from envs.scene import Scene
 from envs.suite import Suite
 from policy.figures import Attempt, Evaluation, Tally
-from policy.prompt import build_prompt
+from policy.model.prompt import build_prompt
+from policy.model.vlm import VLM
 from policy.scene_source import SceneSource
-from policy.vlm import VLM
 from policy.workers import Workers
 from rewards import RewardMix, check_asked, score
 

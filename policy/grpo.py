@@ -28,7 +28,7 @@ update. What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
    weights at the same temperature, and agree to rounding (under `bf16` to that of
    bfloat16, so the first ratios then are only nearly 1).
 9. Tokens that are no text have probability 0, in sampling and scoring alike
-   (`policy/vocabulary.py`): a sampled placeholder would ask for an image.
+   (`policy/model/vocabulary.py`): a sampled placeholder would ask for an image.
 
 As in the paper: advantages over the group's std, one ratio a token (the ratio of a
 whole answer is `importance_sampling_level: sequence`), clipped at 0.2 either way. One

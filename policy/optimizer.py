@@ -15,9 +15,9 @@ from torch import nn
 
 from policy.average import list_trainable
 from policy.grpo_config import GRPOConfig
-from policy.masters import keep_masters
-from policy.trainable import name_groups
-from policy.vlm import VLM
+from policy.model.masters import keep_masters
+from policy.model.trainable import name_groups
+from policy.model.vlm import VLM
 
 
 class JoinedOptimizer(torch.optim.Optimizer):

@@ -20,10 +20,10 @@ from policy.average import list_trainable
 from policy.batch import Batch
 from policy.grpo import update
 from policy.job import Job
-from policy.masters import needs_master
 from policy.memory import GIB, count_saved_bytes, measure_free_bytes
+from policy.model.masters import needs_master
+from policy.model.vlm import VLM
 from policy.records import Completion, Prompt
-from policy.vlm import VLM
 
 LOGITS_HELD = 2.0  # times what is kept of the largest tensor: gradients of the logits
 

@@ -12,10 +12,10 @@ from envs.records import AnyAnswer, Outcome, ParseFailure
 from envs.scene import Scene
 from policy.clock import Clock
 from policy.evaluate import choose_seeds
-from policy.prompt import build_prompt
+from policy.model.prompt import build_prompt
+from policy.model.vlm import VLM
 from policy.records import Completion, Rollout
 from policy.team import ALONE, Team
-from policy.vlm import VLM
 from policy.workers import Workers
 from rewards import TERMS, RewardMix, score
 

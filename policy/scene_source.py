@@ -15,7 +15,7 @@ from envs.factors import check_choice
 from envs.records import ASKED, Affordance, Plan
 from envs.scene import Scene
 from envs.viewpoint import Viewpoint, read_viewpoint
-from policy.variety import vary_scene, vary_view
+from policy.variety.scenes import vary_scene, vary_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class SceneSource:
         shifts: Axes that leave their training range, for "ood"; all if empty.
         waypoints: "2d", or "3d": answers name heights, too.
         asked: One of `envs.records.ASKED`; parts of a plan are not executed.
-        varied: Whether scenes look and read as others do not (`policy.variety`).
+        varied: Whether scenes look and read as others do not (`policy.variety.scenes`).
         camera: Where it stands instead of where scenes have it (`envs.viewpoint`).
     """
 

@@ -37,15 +37,15 @@ from policy.grpo import update
 from policy.job import Job
 from policy.lanes import count_lanes
 from policy.memory import give_back, measure_peak_gib
+from policy.model.prompt import build_prompt
+from policy.model.vlm import VLM
 from policy.optimizer import set_rates
 from policy.progress import Screen
-from policy.prompt import build_prompt
 from policy.rehearsal import rehearse
 from policy.rollout import collect, describe
 from policy.run_dir import RunDir
 from policy.scene_source import SceneSource
 from policy.team import ALONE, Team
-from policy.vlm import VLM
 from policy.workers import Workers
 
 MAX_SKIPPED = 3  # steps in a row without a finite gradient: more means divergence

@@ -83,7 +83,7 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
     """Yields what the parts measure; a model of random weights lives as long."""
     from benchmarks.workload import Size, Workload
 
-    from policy.loading import find_directory
+    from policy.model.loading import find_directory
     from policy.scene_source import SceneSource
     from policy.workers import Workers
 
@@ -91,7 +91,7 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
     random, node = size.pop("random"), config.policy.copy()
     with TemporaryDirectory() as folder, Workers(config.rollout.workers) as workers:
         if random is not None:
-            from policy.random_weights import build_qwen2_5_vl
+            from policy.model.random_weights import build_qwen2_5_vl
 
             node.path = folder
             build_qwen2_5_vl(Path(folder), **random, dtype=node.dtype)

@@ -24,9 +24,9 @@ from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from policy.job import Job
+    from policy.model.vlm import VLM
     from policy.run_dir import RunDir
     from policy.team import Team
-    from policy.vlm import VLM
 
 
 def main(config: DictConfig) -> None:

@@ -20,8 +20,8 @@ from _launch import build, launch, list_envs, list_overrides, read_camera
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from policy.sft import Trainer
-    from policy.tiny import TinySize
+    from policy.model.tiny import TinySize
+    from policy.sft.trainer import Trainer
 
 PLACES = ("out", "run_dir", "n", "threads")  # change nothing about the weights
 
@@ -72,11 +72,11 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 
     from envs import list_scenes
     from envs.factors import check_choice
+    from policy.model.tokenizer import build_tokenizer, list_colour_ids
     from policy.scene_source import SceneSource
-    from policy.sft import Trainer
-    from policy.sft_data import Collator, ExampleSource
-    from policy.sft_loss import Student
-    from policy.tokenizer import build_tokenizer, list_colour_ids
+    from policy.sft.data import Collator, ExampleSource
+    from policy.sft.loss import Student
+    from policy.sft.trainer import Trainer
 
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -109,7 +109,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
     """Returns the model with its first weights."""
     import policy
-    from policy.tiny import adopt_weights, build_model
+    from policy.model.tiny import adopt_weights, build_model
 
     model = build_model(size, tokenizer, seed=config.seed)
     if config.start:
@@ -126,12 +126,12 @@ def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
 def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     """Writes the Hugging Face directory, measures it and writes its model card."""
     import policy
-    from policy.card import Provenance, write_card
     from policy.evaluate import answer_greedily, evaluate
+    from policy.model.tiny import save_policy
     from policy.progress import Screen
     from policy.scene_source import SceneSource
+    from policy.sft.card import Provenance, write_card
     from policy.table import tabulate
-    from policy.tiny import save_policy
     from policy.workers import Workers
 
     student, tokenizer = trainer.student, trainer.collate.tokenizer

@@ -21,12 +21,12 @@ from envs.records import ParseFailure, Reward
 from policy.batch import Batch, Policy, UpdateMetrics
 from policy.grpo import update
 from policy.grpo_config import GRPOConfig
-from policy.processing import Processor
-from policy.random_weights import draw_weights
+from policy.model.processing import Processor
+from policy.model.random_weights import draw_weights
+from policy.model.settings import Settings, save_settings
+from policy.model.tokenizer import build_tokenizer
+from policy.model.vlm import VLM
 from policy.records import Completion, Prompt, Rollout
-from policy.settings import Settings, save_settings
-from policy.tokenizer import build_tokenizer
-from policy.vlm import VLM
 from tests.miniatures import BUILDERS
 
 SHORT = Settings(prompt_style="short")

@@ -21,10 +21,10 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
     Qwen2VLImageProcessorPil,
 )
 
-from policy.prompt import format_words
-from policy.random_weights import draw_weights
+from policy.model.prompt import format_words
+from policy.model.random_weights import draw_weights
+from policy.model.tokenizer import SPECIAL
 from policy.records import Prompt
-from policy.tokenizer import SPECIAL
 from tests.miniatures import build_qwen2_5_vl, build_smolvlm
 
 CHAT_TEMPLATE = """\

@@ -10,11 +10,11 @@ from transformers.models.smolvlm.image_processing_pil_smolvlm import (
 )
 from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE
 
-from policy import random_weights
-from policy.random_weights import draw_weights
-from policy.settings import Settings, save_settings
-from policy.tiny import TinySize, build_model, save_policy
-from policy.tokenizer import build_tokenizer
+from policy.model import random_weights
+from policy.model.random_weights import draw_weights
+from policy.model.settings import Settings, save_settings
+from policy.model.tiny import TinySize, build_model, save_policy
+from policy.model.tokenizer import build_tokenizer
 
 SIZE = TinySize(
     image=84,

@@ -19,12 +19,12 @@ from policy.evidence import load_batch
 from policy.grpo import update
 from policy.grpo_config import GRPOConfig
 from policy.job import Job
+from policy.model.vlm import VLM
 from policy.progress import Screen
 from policy.rollout import RolloutConfig
 from policy.run_dir import RunDir
 from policy.scene_source import SceneSource
 from policy.trainer import train
-from policy.vlm import VLM
 from rewards import RewardMix
 
 JOB = Job(

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 import policy
 from envs.answer import NORMALIZED, Codec
+from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
-from policy.vlm import VLM
 from tests.miniatures import BUILDERS
 
 FAMILIES = ("qwen3_vl", "qwen2_5_vl")

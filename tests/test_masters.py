@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from policy.masters import keep_masters
+from policy.model.masters import keep_masters
 
 RATE = 1e-5  # a hundredth of what a bfloat16 near 1 can tell apart
 

@@ -14,12 +14,6 @@ LADDER = ("envs", "rewards", "policy", "scripts")  # each may import those befor
 TOP_LEVEL = {*LADDER, "conf", "tests", "assets", "pyproject.toml", "Makefile"} | {
     *("README.md", "CHANGELOG.md", "LICENSE")
 }
-# The files of policy that wrap the model.
-WRAPPERS = (
-    *("attention", "cache", "loading", "prefix", "processing", "random_weights"),
-    *("recompute", "scoring", "sft_data", "sft_loss", "tiny", "tokenizer"),
-    *("trainable", "vlm", "vocabulary"),
-)
 RIVAL = "scripts/benchmarks/beside_trl.py"  # speaks the other trainer's language
 # Where a library may be imported. A trailing slash means the whole folder.
 HOMES = {
@@ -27,8 +21,8 @@ HOMES = {
     "torch": ("policy/", "scripts/"),
     "hydra": ("scripts/",),
     "omegaconf": ("scripts/",),
-    "transformers": (*(f"policy/{name}.py" for name in WRAPPERS), RIVAL),
-    "peft": ("policy/trainable.py", RIVAL),
+    "transformers": ("policy/model/", "policy/sft/", RIVAL),
+    "peft": ("policy/model/trainable.py", RIVAL),
     "trl": (RIVAL,),
 }
 MAX_LINES = 350  # GRPO, best read in one piece

@@ -9,14 +9,14 @@ import pytest
 
 from envs.answer import NORMALIZED, PARSERS, Codec
 from envs.records import ASKED, Camera, Observation, ParseFailure
-from policy.prompt import build_messages, build_prompt, format_words
-from policy.records import Prompt
-from policy.settings import (
+from policy.model.prompt import build_messages, build_prompt, format_words
+from policy.model.settings import (
     Settings,
     get_family_settings,
     load_settings,
     save_settings,
 )
+from policy.records import Prompt
 
 
 def make_observation() -> Observation:

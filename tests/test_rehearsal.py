@@ -19,13 +19,13 @@ from policy.average import list_trainable
 from policy.grpo_config import GRPOConfig
 from policy.job import Job
 from policy.memory import measure_free_bytes
+from policy.model.vlm import VLM
 from policy.progress import Screen
 from policy.records import Prompt
 from policy.rehearsal import rehearse
 from policy.rollout import RolloutConfig
 from policy.run_dir import RunDir
 from policy.scene_source import SceneSource
-from policy.vlm import VLM
 from rewards import RewardMix
 
 JOB = Job(

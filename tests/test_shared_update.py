@@ -10,7 +10,7 @@ import torch
 from policy.batch import Batch
 from policy.credit import build_batch
 from policy.grpo_config import GRPOConfig
-from policy.vlm import VLM
+from policy.model.vlm import VLM
 from tests.compared import (
     Recorder,
     answer_randomly,

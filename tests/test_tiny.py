@@ -13,17 +13,17 @@ import policy
 from envs.answer import format_answer
 from envs.colours import PALETTE
 from envs.records import Plan
-from policy.prompt import build_prompt
-from policy.sft_loss import patchify
-from policy.tiny import (
+from policy.model.prompt import build_prompt
+from policy.model.tiny import (
     TinySize,
     adopt_weights,
     build_image_processor,
     build_model,
     save_policy,
 )
-from policy.tokenizer import build_tokenizer, list_colour_ids, list_integer_ids
-from policy.words import WORDS
+from policy.model.tokenizer import build_tokenizer, list_colour_ids, list_integer_ids
+from policy.model.words import WORDS
+from policy.sft.loss import patchify
 
 TOKENIZER = build_tokenizer()
 SMALL = TinySize(width=48, tower_layers=1, language_layers=2, tower_hidden=96)

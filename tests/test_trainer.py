@@ -19,13 +19,13 @@ from policy.credit import build_batch
 from policy.evaluate import choose_seeds
 from policy.grpo_config import OPTIMIZERS, GRPOConfig, LearningRates
 from policy.job import Job
+from policy.model.vlm import VLM
 from policy.optimizer import build_optimizer, set_rates
 from policy.progress import Screen
 from policy.rollout import Group, RolloutConfig, collect, describe
 from policy.run_dir import RunDir
 from policy.scene_source import SceneSource
 from policy.trainer import train
-from policy.vlm import VLM
 from policy.workers import Workers
 from rewards import TERMS, RewardMix
 

@@ -29,8 +29,8 @@ from trl.trainer.utils import (
 from policy.batch import Batch, UpdateMetrics
 from policy.credit import build_batch
 from policy.grpo_config import LEVELS, LOSS_TYPES, SCALES, GRPOConfig
-from policy.prompt import build_messages
-from policy.vlm import VLM
+from policy.model.prompt import build_messages
+from policy.model.vlm import VLM
 from tests.compared import (
     LENGTHS,
     MAX_NEW_TOKENS,

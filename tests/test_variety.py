@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 import envs
 from envs.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
 from envs.factors import Factors
+from policy.model.tokenizer import build_tokenizer
 from policy.scene_source import SceneSource
-from policy.sft_data import BLOCK, ExampleSource, ExampleStream
-from policy.sft_example import Example, mirror_example, move_frame, vary_example
-from policy.tokenizer import build_tokenizer
-from policy.variety import APART, LONGER, draw_colours
-from policy.variety_frames import draw_frame
-from policy.variety_images import TINT, change_ground
-from policy.variety_words import NAMES, loosen_words
+from policy.sft.data import BLOCK, ExampleSource, ExampleStream
+from policy.sft.example import Example, mirror_example, move_frame, vary_example
+from policy.variety.frames import draw_frame
+from policy.variety.images import TINT, change_ground
+from policy.variety.scenes import APART, LONGER, draw_colours
+from policy.variety.words import NAMES, loosen_words
 
 SOURCE = ExampleSource(SceneSource(envs=("pick_mug",)))
 EVERY = ExampleSource(SceneSource(envs=tuple(envs.list_scenes()), varied=True))

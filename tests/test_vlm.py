@@ -13,10 +13,10 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 import policy
 from envs.answer import format_answer
 from envs.records import Plan
-from policy import prefix, sampling
-from policy.attention import SharedPrompt, attend
+from policy.model import prefix, sampling
+from policy.model.attention import SharedPrompt, attend
+from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
-from policy.vlm import VLM
 from tests.miniatures import BUILDERS
 
 ANSWER = format_answer(

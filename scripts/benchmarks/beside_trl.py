@@ -29,9 +29,9 @@ from envs.answer import PARSERS
 from envs.scene import Scene
 from policy.checkpoint import build_learner
 from policy.clock import Clock
-from policy.prompt import build_messages, build_prompt
+from policy.model.prompt import build_messages, build_prompt
+from policy.model.vlm import VLM
 from policy.records import Prompt
-from policy.vlm import VLM
 from rewards import score
 
 from .figures import Figures, divide, summarise, summarise_rows

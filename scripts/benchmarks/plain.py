@@ -11,8 +11,8 @@ from torch import Tensor
 
 from policy.batch import Policy
 from policy.clock import Clock
+from policy.model.vlm import VLM
 from policy.records import Completion, Prompt
-from policy.vlm import VLM
 
 from .figures import Figures, divide, summarise
 from .stopwatch import time_call

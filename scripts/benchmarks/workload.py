@@ -16,19 +16,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-import policy.vlm
+import policy.model.vlm
 from policy.average import list_trainable
 from policy.batch import Batch, Policy
 from policy.clock import Clock
 from policy.grpo import compute_advantages, update
 from policy.grpo_config import GRPOConfig
 from policy.lanes import count_lanes
-from policy.processing import Processor
-from policy.prompt import build_prompt
+from policy.model.processing import Processor
+from policy.model.prompt import build_prompt
+from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
 from policy.rollout import RolloutConfig
 from policy.scene_source import SceneSource
-from policy.vlm import VLM
 from policy.workers import Workers
 from rewards import RewardMix
 
@@ -200,8 +200,8 @@ def watch_sampling(clock: Clock, vlm: VLM):
         {
             "prepare": (Processor, "encode"),
             "tower": (vlm.model.base_model, "get_image_features"),
-            "prefill": (policy.vlm, "prefill"),
-            "decode": (policy.vlm, "sample_tokens"),
+            "prefill": (policy.model.vlm, "prefill"),
+            "decode": (policy.model.vlm, "sample_tokens"),
         },
     )
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from policy.sft_data import IGNORED, Batch, Example
-from policy.sft_loss import AnswerLoss
+from policy.sft.data import IGNORED, Batch, Example
+from policy.sft.loss import AnswerLoss
 
 KERNEL = 15.0  # 0..1000 units, about the spread of 256 examples' nearest neighbours
 

@@ -12,7 +12,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import PreTrainedModel
 
-from policy.masters import needs_master
+from policy.model.masters import needs_master
 from policy.records import GroupCount, LoraSpec
 
 PARTS = ("language", "tower")

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from policy.sft_data import IGNORED, Batch
-from policy.tiny import TinySize
-from policy.tokenizer import MAX_INTEGER, list_integer_ids
+from policy.model.tiny import TinySize
+from policy.model.tokenizer import MAX_INTEGER, list_integer_ids
+from policy.sft.data import IGNORED, Batch
 
 
 class Student(nn.Module):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from policy.prompt import STYLES
+from policy.model.prompt import STYLES
 
 FILE_NAME = "graspo.json"
 COORDINATES = ("normalized", "pixels")
@@ -30,7 +30,7 @@ class Settings:
     """How to talk to a policy.
 
     Attributes:
-        prompt_style: One of `policy.prompt.STYLES`.
+        prompt_style: One of `policy.model.prompt.STYLES`.
         coordinates: `normalized` (0..1000 over width and height) or `pixels` (absolute
             pixels of the image as resized for the model).
         blind: Shown grey instead of the image: a baseline for what can be had unseen.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from policy.processing import Processor
+from policy.model.processing import Processor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

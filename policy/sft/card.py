@@ -34,7 +34,7 @@ pretrained weights.
 |---|---|
 | scenes | {scenes} |
 | data | {examples:,} images of split `train`, made on the fly |
-| varied | mirrored, bent; other colours, grounds and words (`policy/variety.py`) |
+| varied | mirrored, bent; other colours, grounds and words (`policy/variety/`) |
 | seed | {seed} (weights, scenes, order) |
 | steps | {steps:,} of {batch} examples |
 | time | {minutes:.0f} minutes on {device} |

@@ -34,8 +34,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
     Qwen2VLImageProcessorPil,
 )
 
-from policy.settings import Settings, save_settings
-from policy.tokenizer import (
+from policy.model.settings import Settings, save_settings
+from policy.model.tokenizer import (
     END,
     IMAGE,
     MAX_INTEGER,

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from envs.answer import format_answer
 from envs.colours import PALETTE, Colour
 from envs.records import Plan
-from policy.words import WORDS
+from policy.model.words import WORDS
 
 MAX_INTEGER = 1000
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"

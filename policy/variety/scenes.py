@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.colours import COLOURS, OTHER_COLOURS, PALETTE
-from policy.variety_images import change_ground, jitter_colour
-from policy.variety_words import loosen_words
+from policy.variety.images import change_ground, jitter_colour
+from policy.variety.words import loosen_words
 
 RECOLOURED = 0.7  # share of scenes in colours of the longer list
 STRETCHED = 0.5  # share of scenes whose ranges are longer on these axes

@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from policy.sft_data import IGNORED, Batch, Collator, Example, ExampleStream
-from policy.sft_figures import draw_curve, measure_corner_entropy, measure_forced
-from policy.sft_loss import AnswerLoss, Student, compute_cue_loss, compute_part_loss
-from policy.sft_optim import (
+from policy.sft.data import IGNORED, Batch, Collator, Example, ExampleStream
+from policy.sft.figures import draw_curve, measure_corner_entropy, measure_forced
+from policy.sft.loss import AnswerLoss, Student, compute_cue_loss, compute_part_loss
+from policy.sft.optim import (
     SFTConfig,
     build_optimizers,
     schedule_blur,
     schedule_dense,
     schedule_rate,
 )
-from policy.sft_state import Progress, has_state, load_state, save_state, trim_log
+from policy.sft.state import Progress, has_state, load_state, save_state, trim_log
 
 Source = Callable[[int], Example]
 

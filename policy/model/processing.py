@@ -22,9 +22,9 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_res
 from transformers.processing_utils import ProcessorMixin
 
 from envs.answer import NORMALIZED, Codec
-from policy.prompt import build_messages
+from policy.model.prompt import build_messages
+from policy.model.settings import Settings, save_settings
 from policy.records import Prompt
-from policy.settings import Settings, save_settings
 
 ANSWER_END = "</answer>"
 GREY = 128

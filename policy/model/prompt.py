@@ -3,8 +3,8 @@
 Two styles. `paper`: the wording of ManipLVM-R1 for one of its subtasks, affordance or
 trajectory, or for both at once, with the answer grammar explained, for pretrained
 models. `short`: the instruction alone, for a policy that was trained to know the rest.
-The style is stored with a policy (`policy.settings`), so that training and evaluation
-cannot ask differently.
+The style is stored with a policy (`settings.py`), so that training and evaluation ask
+alike.
 """
 
 from __future__ import annotations

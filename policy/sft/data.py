@@ -19,13 +19,13 @@ from transformers import PreTrainedTokenizerFast
 import envs
 from envs.answer import format_answer
 from envs.registry import get_task
-from policy.processing import blank
-from policy.prompt import build_messages
+from policy.model.processing import blank
+from policy.model.prompt import build_messages
+from policy.model.tiny import TinySize
+from policy.model.tokenizer import END, IMAGE, PAD
 from policy.records import Prompt
 from policy.scene_source import SceneSource
-from policy.sft_example import Example, mirror_example, vary_example
-from policy.tiny import TinySize
-from policy.tokenizer import END, IMAGE, PAD
+from policy.sft.example import Example, mirror_example, vary_example
 
 IGNORED = -100
 BLOCK = 2048  # scenes; 400 MB of examples a worker

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from policy.variety_frames import rotate
+from policy.variety.frames import rotate
 
 GRAIN = (3, 40)  # cells of a new ground along the image's side
 DEPTH = 0.5  # of a new ground's pattern: how dark against how bright

@@ -15,13 +15,13 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 from transformers.utils import logging
 
-from policy.processing import Processor, load_stock_processor
+from policy.model.processing import Processor, load_stock_processor
+from policy.model.settings import load_settings
+from policy.model.trainable import PARTS
+from policy.model.vlm import VLM
 from policy.records import LoraSpec
-from policy.settings import load_settings
-from policy.trainable import PARTS
-from policy.vlm import VLM
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _NEEDED = {
     "config.json": ("config.json",),
     "weights (*.safetensors)": ("*.safetensors",),

@@ -11,8 +11,8 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from envs.records import Plan
-from policy.variety import vary_view
-from policy.variety_frames import Frame, draw_frame
+from policy.variety.frames import Frame, draw_frame
+from policy.variety.scenes import vary_view
 
 MOVED = 0.7  # share of images in another frame
 TRIES = 4  # frames drawn until one holds the answer

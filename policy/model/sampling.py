@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from policy.prefix import Branches
-from policy.scoring import compute_logprobs
-from policy.vocabulary import Vocabulary
+from policy.model.prefix import Branches
+from policy.model.scoring import compute_logprobs
+from policy.model.vocabulary import Vocabulary
 
 COMPACT_BELOW = 0.8
 """Rows leave once this share or less is unfinished: copying their cache must pay."""

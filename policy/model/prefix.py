@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from transformers import Cache, PreTrainedModel
 
-from policy.attention import SharedPrompt, can_share
-from policy.cache import RoomyCache
-from policy.recompute import RewritableCache
+from policy.model.attention import SharedPrompt, can_share
+from policy.model.cache import RoomyCache
+from policy.model.recompute import RewritableCache
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Colours, ranges, frames, grounds and words that the library's scenes do not draw."""
