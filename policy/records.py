@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from envs.records import AnyAnswer, Outcome, Reward
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Prompt:
     """One question to the policy.
 

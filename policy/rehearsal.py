@@ -20,6 +20,7 @@ from policy.average import list_trainable
 from policy.batch import Batch
 from policy.grpo import update
 from policy.job import Job
+from policy.lanes import count_lanes
 from policy.memory import GIB, count_saved_bytes, measure_free_bytes
 from policy.model.masters import needs_master
 from policy.model.vlm import VLM
@@ -120,9 +121,11 @@ def _build_worst(vlm: VLM, prompt: Prompt, count: int, job: Job) -> Batch:
 
 def _count_optimizer_bytes(vlm: VLM, job: Job) -> int:
     """Returns the bytes of gradients, moments and masters, at their most."""
-    moments = 1 if job.algo.optimizer == "muon" else 2
+    lanes = count_lanes(vlm.model)
+    gradients = 1 + lanes if lanes > 1 else 1  # the sum, and one that each lane adds
+    fixed = gradients + (1 if job.algo.optimizer == "muon" else 2)
     return sum(
-        4 * p.numel() * (1 + moments + needs_master(p)) for _, p in list_trainable(vlm)
+        4 * p.numel() * (fixed + needs_master(p)) for _, p in list_trainable(vlm)
     )
 
 

@@ -49,10 +49,11 @@ class Team:
         return items[start:end]  # type: ignore[return-value]
 
     def gather(self, items: Sequence[T]) -> list[T]:
-        """Returns the items of all processes, in their order."""
+        """Returns the items of all processes, in their order, its own as they are."""
         parts: list[Any] = [list(items)] * self.size
         if self.size > 1:
             distributed.all_gather_object(parts, list(items))
+            parts[self.rank] = items
         return [item for part in parts for item in part]
 
     def tell(self, value: T) -> T:

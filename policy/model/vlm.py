@@ -32,6 +32,7 @@ from policy.model.scoring import (
     run_plain,
     run_shared,
 )
+from policy.model.sight import Sight
 from policy.model.trainable import PARTS, add_adapters, count_parameters, set_trainable
 from policy.model.vocabulary import read_vocabulary
 from policy.records import Completion, GroupCount, LoraSpec, Prompt
@@ -72,6 +73,7 @@ class VLM:
             if keep_reference:
                 self._reference = copy.deepcopy(model).requires_grad_(False)
         self.vocabulary = read_vocabulary(self.model, processor)
+        self._sight = Sight(self.model)
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -115,7 +117,7 @@ class VLM:
         """
         if seeds is None:
             seeds = torch.randint(2**31, (len(prompts),)).tolist()
-        inputs = self._encode(prompts, max_new_tokens)
+        inputs = self._sight.encode(prompts, self._encode(prompts, max_new_tokens))
         prefix = prefill(self.model, inputs)
         found: dict[int, list[Completion]] = {}
 
@@ -143,7 +145,8 @@ class VLM:
     ) -> Tensor:
         """Returns log-probabilities of answers, with gradient.
 
-        The prompt is run once and shared by its answers.
+        The prompt is run once and shared by its answers; of an image that was sampled
+        for, an encoder that does not train is not run at all.
 
         Args:
             prompts: P prompts.
@@ -155,6 +158,7 @@ class VLM:
         """
         token_ids, inside = pad_completions(completions, self.model.device)
         inputs = self._encode(prompts, token_ids.shape[1])
+        inputs = self._sight.encode(prompts, inputs)
         pieces = run_shared(self.model, inputs, token_ids)
         logprobs = self._gather(pieces, token_ids, temperature)
         return _group(logprobs, inside, len(prompts))
