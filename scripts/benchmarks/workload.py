@@ -160,6 +160,7 @@ class Learner:
         self, prompts: Sequence[Prompt], n: int, tokens: int, clock: Clock
     ) -> Groups:
         """Samples and learns; tells the clock of each stage."""
+        prompts = [replace(prompt) for prompt in prompts]  # as new as those of training
         with watch_sampling(clock, self.vlm), clock.measure("read"):
             groups = self.sample(prompts, n, tokens)
         with clock.measure("update"):
