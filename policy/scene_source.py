@@ -28,7 +28,7 @@ class SceneSource:
         shifts: Axes that leave their training range, for "ood"; all if empty.
         waypoints: "2d", or "3d": answers name heights, too.
         asked: One of `envs.records.ASKED`; parts of a plan are not executed.
-        varied: Whether scenes look and read as others do not (`policy.variety.scenes`).
+        varied: Whether scenes look and read as others do not (`policy.variety`).
         camera: Where it stands instead of where scenes have it (`envs.viewpoint`).
     """
 

@@ -109,13 +109,18 @@ def load_free(home: Path) -> VLM:
     return vlm
 
 
-def answer_randomly(vlm: VLM) -> list[Any]:
-    """Groups of random answers, with their log-probabilities and rewards."""
-    rng = np.random.default_rng(0)
-    prompts = [
+def draw_prompts(rng: np.random.Generator) -> list[Prompt]:
+    """Three prompts of unequal lengths, their images noise."""
+    return [
         Prompt(image=rng.integers(0, 256, (84, 84, 3), np.uint8), instruction=words)
         for words in WORDS
     ]
+
+
+def answer_randomly(vlm: VLM) -> list[Any]:
+    """Groups of random answers, with their log-probabilities and rewards."""
+    rng = np.random.default_rng(0)
+    prompts = draw_prompts(rng)
     usable = sorted(set(range(len(vlm.tokenizer))) - vlm.processor.list_control_ids())
     drawn = [[_complete(rng.choice(usable, n)) for n in row] for row in LENGTHS]
     logprobs = vlm.score(prompts, drawn, temperature=TEMPERATURE).detach().numpy()

@@ -17,7 +17,14 @@ from torch import Tensor
 import policy
 from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
-from tests.compared import SHORT, TEMPERATURE, WORDS, build_home, find_worst
+from tests.compared import (
+    SHORT,
+    TEMPERATURE,
+    WORDS,
+    build_home,
+    draw_prompts,
+    find_worst,
+)
 
 FAMILIES = ("qwen3_vl", "qwen2_5_vl", "smolvlm")
 
@@ -41,12 +48,7 @@ def vlm(home: Path) -> VLM:
 
 @pytest.fixture
 def prompts() -> list[Prompt]:
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (len(WORDS), 84, 84, 3), np.uint8)
-    return [
-        Prompt(image=image, instruction=words)
-        for image, words in zip(images, WORDS, strict=True)
-    ]
+    return draw_prompts(np.random.default_rng(0))
 
 
 class Counter:
@@ -101,10 +103,10 @@ def test_an_image_that_was_never_sampled_for_is_encoded(
 ) -> None:
     groups = sample(vlm, prompts[:2])
     counter = Counter(vlm, monkeypatch)
-    again = [[*groups, groups[0]][row] for row in range(3)]
-    found = vlm.score(prompts, again, temperature=TEMPERATURE)
+    groups = [*groups, groups[0]]
+    found = vlm.score(prompts, groups, temperature=TEMPERATURE)
     assert counter.runs == 1
-    expected = vlm.score_plain(prompts, again, temperature=TEMPERATURE)
+    expected = vlm.score_plain(prompts, groups, temperature=TEMPERATURE)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 

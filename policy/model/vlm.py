@@ -117,7 +117,8 @@ class VLM:
         """
         if seeds is None:
             seeds = torch.randint(2**31, (len(prompts),)).tolist()
-        inputs = self._sight.encode(prompts, self._encode(prompts, max_new_tokens))
+        inputs = self._encode(prompts, max_new_tokens)
+        inputs = self._sight.encode(prompts, inputs)
         prefix = prefill(self.model, inputs)
         found: dict[int, list[Completion]] = {}
 
