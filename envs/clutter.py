@@ -1,4 +1,4 @@
-"""Colours, and small things on the table: those asked for and those in the way."""
+"""Small things on the table: those asked for and those in the way."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import mujoco
 import numpy as np
 
 from envs import objects
-from envs.colours import COLOURS, HELD_OUT_COLOURS, PALETTE, Colour
-from envs.factors import Factors, Range
 from envs.objects import Circle
+from envs.randomization.factors import Factors, Range
+from envs.randomization.tints import HELD_OUT, TRAINED, sample_colours, shade
 from envs.world import Placement
 
-TRAINED, HELD_OUT = tuple(COLOURS), tuple(HELD_OUT_COLOURS)
+__all__ = ["ThingSize", "add_distractors", "add_thing", "sample_colours", "shade"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +27,6 @@ class ThingSize:
 
     radius: tuple[Range, Range]
     height: tuple[Range, Range]
-
-
-def shade(factors: Factors, colour: str) -> Colour:
-    """One of the many tints that have a colour's name."""
-    tint = factors.rng.normal(PALETTE[colour], 0.035)
-    return tuple(np.clip(tint, 0, 1))
-
-
-def sample_colours(factors: Factors, count: int) -> list[str]:
-    """Different colours' names."""
-    return factors.sample("colour", count, TRAINED, HELD_OUT)
 
 
 def add_thing(

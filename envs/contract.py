@@ -6,6 +6,7 @@ scene, split, seed and rule: a plug-in at fault is found without a debugger.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS
-from envs.task import Goal
+from envs.task import Goal, Task
 
 # Printable Latin text and line breaks: what an instruction may be written in.
 CHARSET = "".join(filter(str.isprintable, map(chr, range(0x250)))) + "\n\t"
 LONGEST_INSTRUCTION = 1_000  # characters
 NEEDED = ("skill", "build", "judge")  # of a task
+EXPERT_TAKES = ("goal", "state", "rng")
 
 
 class SceneError(ValueError):
@@ -56,6 +58,24 @@ def check_task(name: str, task: type) -> None:
             hasattr(task, member),
             f"{task.__qualname__} has no {member!r}; needed: {', '.join(NEEDED)}",
         )
+
+
+def check_expert(where: str, task: Task) -> None:
+    """The expert takes what experts take."""
+    expert = getattr(task, "expert", None)
+    if expert is None:
+        return
+    signature = inspect.signature(expert)
+    names = ", ".join(signature.parameters)
+    rule = (
+        f"{type(task).__qualname__}.expert takes ({names}); write "
+        "expert(self, goal, state, rng): state.model and state.data are the model and "
+        "its data, state.middle(part) and state.top(part) say where parts are"
+    )
+    try:
+        signature.bind(*EXPERT_TAKES)
+    except TypeError as error:
+        raise SceneError(f"{where}: {rule}") from error
 
 
 def check_goal(where: str, goal: Goal, model: mujoco.MjModel) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
-import numpy as np
 
 from envs.objects import COLLIDE_WITH, OBJECT_GROUP
+from envs.rotation import turn_about_z
 
 
 def add_mjcf(
@@ -18,7 +18,6 @@ def add_mjcf(
     x: float,
     y: float,
     yaw: float,
-    z: float = 0.0,
     fixed: bool = False,
 ) -> Any:
     """Adds the first body of an MJCF file, with all below it.
@@ -30,10 +29,9 @@ def add_mjcf(
         spec: The scene.
         path: The file; its meshes and textures are found as it says.
         name: Of the body in the scene; its parts become `<name>/<part>`.
-        x: Of its origin [m].
-        y: Of its origin [m].
-        yaw: Its turn about z [rad].
-        z: Of its origin above the table [m].
+        x: Place of the file's origin [m].
+        y: Place of the file's origin [m]; its height is the file's own.
+        yaw: Turn about z [rad].
         fixed: Whether it is fastened to the table; else it can be moved.
 
     Returns:
@@ -50,8 +48,7 @@ def add_mjcf(
     if root is None:
         raise ValueError(f"{path} has no body below its worldbody")
     _make_collide(child)
-    turn = (np.cos(yaw / 2), 0, 0, np.sin(yaw / 2))
-    frame = spec.worldbody.add_frame(pos=(x, y, z), quat=turn)
+    frame = spec.worldbody.add_frame(pos=(x, y, 0), quat=turn_about_z(yaw))
     body = frame.attach_body(root, f"{name}/", "")
     body.name = name
     if not fixed and not body.joints:

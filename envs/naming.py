@@ -30,7 +30,8 @@ def list_names(
 
     Args:
         features: [N, 3] x, y and height of the objects in metres.
-        facing: Of `envs.viewpoint.find_facing` [rad], for words as the image shows it.
+        facing: Turn of `envs.cameras.viewpoint.find_facing` [rad], for words as the
+            image shows it.
 
     Returns:
         Pairs of a word and the index of the object it names; none for N < 2.

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from envs.arm import FINGERS
 from envs.records import Outcome
+from envs.robot.arm import FINGERS
+
+UNMOVED = 0.01  # m: a hand that only brushes past moves a thing by less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

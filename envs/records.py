@@ -10,7 +10,7 @@ frame is OpenCV's (x right, y down, z forward). Lengths are metres.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -53,6 +53,43 @@ class Observation:
     asked: str = "plan"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Completion:
+    """What a policy said.
+
+    Attributes:
+        text: The decoded answer, special tokens left out.
+        token_ids: The T sampled tokens, the end-of-text token included where sampled;
+            none where no model said it.
+        logprobs: [T] float32 log-probability of each token at the sampling temperature.
+        finished: Whether the policy ended it; False when the token limit cut it off.
+    """
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    logprobs: NDArray[np.float32] = field(
+        default_factory=lambda: np.empty(0, np.float32)
+    )
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Where one part of an answer stands in its text.
+
+    Attributes:
+        name: "box" or "waypoint".
+        index: 0 for the box, else the waypoint's place in the path.
+        start: First character of the part's first number.
+        end: One past the last character of its last number.
+    """
+
+    name: str
+    index: int
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A model's answer, read: where to touch and where to go.
@@ -63,6 +100,9 @@ class Plan:
             the goal; each (x, y), or each (x, y, height above the table in metres).
         thought: The text between the think tags.
         well_formed: Whether the whole text kept the format, not only its answer.
+        parts: Where the box, then each waypoint, stands in the text that was read;
+            empty for an answer that was not read from one. Equal answers may differ
+            in it.
     """
 
     asked: ClassVar[str] = "plan"
@@ -70,6 +110,22 @@ class Plan:
     waypoints: tuple[tuple[float, ...], ...]
     thought: str = ""
     well_formed: bool = True
+    parts: tuple[Part, ...] = field(default=(), compare=False, repr=False)
+
+    def move(self, right: float, down: float) -> Plan:
+        """The whole plan elsewhere in the image, by image units, kept inside it."""
+        x1, y1, x2, y2 = self.box
+        left, low = _keep_inside(x1 + right), _keep_inside(y1 + down)
+        box = (left, low, _keep_inside(x2 + right), _keep_inside(y2 + down))
+        path = tuple(
+            (_keep_inside(x + right), _keep_inside(y + down), *height)
+            for x, y, *height in self.waypoints
+        )
+        return replace(self, box=box, waypoints=path, parts=())
+
+
+def _keep_inside(coordinate: float) -> float:
+    return min(max(coordinate, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +139,7 @@ class Affordance:
     box: tuple[float, float, float, float]
     thought: str = ""
     well_formed: bool = True
+    parts: tuple[Part, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +153,7 @@ class Trajectory:
     waypoints: tuple[tuple[float, ...], ...]
     thought: str = ""
     well_formed: bool = True
+    parts: tuple[Part, ...] = field(default=(), compare=False, repr=False)
 
 
 ASKED = (Plan.asked, Affordance.asked, Trajectory.asked)

@@ -1,20 +1,24 @@
-"""Names of scenes: built in, or from installed packages."""
+"""Names of scenes: built in, or from installed packages, and their Gymnasium ids."""
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
+import gymnasium
+
 from envs.contract import check_task
-from envs.factors import check_choice
+from envs.randomization.factors import check_choice
 
 ENTRY_POINTS = "graspo.scenes"
+MAKERS = "envs.gym.registration"  # by name: it stands on top of this
 _tasks: dict[str, type] = {}
 
 
 def register_scene(name: str) -> Callable[[type], type]:
-    """Class decorator: makes a `Task` a scene with this name.
+    """Class decorator: makes a `Task` a scene, and `graspo/<Name>-v0` its environment.
 
     Raises:
         ValueError: If another class holds the name, or the class is no task.
@@ -28,9 +32,28 @@ def register_scene(name: str) -> Callable[[type], type]:
             task.__qualname__,
         ):
             raise ValueError(f"scene {name!r} is already registered by {taken}")
+        _register_env(name)
         return task
 
     return register
+
+
+def _register_env(name: str) -> None:
+    """Makes a scene known to `gymnasium.make`; again is no harm."""
+    if name_env(name) not in gymnasium.registry:
+        gymnasium.register(
+            id=name_env(name),
+            entry_point=f"{MAKERS}:build_env",
+            vector_entry_point=f"{MAKERS}:make_vec",
+            kwargs={"scene": name},
+        )
+
+
+def name_env(name: str) -> str:
+    """The Gymnasium id of a scene: "pick_mug" is "graspo/PickMug-v0"."""
+    words = re.split(r"[^0-9a-zA-Z]+", name)
+    camel = "".join(word[:1].upper() + word[1:] for word in words)
+    return f"graspo/{camel}-v0"
 
 
 def load_plugins() -> None:

@@ -10,10 +10,11 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.factors import Factors
 from envs.predicates import Execution
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.skills import Skill
+from envs.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +68,7 @@ class Task(Protocol):
 
     # Optional. Without it a scene has no reference, and trains on success alone.
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[K, 3] world path of the tool, K in 3..10, the first point on `goal.part`.
 

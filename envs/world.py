@@ -1,24 +1,23 @@
-"""The stage every scene shares: table, arm, light, sky, and where there is room."""
+"""The stage every scene shares: table, arm, light and cameras."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 import mujoco
 import numpy as np
 
-from envs import arm
-from envs.camera import look_at
-from envs.colours import Colour
-from envs.factors import Factors
-from envs.objects import COLLIDE_WITH, Circle
-from envs.textures import HELD_OUT_PATTERNS, PATTERNS, add_patterns
-from envs.viewpoint import CENTRE, Viewpoint, add_camera
+from envs.cameras.viewpoint import CENTRE, Viewpoint, add_camera, add_overview
+from envs.objects.placement import Placement
+from envs.objects.primitives import COLLIDE_WITH
+from envs.randomization.colours import Colour
+from envs.randomization.factors import Factors
+from envs.randomization.textures import HELD_OUT_PATTERNS, PATTERNS, add_patterns
+from envs.robot import arm
+
+__all__ = ["TIME_STEP", "Placement", "build_world"]
 
 TIME_STEP = 0.004  # s: 98.8 % of verdicts on shaken plans are those of 1 ms
-OVERVIEW = "overview"  # the videos' view
-AREA = ((0.39, 0.61), (-0.17, 0.17))  # where objects stand: x and y ranges in metres
 TABLES: tuple[Colour, ...] = (
     (0.62, 0.50, 0.38),
     (0.74, 0.66, 0.55),
@@ -34,7 +33,7 @@ def build_world(factors: Factors, camera: Viewpoint | None = None) -> mujoco.MjS
     spec = _stage().copy()
     _add_light(spec, factors)
     add_camera(spec, factors, camera)
-    _add_overview(spec)
+    add_overview(spec)
     tint = factors.choice("colour", TABLES, HELD_OUT_TABLES)
     table = spec.geom("table")
     table.rgba = (*np.clip(factors.rng.normal(tint, 0.03), 0, 1), 1)
@@ -101,62 +100,3 @@ def _add_light(spec: mujoco.MjSpec, factors: Factors) -> None:
     spec.visual.headlight.ambient = (ambient,) * 3
     spec.visual.headlight.diffuse = (0.25,) * 3
     spec.visual.headlight.specular = (0.0,) * 3
-
-
-def _add_overview(spec: mujoco.MjSpec) -> None:
-    place = np.array([1.35, 0.75, 0.75])
-    spec.worldbody.add_camera(
-        name=OVERVIEW,
-        pos=place,
-        xyaxes=look_at(place, np.array([0.33, 0, 0.24])),
-        fovy=42,
-    )
-
-
-class Placement:
-    """Finds free places for objects on the table, by footprint."""
-
-    def __init__(self, rng: np.random.Generator, area: tuple = AREA):
-        """An empty table."""
-        self._rng = rng
-        self._area = area
-        self._taken: list[tuple[float, float, float]] = []
-
-    def block(self, circles: list[tuple[float, float, float]]) -> None:
-        """Takes the room of circles (x, y, radius), free or not."""
-        self._taken += circles
-
-    def place(
-        self, footprint: tuple[Circle, ...], yaw: float, tries: int = 60
-    ) -> tuple[float, float] | None:
-        """A free (x, y) for an object, or None if the tries do not find one."""
-        for _ in range(tries):
-            x = float(self._rng.uniform(*self._area[0]))
-            y = float(self._rng.uniform(*self._area[1]))
-            circles = [_moved(circle, x, y, yaw) for circle in footprint]
-            if all(_apart(a, b) for a in circles for b in self._taken):
-                self._taken += circles
-                return x, y
-        return None
-
-    def place_all(
-        self, footprints: Sequence[tuple[Circle, ...]]
-    ) -> list[tuple[float, float]]:
-        """Free (x, y) for as many of the objects as there is room for, unturned."""
-        spots = [self.place(footprint, 0.0) for footprint in footprints]
-        return [spot for spot in spots if spot is not None]
-
-
-def _moved(
-    circle: Circle, x: float, y: float, yaw: float
-) -> tuple[float, float, float]:
-    c, s = np.cos(yaw), np.sin(yaw)
-    return (
-        x + c * circle.x - s * circle.y,
-        y + s * circle.x + c * circle.y,
-        circle.radius,
-    )
-
-
-def _apart(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
-    return np.hypot(a[0] - b[0], a[1] - b[1]) > a[2] + b[2] + 0.004

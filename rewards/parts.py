@@ -31,7 +31,7 @@ def part_scores(
 
     Returns:
         A score 0..1 of each part the answer has, 1 being the reference's own, in the
-        order of `envs.answer.locate_parts`: box, waypoints. The box's is generalised
+        order of `Plan.parts`: box, waypoints. The box's is generalised
         IoU, moved to 0..1; distances count as in the reward terms.
     """
     box: tuple[float, ...] = ()

@@ -9,14 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from envs.records import (
-    Affordance,
-    AnyAnswer,
-    Outcome,
-    ParseFailure,
-    Plan,
-    Trajectory,
-)
+from envs.records import Affordance, AnyAnswer, Outcome, ParseFailure, Plan, Trajectory
 from rewards.metrics import Metrics
 
 HALF_DISTANCE = 0.05

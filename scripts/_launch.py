@@ -23,7 +23,12 @@ from omegaconf import DictConfig, OmegaConf
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
-BASELINES = ("expert", "null", "random", "wrong_target")  # of policy/baselines.py
+BASELINES = (
+    "expert",
+    "null",
+    "random",
+    "wrong_target",
+)  # of policy/evaluation/baselines.py
 ALL = {"name": "all", "only": [], "without": []}
 ANY_POLICY = {
     "path": "???",
@@ -89,7 +94,7 @@ def build(node: DictConfig) -> Any:
 def list_envs(config: DictConfig) -> tuple[str, ...]:
     """Returns the scenes that `env=` names: one, several, or all but those left out."""
     from envs import list_scenes
-    from envs.factors import check_choice
+    from envs.randomization.factors import check_choice
 
     if config.env.name != ALL["name"]:
         return (config.env.name,)
@@ -102,7 +107,7 @@ def list_envs(config: DictConfig) -> tuple[str, ...]:
 
 def read_source(config: DictConfig, *envs: str) -> Any:
     """Returns where scenes of these names come from."""
-    from policy.scene_source import SceneSource
+    from policy.rollout.scene_source import SceneSource
 
     return SceneSource(
         envs=envs,
@@ -156,8 +161,8 @@ def read_lora(value: Any) -> Any:
 
 def choose_answerer(node: DictConfig, max_new_tokens: int) -> Any:
     """Returns what answers scenes: a baseline, or a model, greedily."""
-    from policy.baselines import BASELINES as scripted
-    from policy.evaluate import answer_greedily, answer_scripted
+    from policy.evaluation.baselines import BASELINES as scripted
+    from policy.evaluation.evaluate import answer_greedily, answer_scripted
 
     if node.path in scripted:
         return answer_scripted(scripted[node.path])
@@ -196,7 +201,7 @@ def _register_choices(policies: tuple[str, ...], all_envs: bool) -> None:
 
 
 def _no_gl() -> type[Exception]:
-    from envs.gl import NoGL
+    from envs.cameras.gl import NoGL
 
     return NoGL
 

@@ -84,8 +84,8 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
     from benchmarks.workload import Size, Workload
 
     from policy.model.loading import find_directory
-    from policy.scene_source import SceneSource
-    from policy.workers import Workers
+    from policy.rollout.scene_source import SceneSource
+    from policy.rollout.workers import Workers
 
     size: Any = OmegaConf.to_container(config.size)
     random, node = size.pop("random"), config.policy.copy()

@@ -62,7 +62,7 @@ def check_torch() -> str:
 
 def check_gl() -> str:
     """Backend and renderer of images."""
-    from envs.gl import NoGL, name_renderer
+    from envs.cameras.gl import NoGL, name_renderer
 
     try:
         renderer = name_renderer()
@@ -74,9 +74,9 @@ def check_gl() -> str:
 def check_frame() -> str:
     """Time of one image of a real scene."""
     import envs
-    from envs.gl import NoGL
-    from envs.render import render
-    from envs.viewpoint import CAMERA
+    from envs.cameras.gl import NoGL
+    from envs.cameras.render import render
+    from envs.cameras.viewpoint import CAMERA
 
     try:
         scene = envs.make_scene("pick_mug", verify=False)

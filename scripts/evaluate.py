@@ -29,9 +29,9 @@ from omegaconf import DictConfig
 
 def main(config: DictConfig) -> None:
     """Evaluates on each scene, prints the table and writes the rows."""
-    from policy.progress import Screen
-    from policy.table import tabulate, tabulate_words
-    from policy.workers import Workers
+    from policy.evaluation.table import tabulate, tabulate_words
+    from policy.rollout.workers import Workers
+    from policy.training.progress import Screen
 
     screen, rollout = Screen(), build(config.rollout)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
@@ -55,7 +55,7 @@ def measure_figures(
     config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
 ) -> dict[str, Any]:
     """Returns the paper's figures and success on the scenes of a source."""
-    from policy.evaluate import evaluate
+    from policy.evaluation.evaluate import evaluate
 
     evaluation, _ = evaluate(
         answerer,
@@ -74,15 +74,15 @@ def measure_words(
     config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
 ) -> dict[str, Any]:
     """Returns whether the policy follows the words on the scenes of a source."""
-    from policy.evaluate import choose_scenes
-    from policy.language import measure_obedience
+    from policy.evaluation.evaluate import choose_scenes
+    from policy.evaluation.language import measure_obedience
 
     seeds = choose_scenes(source, config.n, config.seed, _load_suite(config))
     return measure_obedience(answerer, source, workers, seeds, show).to_row()
 
 
 def _load_suite(config: DictConfig) -> Any:
-    from envs.suite import load_suite
+    from envs.sampling.suite import load_suite
 
     return load_suite(Path(config.suite)) if config.suite else None
 

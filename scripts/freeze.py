@@ -16,11 +16,10 @@ SPLITS = ("test", "ood")
 
 def main(config: DictConfig) -> None:
     """Builds n verified scenes of each kind and split and writes their digests."""
-    from envs.suite import Suite, freeze, save_suite
-    from policy.evaluate import choose_seeds
-    from policy.progress import Screen
-    from policy.scene_source import SceneSource
-    from policy.workers import Workers
+    from envs.sampling.suite import Suite, freeze, save_suite
+    from policy.rollout.scene_source import SceneSource, choose_seeds
+    from policy.rollout.workers import Workers
+    from policy.training.progress import Screen
 
     out, screen, suite = Path(config.out), Screen(), Suite(digests={})
     if out.exists():

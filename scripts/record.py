@@ -25,13 +25,13 @@ FILM, PICTURES = ".mp4", (".png", ".jpg")
 
 def main(config: DictConfig) -> None:
     """Answers n scenes of each kind and shows what came of it."""
-    from envs.factors import check_choice
+    from envs.randomization.factors import check_choice
     from envs.registry import has_expert
-    from envs.sheet import write_sheet
-    from envs.video import write_rollout_videos
-    from policy.evaluate import evaluate
-    from policy.progress import Screen
-    from policy.workers import Workers
+    from envs.video.film import write_rollout_videos
+    from envs.video.sheet import write_sheet
+    from policy.evaluation.evaluate import evaluate
+    from policy.rollout.workers import Workers
+    from policy.training.progress import Screen
 
     name = Path(name_policy(config.policy)).name
     out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")

@@ -77,15 +77,15 @@ install_torch() {
 }
 
 makes_images() {
-    "$python" -c 'from envs.gl import open_context; open_context(64, 64)' 2>/dev/null
+    "$python" -c 'from envs.cameras.gl import open_context; open_context(64, 64)' 2>/dev/null
 }
 
 check_gl() {
     makes_images && return
     local packages
-    packages=$("$python" -c 'from envs.gl import DEBIAN_PACKAGES as p; print(p)')
+    packages=$("$python" -c 'from envs.cameras.gl import DEBIAN_PACKAGES as p; print(p)')
     install_system $packages && makes_images && return
-    "$python" -c 'from envs.gl import open_context; open_context(64, 64)' 2>&1 |
+    "$python" -c 'from envs.cameras.gl import open_context; open_context(64, 64)' 2>&1 |
         tail -n 1 >&2
     exit 1
 }

@@ -23,16 +23,16 @@ from _launch import (
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from policy.job import Job
     from policy.model.vlm import VLM
-    from policy.run_dir import RunDir
-    from policy.team import Team
+    from policy.runtime.distributed import Team
+    from policy.training.job import Job
+    from policy.training.run_dir import RunDir
 
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
-    from policy.run_dir import RunDir
-    from policy.team import join_team
+    from policy.runtime.distributed import join_team
+    from policy.training.run_dir import RunDir
 
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
@@ -52,7 +52,7 @@ def main(config: DictConfig) -> None:
 
 def choose_path(config: DictConfig) -> Path:
     """Returns the directory of a new run, in which there must be nothing."""
-    from policy.run_dir import RunDir
+    from policy.training.run_dir import RunDir
 
     start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     path = Path(config.run_dir or f"runs/{config.env.name}/{start}")
@@ -71,9 +71,9 @@ def execute(vlm: VLM, job: Job, run: RunDir, team: Team) -> None:
     """Trains and says what came of it."""
     from rich.console import Console
 
-    from policy.progress import Screen
-    from policy.table import tabulate
-    from policy.trainer import train
+    from policy.evaluation.table import tabulate
+    from policy.training.progress import Screen
+    from policy.training.trainer import train
 
     screen = Screen(Console(quiet=not team.leads))
     screen.say(f"run directory: {run.path}")
@@ -95,7 +95,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, team: Team) -> None:
 
 def build_job(config: DictConfig) -> Job:
     """Turns configuration into the trainer's dataclasses."""
-    from policy.job import Job
+    from policy.training.job import Job
 
     return Job(
         source=read_source(config, *list_envs(config)),

@@ -71,9 +71,9 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     import torch
 
     from envs import list_scenes
-    from envs.factors import check_choice
+    from envs.randomization.factors import check_choice
     from policy.model.tokenizer import build_tokenizer, list_colour_ids
-    from policy.scene_source import SceneSource
+    from policy.rollout.scene_source import SceneSource
     from policy.sft.data import Collator, ExampleSource
     from policy.sft.loss import Student
     from policy.sft.trainer import Trainer
@@ -126,13 +126,13 @@ def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
 def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     """Writes the Hugging Face directory, measures it and writes its model card."""
     import policy
-    from policy.evaluate import answer_greedily, evaluate
+    from policy.evaluation.evaluate import answer_greedily, evaluate
+    from policy.evaluation.table import tabulate
     from policy.model.tiny import save_policy
-    from policy.progress import Screen
-    from policy.scene_source import SceneSource
+    from policy.rollout.scene_source import SceneSource
+    from policy.rollout.workers import Workers
     from policy.sft.card import Provenance, write_card
-    from policy.table import tabulate
-    from policy.workers import Workers
+    from policy.training.progress import Screen
 
     student, tokenizer = trainer.student, trainer.collate.tokenizer
     directory = run_dir / "policy"

@@ -18,9 +18,9 @@ from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 import policy
 from envs.records import ParseFailure, Reward
-from policy.batch import Batch, Policy, UpdateMetrics
-from policy.grpo import update
-from policy.grpo_config import GRPOConfig
+from policy.grpo.batch import Batch, Policy, UpdateMetrics
+from policy.grpo.config import GRPOConfig
+from policy.grpo.grpo import update
 from policy.model.processing import Processor
 from policy.model.random_weights import draw_weights
 from policy.model.settings import Settings, save_settings

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from envs.gl import ensure_gl
+from envs.cameras.gl import ensure_gl
 
 ensure_gl()
 # Shared machines stall; a slow example is no failure, and no two runs differ.

@@ -13,21 +13,22 @@ from rich.console import Console
 import policy
 from envs.answer import NORMALIZED, format_answer, parse_affordance
 from envs.records import Affordance, ParseFailure, Trajectory
-from envs.sheet import draw_tile
-from envs.turns import follow_up
-from envs.video import film
-from policy.baselines import BASELINES
-from policy.credit import build_batch
-from policy.evaluate import answer_scripted, evaluate
-from policy.grpo_config import GRPOConfig
-from policy.job import Job
-from policy.progress import Screen
-from policy.rollout import Group, RolloutConfig
-from policy.run_dir import RunDir
-from policy.scene_source import SceneSource
-from policy.table import tabulate
-from policy.trainer import train
-from policy.workers import Workers
+from envs.sampling.turns import follow_up
+from envs.video.film import film
+from envs.video.sheet import draw_tile
+from policy.evaluation.baselines import BASELINES
+from policy.evaluation.evaluate import answer_scripted, evaluate
+from policy.evaluation.table import tabulate
+from policy.grpo.config import GRPOConfig
+from policy.grpo.credit import build_batch
+from policy.records import Group
+from policy.rollout.collect import RolloutConfig
+from policy.rollout.scene_source import SceneSource
+from policy.rollout.workers import Workers
+from policy.training.job import Job
+from policy.training.progress import Screen
+from policy.training.run_dir import RunDir
+from policy.training.trainer import train
 from rewards import RewardMix
 
 PARTS = ("affordance", "trajectory")

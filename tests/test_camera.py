@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from envs.camera import intersect_plane, look_at, project, rays
-from envs.lift import cast
+from envs.cameras.camera import intersect_plane, look_at, project, rays
+from envs.cameras.render import render_depth, render_geoms
+from envs.cameras.viewpoint import CAMERA
+from envs.execution.unprojection import cast
 from envs.records import Camera
-from envs.render import render_depth, render_geoms
-from envs.scene import sample_scene
-from envs.viewpoint import CAMERA
+from envs.sampling.sample import sample_scene
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from envs import format_answer, objects, registry, simulate
-from envs.colours import PALETTE
 from envs.contract import SceneError
 from envs.predicates import conclude, rise
+from envs.randomization.colours import PALETTE
 from envs.records import Plan
-from envs.scene import make_scene
+from envs.sampling.sample import make_scene
 from envs.skills import LIFT
 from envs.task import Goal
 from envs.testing import check_scene

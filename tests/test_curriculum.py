@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.curriculum import allot
-from policy.rollout import RolloutConfig
-from policy.scene_source import SceneSource
+from policy.rollout.collect import RolloutConfig
+from policy.rollout.curriculum import allot
+from policy.rollout.scene_source import SceneSource
 from tests.test_trainer import JOB, execute, read_figures
 
 NAMES = ("a", "b", "c")

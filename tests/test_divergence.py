@@ -13,18 +13,18 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 import policy
-from policy.average import list_trainable
-from policy.checkpoint import build_learner, find_newest, load_checkpoint
-from policy.evidence import load_batch
-from policy.grpo import update
-from policy.grpo_config import GRPOConfig
-from policy.job import Job
+from policy.grpo.average import list_trainable
+from policy.grpo.config import GRPOConfig
+from policy.grpo.grpo import update
 from policy.model.vlm import VLM
-from policy.progress import Screen
-from policy.rollout import RolloutConfig
-from policy.run_dir import RunDir
-from policy.scene_source import SceneSource
-from policy.trainer import train
+from policy.rollout.collect import RolloutConfig
+from policy.rollout.scene_source import SceneSource
+from policy.training.checkpoint import build_learner, find_newest, load_checkpoint
+from policy.training.evidence import load_batch
+from policy.training.job import Job
+from policy.training.progress import Screen
+from policy.training.run_dir import RunDir
+from policy.training.trainer import train
 from rewards import RewardMix
 
 JOB = Job(

@@ -10,17 +10,12 @@ import policy
 from envs import list_scenes, make_scene, parse_answer
 from envs.answer import NORMALIZED
 from envs.records import Plan
-from policy.baselines import BASELINES
-from policy.evaluate import (
-    answer_greedily,
-    answer_scripted,
-    choose_seeds,
-    evaluate,
-)
-from policy.scene_source import SceneSource
-from policy.statistics import estimate_mean, estimate_rate
-from policy.table import tabulate
-from policy.workers import Workers
+from policy.evaluation.baselines import BASELINES
+from policy.evaluation.evaluate import answer_greedily, answer_scripted, evaluate
+from policy.evaluation.statistics import estimate_mean, estimate_rate
+from policy.evaluation.table import tabulate
+from policy.rollout.scene_source import SceneSource, choose_seeds
+from policy.rollout.workers import Workers
 
 MUGS = SceneSource(envs=("pick_mug",), split="test")
 

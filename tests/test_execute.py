@@ -8,13 +8,15 @@ import pytest
 
 import envs
 from envs.answer import format_answer, parse_answer
-from envs.execute import record
-from envs.factors import scene_rng
-from envs.lift import lift
-from envs.motion import plan_motions
-from envs.physics import play
+from envs.execution.execute import record
+from envs.execution.motion import plan_motions
+from envs.execution.physics import play
+from envs.execution.unprojection import lift
+from envs.randomization.factors import DEMONSTRATION, scene_rng
 from envs.records import Outcome, ParseFailure, Plan, Waypoints
-from envs.scene import DEMONSTRATION, Scene, make_reference, make_scene
+from envs.sampling.reference import make_reference
+from envs.sampling.sample import make_scene
+from envs.scene import Scene
 from envs.task import Goal
 
 

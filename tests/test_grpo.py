@@ -12,17 +12,17 @@ from torch import nn
 
 from envs.answer import format_answer, parse_answer
 from envs.records import Plan, Reference, Reward
-from policy.average import WeightAverage
-from policy.batch import Batch
-from policy.credit import build_batch, compute_part_advantages
-from policy.grpo import (
+from policy.grpo.average import WeightAverage
+from policy.grpo.batch import Batch
+from policy.grpo.config import GRPOConfig
+from policy.grpo.credit import build_batch, compute_part_advantages
+from policy.grpo.grpo import (
     _passes,
     compute_advantages,
     compute_ratios,
     token_losses,
     update,
 )
-from policy.grpo_config import GRPOConfig
 from policy.records import Completion, Prompt, Rollout
 
 PROMPT = Prompt(image=np.zeros((2, 2, 3), np.uint8), instruction="choose")

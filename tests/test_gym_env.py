@@ -10,9 +10,9 @@ from gymnasium.utils.env_checker import check_env
 import envs
 import rewards
 from envs import objects
-from envs.colours import PALETTE
-from envs.gym_env import ManipulationEnv
-from envs.gym_registry import make_vec, name_env
+from envs.gym.env import ManipulationEnv
+from envs.gym.registration import make_vec, name_env
+from envs.randomization.colours import PALETTE
 from envs.records import Outcome, ParseFailure, Plan
 from envs.scene import Scene
 from envs.skills import LIFT

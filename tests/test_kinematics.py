@@ -5,7 +5,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from envs import arm, kinematics
+from envs.robot import arm, kinematics
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from policy.lanes import SMALL, back_propagate, count_lanes
+from policy.runtime.lanes import SMALL, back_propagate, count_lanes
 
 ROWS = torch.arange(5)
 INPUTS = torch.linspace(-1, 1, 5 * 3).view(5, 3)

@@ -6,11 +6,11 @@ import pytest
 
 from envs import make_scene
 from envs.scene import Scene
-from policy.baselines import BASELINES, answer_expert
-from policy.evaluate import answer_scripted
-from policy.language import measure_obedience, swap
-from policy.scene_source import SceneSource
-from policy.workers import Workers
+from policy.evaluation.baselines import BASELINES, answer_expert
+from policy.evaluation.evaluate import answer_scripted
+from policy.evaluation.language import measure_obedience, swap
+from policy.rollout.scene_source import SceneSource
+from policy.rollout.workers import Workers
 
 BUTTONS = SceneSource(envs=("press_button",), split="test")
 
@@ -54,6 +54,6 @@ def test_who_does_nothing_does_neither() -> None:
 
 
 def test_scenes_without_a_choice_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policy.language.swap", lambda scene: None)
+    monkeypatch.setattr("policy.evaluation.language.swap", lambda scene: None)
     with pytest.raises(ValueError, match="press_button: none of 4 scenes has another"):
         measure(answer_expert)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envs.naming import RELATIONS, list_names
-from envs.scene import make_scene
+from envs.sampling.sample import make_scene
 
 FEATURES = st.lists(st.tuples(*[st.floats(-0.5, 0.5)] * 3), min_size=0, max_size=5).map(
     lambda rows: np.array(rows).reshape(-1, 3)

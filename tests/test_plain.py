@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import envs
-from envs.execute import prepare, record
-from envs.motion import Motion
-from envs.plain import compare_executors, simulate_plainly
+from envs.execution.compare import compare_executors
+from envs.execution.execute import prepare, record
+from envs.execution.motion import Motion
+from envs.execution.plain import simulate_plainly
 from envs.records import ParseFailure, Plan
 
 

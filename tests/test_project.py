@@ -160,7 +160,7 @@ def test_torch_is_pinned_without_its_build():
 
 
 def test_the_backend_that_the_user_chose_is_kept(monkeypatch):
-    from envs import gl
+    from envs.cameras import gl
 
     monkeypatch.setattr(gl, "_loads", lambda library: True)
     monkeypatch.setenv("MUJOCO_GL", "osmesa")
@@ -182,7 +182,7 @@ def test_the_backend_that_the_user_chose_is_kept(monkeypatch):
 def test_egl_is_preferred_to_osmesa_and_to_nothing(
     monkeypatch, present, devices, backend
 ):
-    from envs import gl
+    from envs.cameras import gl
 
     libraries = {f"lib{word}.so" for word in present.split()}
     monkeypatch.setattr(gl, "_count_egl_devices", lambda: devices)
@@ -196,7 +196,7 @@ def test_egl_is_preferred_to_osmesa_and_to_nothing(
 
 
 def test_without_gl_one_message_names_the_packages(monkeypatch):
-    from envs import gl
+    from envs.cameras import gl
 
     monkeypatch.setenv("MUJOCO_GL", gl.OFF)
     with pytest.raises(gl.NoGL, match=r"apt-get install libegl1 .* dnf install mesa"):
@@ -204,7 +204,7 @@ def test_without_gl_one_message_names_the_packages(monkeypatch):
 
 
 def test_a_chosen_backend_without_its_library_is_named(monkeypatch):
-    from envs import gl
+    from envs.cameras import gl
 
     monkeypatch.setattr(gl, "_loads", lambda library: False)
     monkeypatch.setenv("MUJOCO_GL", "egl")

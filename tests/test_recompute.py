@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import policy
-from policy.memory import count_saved_bytes
 from policy.model import recompute
 from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
+from policy.runtime.memory import count_saved_bytes
 from tests.compared import find_worst
 from tests.miniatures import BUILDERS
 

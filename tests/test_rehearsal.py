@@ -14,18 +14,18 @@ import torch
 from rich.console import Console
 
 import policy
-from policy import rehearsal, trainer
-from policy.average import list_trainable
-from policy.grpo_config import GRPOConfig
-from policy.job import Job
-from policy.memory import measure_free_bytes
+from policy.grpo.average import list_trainable
+from policy.grpo.config import GRPOConfig
 from policy.model.vlm import VLM
-from policy.progress import Screen
 from policy.records import Prompt
-from policy.rehearsal import rehearse
-from policy.rollout import RolloutConfig
-from policy.run_dir import RunDir
-from policy.scene_source import SceneSource
+from policy.rollout.collect import RolloutConfig
+from policy.rollout.scene_source import SceneSource
+from policy.runtime.memory import measure_free_bytes
+from policy.training import rehearsal, trainer
+from policy.training.job import Job
+from policy.training.progress import Screen
+from policy.training.rehearsal import rehearse
+from policy.training.run_dir import RunDir
 from rewards import RewardMix
 
 JOB = Job(

@@ -8,10 +8,10 @@ import pytest
 
 import envs
 from envs import registry
-from envs.colours import COLOURS, HELD_OUT_COLOURS
-from envs.factors import AXES, Factors
-from envs.labels import label_parts, mark_target
-from envs.scene import make_scene, sample_scene
+from envs.randomization.colours import COLOURS, HELD_OUT_COLOURS
+from envs.randomization.factors import AXES, Factors
+from envs.sampling.labels import label_parts, mark_target
+from envs.sampling.sample import make_scene, sample_scene
 
 
 def test_equal_seeds_give_equal_scenes_bit_for_bit():

@@ -13,13 +13,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import envs
-from envs.gym_registry import name_env
-from envs.testing import (
-    check_scene,
-    measure_expert,
-    measure_honesty,
-    measure_recovery,
-)
+from envs.gym.registration import name_env
+from envs.testing import check_scene, measure_expert, measure_honesty, measure_recovery
 
 ROOT = Path(__file__).parents[1]
 BUILT_IN = sorted(envs.scenes.__all__)

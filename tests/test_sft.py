@@ -14,24 +14,18 @@ from hypothesis import strategies as st
 
 import policy
 from envs.records import Plan
-from policy.figures import Evaluation
+from policy.evaluation.figures import Evaluation
+from policy.evaluation.statistics import estimate_mean, estimate_rate
 from policy.model.tiny import TinySize, build_model, save_policy
 from policy.model.tokenizer import END, build_tokenizer, list_colour_ids
 from policy.records import Prompt
-from policy.scene_source import SceneSource
+from policy.rollout.scene_source import SceneSource
 from policy.sft.card import Provenance, write_card
-from policy.sft.data import (
-    IGNORED,
-    Collator,
-    Example,
-    ExampleSource,
-    ExampleStream,
-)
+from policy.sft.data import IGNORED, Collator, Example, ExampleSource, ExampleStream
 from policy.sft.example import mirror_example
 from policy.sft.loss import Student, blur_targets, patchify
 from policy.sft.optim import SFTConfig, schedule_blur, schedule_rate
 from policy.sft.trainer import Trainer
-from policy.statistics import estimate_mean, estimate_rate
 
 TOKENIZER = build_tokenizer()
 SIZE = TinySize(width=48, tower_layers=1, language_layers=2, tower_hidden=96)

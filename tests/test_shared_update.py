@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from policy.batch import Batch
-from policy.credit import build_batch
-from policy.grpo_config import GRPOConfig
+from policy.grpo.batch import Batch
+from policy.grpo.config import GRPOConfig
+from policy.grpo.credit import build_batch
 from policy.model.vlm import VLM
 from tests.compared import (
     Recorder,

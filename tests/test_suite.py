@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 import envs
-from envs.suite import Suite, digest, freeze, load_suite, save_suite
-from policy.baselines import BASELINES
-from policy.evaluate import answer_scripted, choose_scenes, evaluate
-from policy.scene_source import SceneSource
-from policy.workers import Workers
+from envs.sampling.suite import Suite, digest, freeze, load_suite, save_suite
+from policy.evaluation.baselines import BASELINES
+from policy.evaluation.evaluate import answer_scripted, choose_scenes, evaluate
+from policy.rollout.scene_source import SceneSource
+from policy.rollout.workers import Workers
 
 SHIPPED = Path(__file__).parents[1] / "assets" / "suite.json"
 

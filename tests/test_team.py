@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from policy.team import Team
+from policy.runtime.distributed import Team
 from tests.commands import ROOT, call
 
 # Three prompts for two processes, two minibatches, second turns, a batch's own std.

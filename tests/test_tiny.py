@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import envs
 import policy
 from envs.answer import format_answer
-from envs.colours import PALETTE
+from envs.randomization.colours import PALETTE
 from envs.records import Plan
 from policy.model.prompt import build_prompt
 from policy.model.tiny import (

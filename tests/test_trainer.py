@@ -12,21 +12,21 @@ from rich.console import Console
 
 import policy
 from envs import parse_answer, simulate
-from policy.average import list_trainable
-from policy.checkpoint import build_learner, load_checkpoint, save_checkpoint
-from policy.clock import Clock
-from policy.credit import build_batch
-from policy.evaluate import choose_seeds
-from policy.grpo_config import OPTIMIZERS, GRPOConfig, LearningRates
-from policy.job import Job
+from policy.grpo.average import list_trainable
+from policy.grpo.config import OPTIMIZERS, GRPOConfig, LearningRates
+from policy.grpo.credit import build_batch
+from policy.grpo.optimizer import build_optimizer, set_rates
 from policy.model.vlm import VLM
-from policy.optimizer import build_optimizer, set_rates
-from policy.progress import Screen
-from policy.rollout import Group, RolloutConfig, collect, describe
-from policy.run_dir import RunDir
-from policy.scene_source import SceneSource
-from policy.trainer import train
-from policy.workers import Workers
+from policy.records import Group
+from policy.rollout.collect import RolloutConfig, collect, describe
+from policy.rollout.scene_source import SceneSource, choose_seeds
+from policy.rollout.workers import Workers
+from policy.runtime.clock import Clock
+from policy.training.checkpoint import build_learner, load_checkpoint, save_checkpoint
+from policy.training.job import Job
+from policy.training.progress import Screen
+from policy.training.run_dir import RunDir
+from policy.training.trainer import train
 from rewards import TERMS, RewardMix
 
 JOB = Job(

@@ -26,9 +26,9 @@ from trl.trainer.utils import (
     unsplit_pixel_values_by_grid,
 )
 
-from policy.batch import Batch, UpdateMetrics
-from policy.credit import build_batch
-from policy.grpo_config import LEVELS, LOSS_TYPES, SCALES, GRPOConfig
+from policy.grpo.batch import Batch, UpdateMetrics
+from policy.grpo.config import LEVELS, LOSS_TYPES, SCALES, GRPOConfig
+from policy.grpo.credit import build_batch
 from policy.model.prompt import build_messages
 from policy.model.vlm import VLM
 from tests.compared import (

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import envs
-from envs.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
-from envs.factors import Factors
+from envs.randomization.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
+from envs.randomization.factors import Factors
 from policy.model.tokenizer import build_tokenizer
-from policy.scene_source import SceneSource
+from policy.rollout.scene_source import SceneSource
 from policy.sft.data import BLOCK, ExampleSource, ExampleStream
 from policy.sft.example import Example, mirror_example, move_frame, vary_example
 from policy.variety.frames import draw_frame

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import envs
-from envs import video
-from envs.drawing import contact_sheet, draw_plan, load_font, wrap_text
-from envs.execute import run
+from envs.execution.execute import run
 from envs.records import Outcome, ParseFailure, Plan, Reward
+from envs.video import film as video
+from envs.video.drawing import contact_sheet, draw_plan, load_font, wrap_text
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import envs
+from envs.cameras.viewpoint import CENTRE, LIMITS, read_viewpoint
 from envs.records import Camera
-from envs.viewpoint import CENTRE, LIMITS, read_viewpoint
-from policy.scene_source import SceneSource
+from policy.rollout.scene_source import SceneSource
 
 
 def measure(camera: Camera) -> dict[str, float]:

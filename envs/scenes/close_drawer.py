@@ -6,13 +6,14 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.factors import Factors
 from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.scenes.open_drawer import add_named_cabinet
 from envs.skills import PUSH
+from envs.state import State
 from envs.task import Goal
 
 WORDINGS = ("close the {} drawer", "push the {} drawer shut", "shut the {} drawer")
@@ -36,16 +37,12 @@ class CloseDrawer:
         return ask_each("drawer", "handle", wording, names)
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the middle of the bar, then straight in."""
-        bar = data.geom_xpos[model.body(goal.part).geomadr[0]]
-        joint = model.joint(goal.part.partition("/")[0])
-        way = data.qpos[joint.qposadr[0]] - joint.range[0]
+        bar = state.middle(goal.part)
+        joint = state.model.joint(goal.part.partition("/")[0])
+        way = state.data.qpos[joint.qposadr[0]] - joint.range[0]
         return bar + np.outer([0, 0.5, 1], [-way - 0.01, 0, 0])
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:

@@ -7,16 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import objects
-from envs.cloth import LEVEL, ClothShape, add_cloth, to_vertex
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.colours import Colour
-from envs.factors import Factors
-from envs.lift import carry
+from envs.execution.unprojection import carry
 from envs.naming import list_others
-from envs.predicates import Execution, conclude, disturbed, in_hand, rise, shift, tilt
+from envs.objects.cloth import LEVEL, ClothShape, add_cloth, to_vertex
+from envs.predicates import (
+    UNMOVED,
+    Execution,
+    conclude,
+    disturbed,
+    in_hand,
+    rise,
+    shift,
+    tilt,
+)
+from envs.randomization.colours import Colour
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PLACE
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -46,6 +56,7 @@ CLIP_DENSITY = 2000  # kg/m^3, of stone: 35 g hold the cloth where it lies
 GAP = 0.008  # m between the clips at the end of a fold
 CARRIED = (0.065, 0.085)  # m above the table, the highest point: the half hangs clear
 WITHIN = 0.025  # m from where the clip is to lie
+FLAT = 0.01  # m: a clip that ends higher or lower stands on something
 STILL = 0.02  # m that other clips and things may move
 UPRIGHT = np.deg2rad(30)
 
@@ -74,29 +85,25 @@ class FoldCloth:
         return _list_goals(wording, colours, others)
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the top of the clip, an arc, a place before the other."""
-        start = data.geom_xpos[model.body(goal.part).geomadr[0]] * (1, 1, 2)  # its top
-        surface = np.array([*_find_end(goal, model, data), 0])
+        start = state.middle(goal.part) * (1, 1, 2)  # its top
+        surface = np.array([*_find_end(goal, state), 0])
         return carry(start, surface, rng.uniform(*CARRIED))
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads where the clips stand."""
-        end = _find_end(goal, run.model, run.before)
+        end = _find_end(goal, State(run.model, run.before))
         left = _distance_to(end, run.after, goal.target)
         way = _distance_to(end, run.before, goal.target)
         standing = (
-            abs(rise(run, goal.target)) < 0.01
+            abs(rise(run, goal.target)) < FLAT
             and tilt(run.after, goal.target) < UPRIGHT
         )
         checks = {
             "held": in_hand(run, goal.target),
-            "missed": shift(run, goal.target) < 0.01,
+            "missed": shift(run, goal.target) < UNMOVED,
             "moved_others": disturbed(run, goal.bystanders, STILL),
             "not_folded": left > WITHIN or not standing,
         }
@@ -175,13 +182,11 @@ def _list_goals(wording: str, colours: list[str], others: list[str]) -> list[Goa
     ]
 
 
-def _find_end(
-    goal: Goal, model: mujoco.MjModel, data: mujoco.MjData
-) -> NDArray[np.float64]:
+def _find_end(goal: Goal, state: State) -> NDArray[np.float64]:
     """[2] where the clip is to stand: before the other, seen from where it is."""
-    there = data.body(goal.place).xpos[:2]
-    way = data.body(goal.target).xpos[:2] - there
-    length = 2 * model.geom_size[model.body(goal.target).geomadr[0], 0]
+    there = state.position(goal.place)[:2]
+    way = state.position(goal.target)[:2] - there
+    length = 2 * state.size(goal.target)[0]
     return there + (length + GAP) * way / np.linalg.norm(way)
 
 

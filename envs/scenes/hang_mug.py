@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from envs import objects
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.factors import Factors
-from envs.furniture import PEG, add_stand
-from envs.lift import HOOK
+from envs.execution.unprojection import HOOK
 from envs.naming import list_others
-from envs.objects import MugShape
+from envs.objects import MugSize, sample_mug
+from envs.objects.furniture import PEG, add_stand
 from envs.predicates import (
+    UNMOVED,
     Execution,
     conclude,
     distance,
@@ -22,9 +22,11 @@ from envs.predicates import (
     shift,
     touches,
 )
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import HANG
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -34,6 +36,12 @@ WORDINGS = (
     "put the handle of the {} mug over the peg",
 )
 HELD_OUT_WORDINGS = ("the {} mug belongs on the peg",)
+SIZE = MugSize(
+    height=((0.082, 0.092), (0.078, 0.082)),
+    radius=((0.032, 0.038), (0.030, 0.032)),
+    reach=((0.038, 0.044), (0.044, 0.046)),
+    thickness=((0.010, 0.012), (0.012, 0.013)),
+)
 PEG_HEIGHTS = (0.146, 0.160)  # m: the hand fits below, what hangs there swings free
 OUT = 0.055  # m of that place from the post: room for a finger
 LENGTH = 0.085  # m of the peg
@@ -71,18 +79,13 @@ class HangMug:
         ]
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[4, 3] world path: the handle's top, high above, off the tip, on the peg."""
-        bar = model.body(goal.part).geomadr[0] + 1
-        start = data.geom_xpos[bar] + (0, 0, model.geom_size[bar, 1])
-        peg = data.body(goal.place)
-        end = peg.xpos + np.array([0, 0, PEG + HOOK])
-        along = peg.xmat.reshape(3, 3)[:, 0] * (1, 1, 0)
+        upper = 1  # the second of the handle's three bars
+        start = state.top(goal.part, upper)
+        end = state.position(goal.place) + np.array([0, 0, PEG + HOOK])
+        along = state.axes(goal.place)[:, 0] * (1, 1, 0)
         front = end + (LENGTH - OUT + OFF) * along
         above = (start + front) / 2
         above[2] = rng.uniform(*CARRIED)
@@ -94,7 +97,7 @@ class HangMug:
         way = distance(run.before, goal.part, goal.place)
         checks = {
             "held": in_hand(run, goal.part),
-            "missed": shift(run, goal.target) < 0.01,
+            "missed": shift(run, goal.target) < UNMOVED,
             "not_hanging": not touches(run, goal.part, goal.place)
             or any(touches(run, part, "world") for part in _list_parts(goal.target)),
             "disturbed_others": disturbed(run, goal.bystanders, STILL),
@@ -128,7 +131,7 @@ def _add_mugs(
     """Adds mugs whose handles stand across the peg; returns their colours."""
     colours: list[str] = []
     for colour in sample_colours(factors, int(factors.rng.integers(1, 4))):
-        shape = _sample_mug(factors)
+        shape = sample_mug(factors, SIZE)
         side = factors.rng.choice((-1, 1))
         yaw = toward + side * np.pi / 2 + float(factors.rng.uniform(-0.12, 0.12))
         spot = place.place(shape.footprint(), yaw)
@@ -137,15 +140,3 @@ def _add_mugs(
             objects.add_mug(body, shape, shade(factors, colour))
             colours.append(colour)
     return colours
-
-
-def _sample_mug(factors: Factors) -> MugShape:
-    height = factors.uniform("shape", (0.082, 0.092), (0.078, 0.082))
-    return MugShape(
-        radius=factors.uniform("shape", (0.032, 0.038), (0.030, 0.032)),
-        height=height,
-        wall=0.005,
-        reach=factors.uniform("shape", (0.038, 0.044), (0.044, 0.046)),
-        span=0.72 * height,
-        thickness=factors.uniform("shape", (0.010, 0.012), (0.012, 0.013)),
-    )

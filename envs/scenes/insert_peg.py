@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import objects
-from envs.arm import add_force_sensor
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.factors import Factors
 from envs.naming import list_others
 from envs.objects import Circle
 from envs.predicates import (
+    UNMOVED,
     Execution,
     conclude,
     distance,
@@ -24,9 +23,12 @@ from envs.predicates import (
     shift,
     tilt,
 )
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
+from envs.robot.arm import add_force_sensor
 from envs.skills import INSERT
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -39,6 +41,7 @@ HELD_OUT_WORDINGS = ("fill the {1} socket with the {0} peg",)
 PLAY = 0.008  # m between peg and socket on every side: 3 to 4 pixels of the image
 RING = 0.009  # m, thickness of a socket's wall
 LARGEST_FORCE = 30.0  # N on the socket; a peg that slides in gives it 0 to 15
+SUNK = 0.005  # m above the table at most: a peg on the socket's rim stands 12 or more
 STILL = 0.01  # m that the other pegs may move
 UPRIGHT = np.deg2rad(15)
 UP = (0, 0, INSERT.raised)
@@ -73,15 +76,11 @@ class InsertPeg:
         ]
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the peg's top, above the way, over the socket."""
-        top = data.geom_xpos[model.body(goal.part).geomadr[0]] * (1, 1, 2)
-        way = (data.body(goal.place).xpos - top) * (1, 1, 0)
+        top = state.middle(goal.part) * (1, 1, 2)
+        way = (state.position(goal.place) - top) * (1, 1, 0)
         return top + np.outer([0, 0.5, 1], way) + np.outer([0, 1, 0], UP)
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
@@ -91,8 +90,8 @@ class InsertPeg:
         checks = {
             "forced": run.peak_forces[goal.place] > LARGEST_FORCE,
             "held": in_hand(run, goal.target),
-            "missed": shift(run, goal.target) < 0.01,
-            "not_inserted": left > 2 * PLAY or rise(run, goal.target) > 0.005,
+            "missed": shift(run, goal.target) < UNMOVED,
+            "not_inserted": left > 2 * PLAY or rise(run, goal.target) > SUNK,
             "tilted": tilt(run.after, goal.target) > UPRIGHT,
             "disturbed_others": disturbed(run, goal.bystanders, STILL),
         }

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.factors import Factors
-from envs.furniture import DoorShape, add_door_cabinet
 from envs.naming import ask_each
+from envs.objects.furniture import DoorShape, add_door_cabinet
 from envs.predicates import Execution, conclude, slide
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PULL
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -42,17 +43,13 @@ class OpenDoor:
         return ask_each("door", "handle", wording, names)
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[4, 3] world path: the handle's way about the hinge."""
-        bar = data.geom_xpos[model.body(goal.part).geomadr[0]]
+        bar = state.middle(goal.part)
         door = goal.part.partition("/")[0]
-        hinge = data.body(door).xpos
-        sign = model.joint(door).axis[2]
+        hinge = state.position(door)
+        sign = state.model.joint(door).axis[2]
         angle = sign * np.linspace(0, rng.uniform(*PULLS), 4)
         x, y, z = bar - hinge
         c, s = np.cos(angle), np.sin(angle)

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.factors import Factors
-from envs.furniture import CabinetShape, add_cabinet
 from envs.naming import ask_each
+from envs.objects.furniture import CabinetShape, add_cabinet
 from envs.predicates import Execution, conclude, slide
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PULL
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -42,14 +43,10 @@ class OpenDrawer:
         return ask_each("drawer", "handle", wording, names)
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the middle of the bar, then straight out."""
-        bar = data.geom_xpos[model.body(goal.part).geomadr[0]]
+        bar = state.middle(goal.part)
         return bar + np.outer([0, 0.5, 1], [rng.uniform(*PULLS), 0, 0])
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:

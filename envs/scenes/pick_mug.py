@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import objects
-from envs.arm import MAX_OPENING
+from envs.cameras.viewpoint import find_facing
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.factors import Factors
 from envs.naming import list_names, list_others
-from envs.objects import MugShape
-from envs.predicates import Execution, conclude, held_by, rise, tilt, toppled
+from envs.objects import MugShape, MugSize, sample_mug
+from envs.predicates import UNMOVED, Execution, conclude, held_by, rise, tilt, toppled
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
+from envs.robot.arm import MAX_OPENING
 from envs.skills import LIFT
+from envs.state import State
 from envs.task import Goal
-from envs.viewpoint import find_facing
 from envs.world import Placement
 
 WORDINGS = (
@@ -32,11 +33,18 @@ HELD_OUT_WORDINGS = (
     "take the {1} of the {0} mug and hold it up",
     "by the {1}, bring the {0} mug up",
 )
+SIZE = MugSize(
+    height=((0.070, 0.092), (0.062, 0.070)),
+    radius=((0.033, 0.042), (0.030, 0.033)),
+    reach=((0.034, 0.042), (0.042, 0.046)),
+    thickness=((0.011, 0.014), (0.014, 0.016)),
+)
 PARTS = {"handle": 0.65, "rim": 0.35}  # how often each is asked for
 COUNTS = (0.10, 0.40, 0.35, 0.15)  # how often there are 1, 2, 3 or 4 mugs
 ALIKE = 0.5  # how often several mugs have one colour, and a place or size names one
 NEEDED_LIFT = 0.08  # m
 LIFTS = (0.086, 0.106)  # m: those who show the task lift a little more than is asked
+CARRIED = 0.03  # m: a mug that is only knocked over rises by less
 UPRIGHT = np.deg2rad(37)  # a full mug would not spill much sooner
 
 
@@ -82,16 +90,12 @@ class PickMug:
         ]
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: a place to hold the part, then straight up."""
         find = _middle_of_handle if goal.part.endswith("handle") else _free_place_on_rim
         lift = rng.uniform(*LIFTS)
-        return find(model, data, goal.part, rng) + np.outer([0, 0.5, 1], [0, 0, lift])
+        return find(state, goal.part, rng) + np.outer([0, 0.5, 1], [0, 0, lift])
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads the settled state; the first reason that applies is given."""
@@ -99,9 +103,9 @@ class PickMug:
         lifted = rise(run, goal.target)
         checks = {
             "disturbed_others": toppled(run, goal.bystanders, UPRIGHT),
-            "lifted_wrong_object": any(rise(run, b) > 0.03 for b in goal.bystanders),
-            "missed": lifted < 0.01 and not held,
-            "not_by_part": lifted >= 0.01 and not held,
+            "lifted_wrong_object": any(rise(run, b) > CARRIED for b in goal.bystanders),
+            "missed": lifted < UNMOVED and not held,
+            "not_by_part": lifted >= UNMOVED and not held,
             "not_lifted": lifted < NEEDED_LIFT,
             "tilted": tilt(run.after, goal.target) > UPRIGHT,
         }
@@ -109,19 +113,19 @@ class PickMug:
 
 
 def _middle_of_handle(
-    model: mujoco.MjModel, data: mujoco.MjData, part: str, rng: np.random.Generator
+    state: State, part: str, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    geoms = np.flatnonzero(model.geom_bodyid == model.body(part).id)
-    return data.geom_xpos[geoms].mean(axis=0)
+    return state.data.geom_xpos[state.geoms(part)].mean(axis=0)
 
 
 def _free_place_on_rim(
-    model: mujoco.MjModel, data: mujoco.MjData, part: str, rng: np.random.Generator
+    state: State, part: str, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """One of the places on the rim with room for a finger outside the mug.
 
     Everything else that could be in the way is a visible geom of another part.
     """
+    model, data = state.model, state.data
     own = model.geom_bodyid == model.body(part).id
     places = data.geom_xpos[own]
     centre = places.mean(axis=0)
@@ -139,7 +143,7 @@ def _free_place_on_rim(
 def _place_mugs(factors: Factors, place: Placement) -> list[_Mug]:
     mugs: list[_Mug] = []
     for _ in range(factors.rng.choice(len(COUNTS), p=COUNTS) + 1):
-        shape, yaw = _sample_mug(factors), _sample_handle_yaw(factors)
+        shape, yaw = sample_mug(factors, SIZE), _sample_handle_yaw(factors)
         spot = place.place(shape.footprint(), yaw)
         if spot is not None:  # else the table is full: one mug less
             mugs.append(_Mug(shape=shape, x=spot[0], y=spot[1], yaw=yaw))
@@ -156,18 +160,6 @@ def _name_mugs(
         names = [(f"{word} {colours[0]}", i) for word, i in words]
         return names, colours[:1] * len(mugs)
     return [(colour, i) for i, colour in enumerate(colours)], colours
-
-
-def _sample_mug(factors: Factors) -> MugShape:
-    height = factors.uniform("shape", (0.070, 0.092), (0.062, 0.070))
-    return MugShape(
-        radius=factors.uniform("shape", (0.033, 0.042), (0.030, 0.033)),
-        height=height,
-        wall=0.005,
-        reach=factors.uniform("shape", (0.034, 0.042), (0.042, 0.046)),
-        span=0.72 * height,
-        thickness=factors.uniform("shape", (0.011, 0.014), (0.014, 0.016)),
-    )
 
 
 def _sample_handle_yaw(factors: Factors) -> float:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from envs import objects
 from envs.clutter import ThingSize, add_thing, sample_colours, shade
-from envs.factors import Factors
-from envs.lift import carry
+from envs.execution.unprojection import carry
 from envs.naming import list_others
 from envs.objects import Circle
 from envs.predicates import (
+    UNMOVED,
     Execution,
     conclude,
     distance,
@@ -22,9 +22,11 @@ from envs.predicates import (
     shift,
     tilt,
 )
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PLACE
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -41,6 +43,7 @@ SIZE = ThingSize(
     radius=((0.016, 0.022), (0.014, 0.016)), height=((0.030, 0.050), (0.028, 0.030))
 )
 CARRIED = (0.12, 0.16)  # m above the table, the highest point of an arc
+INSIDE = 0.03  # m above its place at most: a thing on the rim lies higher
 STILL = 0.02  # m that other things may move
 UPRIGHT = np.deg2rad(30)
 
@@ -75,31 +78,24 @@ class PlaceInBowl:
         ]
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the top of the object, an arc, the bowl's middle."""
-        start = data.geom_xpos[model.body(goal.part).geomadr[0]] * (1, 1, 2)  # its top
-        disc = model.body(goal.place).geomadr[0]
-        surface = data.geom_xpos[disc] + (0, 0, model.geom_size[disc, 1])
-        return carry(start, surface, rng.uniform(*CARRIED))
+        start = state.middle(goal.part) * (1, 1, 2)  # its top
+        return carry(start, state.top(goal.place), rng.uniform(*CARRIED))
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads where the object lies."""
         left = distance(run.after, goal.target, goal.place)
         way = distance(run.before, goal.target, goal.place)
-        bowl = run.model.body(goal.place)
-        radius = run.model.geom_size[bowl.geomadr[0], 0]  # of its bottom
+        radius = State(run.model, run.after).size(goal.place)[0]  # of its bottom
         moved = disturbed(run, goal.bystanders, STILL)
         tipped = any(tilt(run.after, body) > UPRIGHT for body in goal.bystanders)
         held = in_hand(run, goal.target)
         checks = {
             "held": held,
-            "missed": shift(run, goal.target) < 0.01,
-            "not_inside": left > radius or rise(run, goal.target) > 0.03,
+            "missed": shift(run, goal.target) < UNMOVED,
+            "not_inside": left > radius or rise(run, goal.target) > INSIDE,
             "disturbed_others": moved or tipped,
         }
         return conclude(checks, 1 - left / way)

@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 
 from envs import objects
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.colours import Colour
-from envs.factors import Factors
 from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
+from envs.randomization.colours import Colour
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
+from envs.rotation import turn_about_z
 from envs.skills import PRESS
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -41,16 +43,12 @@ class PressButton:
         return ask_each("button", "", wording, colours)
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the button's top, then straight down."""
-        cap = model.body(goal.part).geomadr[0]
-        top = data.geom_xpos[cap] + (0, 0, model.geom_size[cap, 1])
-        return top - np.outer([0, 0.5, 1], [0, 0, rng.uniform(*PRESSES)])
+        return state.top(goal.part) - np.outer(
+            [0, 0.5, 1], [0, 0, rng.uniform(*PRESSES)]
+        )
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads which buttons are down."""
@@ -73,9 +71,7 @@ def _add_panel(spec: mujoco.MjSpec, factors: Factors, colours: list[str]) -> Non
     height = factors.uniform("shape", (0.025, 0.040), (0.018, 0.024))
     gap = 2 * radius + float(factors.rng.uniform(0.020, 0.030))
     half = 0.5 * gap * len(colours)
-    panel = spec.worldbody.add_body(
-        name="panel", pos=(x, y, 0), quat=(np.cos(yaw / 2), 0, 0, np.sin(yaw / 2))
-    )
+    panel = spec.worldbody.add_body(name="panel", pos=(x, y, 0), quat=turn_about_z(yaw))
     grey = shade(factors, "white")
     objects.add_block(panel, (0.035, half, height / 2), grey)
     for i, colour in enumerate(colours):

@@ -8,13 +8,22 @@ from numpy.typing import NDArray
 
 from envs import objects
 from envs.clutter import ThingSize, add_thing, sample_colours, shade
-from envs.factors import Factors
 from envs.naming import list_others
 from envs.objects import Circle
-from envs.predicates import Execution, conclude, distance, disturbed, shift, tilt
+from envs.predicates import (
+    UNMOVED,
+    Execution,
+    conclude,
+    distance,
+    disturbed,
+    shift,
+    tilt,
+)
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PUSH
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -70,17 +79,11 @@ class PushToTarget:
         ]
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path of the top's middle, straight to above the disc."""
-        geom = model.body(goal.part).geomadr[0]
-        top = data.geom_xpos[geom].copy()
-        top[2] *= 2
-        way = (data.body(goal.place).xpos - top) * (1, 1, 0)
+        top = state.middle(goal.part) * (1, 1, 2)  # it stands on the table
+        way = (state.position(goal.place) - top) * (1, 1, 0)
         return top + np.outer([0, 0.5, 1], way)
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
@@ -91,7 +94,7 @@ class PushToTarget:
         checks = {
             "moved_others": moved,
             "toppled": tilt(run.after, goal.target) > UPRIGHT,
-            "missed": shift(run, goal.target) < 0.01,
+            "missed": shift(run, goal.target) < UNMOVED,
             "off_target": left > WITHIN,
         }
         return conclude(checks, 1 - left / way)

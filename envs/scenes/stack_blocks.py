@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.clutter import ThingSize, add_thing, sample_colours
-from envs.factors import Factors
-from envs.lift import carry
+from envs.execution.unprojection import carry
 from envs.naming import list_others
 from envs.objects import Circle
 from envs.predicates import (
+    UNMOVED,
     Execution,
     conclude,
     distance,
@@ -23,9 +23,11 @@ from envs.predicates import (
     shift,
     tilt,
 )
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import PLACE
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -39,6 +41,7 @@ SIZE = ThingSize(
     radius=((0.018, 0.024), (0.024, 0.027)), height=((0.034, 0.048), (0.030, 0.034))
 )
 CARRIED = (0.12, 0.16)  # m above the table, the highest point of an arc
+FLUSH = 0.005  # m: a block that lies higher or lower leans on something
 LEVEL = np.deg2rad(15)
 STILL = 0.02  # m that the other blocks may move
 
@@ -73,28 +76,21 @@ class StackBlocks:
         ]
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the top of the block, an arc, the other's top."""
-        start = data.geom_xpos[model.body(goal.part).geomadr[0]] * (1, 1, 2)  # its top
-        base = model.body(goal.place).geomadr[0]
-        surface = data.geom_xpos[base] + (0, 0, model.geom_size[base, 2])
-        return carry(start, surface, rng.uniform(*CARRIED))
+        start = state.middle(goal.part) * (1, 1, 2)  # its top
+        return carry(start, state.top(goal.place), rng.uniform(*CARRIED))
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads where the blocks stand."""
-        base = run.model.body(goal.place).geomadr[0]
-        side, _, half = run.model.geom_size[base]
+        side, _, half = State(run.model, run.after).size(goal.place)
         left = distance(run.after, goal.target, goal.place)
         way = distance(run.before, goal.target, goal.place)
         checks = {
             "held": in_hand(run, goal.target),
-            "missed": shift(run, goal.target) < 0.01,
-            "not_on_top": left > side or abs(rise(run, goal.target) - 2 * half) > 0.005,
+            "missed": shift(run, goal.target) < UNMOVED,
+            "not_on_top": left > side or abs(rise(run, goal.target) - 2 * half) > FLUSH,
             "not_level": tilt(run.after, goal.target) > LEVEL,
             "disturbed_others": disturbed(run, goal.bystanders, STILL),
         }

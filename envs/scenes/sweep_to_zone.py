@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from envs import objects
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.factors import Factors
 from envs.predicates import Execution, conclude, distance, disturbed, held_by, shift
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import SWEEP
+from envs.state import State
 from envs.task import Goal
 from envs.world import Placement
 
@@ -83,18 +84,13 @@ class SweepToZone:
         ]
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[4, 3] world path of the handle: in line with the heap, through it, on."""
-        grip = model.body(goal.part).geomadr[0]
-        start = data.geom_xpos[grip] + (0, 0, model.geom_size[grip, 2])
-        heap = np.mean([data.body(c).xpos for c in _list_heap(goal.target)], axis=0)
-        along = data.body("scraper").xmat.reshape(3, 3)[:, 0]
-        end = data.body(goal.place).xpos - AHEAD * along
+        start = state.top(goal.part)
+        heap = np.mean([state.position(c) for c in _list_heap(goal.target)], axis=0)
+        along = state.axes("scraper")[:, 0]
+        end = state.position(goal.place) - AHEAD * along
         path = np.array([start, heap - LEAD * along, heap, end])
         path[:, 2] = start[2] + np.array([0, 1, 1, 0]) * SWEEP.raised
         return path

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.factors import Factors
 from envs.objects import Circle
+from envs.objects.targets import TARGETS, USES, add_target, find_brought
+from envs.objects.tools import KINDS, Tool, add_tool, sample_tool
 from envs.predicates import (
     Execution,
     conclude,
@@ -21,12 +22,12 @@ from envs.predicates import (
     shift,
     tilt,
 )
+from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
 from envs.skills import WIELD
-from envs.targets import TARGETS, USES, add_target, find_brought
+from envs.state import State
 from envs.task import Goal
-from envs.tools import KINDS, Tool, add_tool, sample_tool
 from envs.world import Placement
 
 SEEN = np.array(((0.38, -0.16), (0.63, 0.16)))  # m, x and y of parts seen whole
@@ -79,16 +80,12 @@ class UseTool:
         ]
 
     def expert(
-        self,
-        goal: Goal,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        rng: np.random.Generator,
+        self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: a place to hold, over to the target, down."""
-        part = data.body(_find_brought(goal, model))
-        way = (data.body(goal.place).xpos - part.xpos) * (1, 1, 0)
-        path = _place_to_hold(goal.part, model, data, rng) + np.outer([0, 0.5, 1], way)
+        part = state.position(_find_brought(goal, state.model))
+        way = (state.position(goal.place) - part) * (1, 1, 0)
+        path = _place_to_hold(state, goal.part, rng) + np.outer([0, 0.5, 1], way)
         path[1, 2] += WIELD.raised
         return path
 
@@ -137,14 +134,13 @@ def _find_brought(goal: Goal, model: mujoco.MjModel) -> str:
 
 
 def _place_to_hold(
-    part: str, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator
+    state: State, part: str, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """[3] middle of the part's upper side; of a hammer's head, one of its ends."""
-    pose = data.body(part)
+    middle = state.position(part)
     if not part.endswith("head"):
-        return pose.xpos
-    end = model.geom_size[model.body(part).geomadr[0], 1]
-    return pose.xpos + rng.choice((-1, 1)) * end * pose.xmat.reshape(3, 3)[:, 1]
+        return middle
+    return middle + rng.choice((-1, 1)) * state.size(part)[1] * state.axes(part)[:, 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from envs.answer import format_answer
-from envs.colours import PALETTE, Colour
+from envs.randomization.colours import PALETTE, Colour
 from envs.records import Plan
 from policy.model.words import WORDS
 

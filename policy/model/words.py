@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envs.colours import PALETTE
+from envs.randomization.colours import PALETTE
 
 _LIST = """
 a about above across after again against all along also an and any around as at away

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from policy.figures import Evaluation
+from policy.evaluation.figures import Evaluation
 
 _CARD = """\
 ---

@@ -24,7 +24,7 @@ from policy.model.prompt import build_messages
 from policy.model.tiny import TinySize
 from policy.model.tokenizer import END, IMAGE, PAD
 from policy.records import Prompt
-from policy.scene_source import SceneSource
+from policy.rollout.scene_source import SceneSource
 from policy.sft.example import Example, mirror_example, vary_example
 
 IGNORED = -100

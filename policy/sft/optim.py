@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from policy.optimizer import is_layer_matrix
+from policy.grpo.optimizer import is_layer_matrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.colours import COLOURS, OTHER_COLOURS, PALETTE
+from envs.randomization.colours import COLOURS, OTHER_COLOURS, PALETTE
 from policy.variety.images import change_ground, jitter_colour
 from policy.variety.words import loosen_words
 

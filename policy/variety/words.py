@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from envs.colours import PALETTE
+from envs.randomization.colours import PALETTE
 from policy.model.words import WORDS
 
 DROPPED, CHANGED = 0.1, 0.4  # shares of the words that name nothing

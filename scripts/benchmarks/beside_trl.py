@@ -27,11 +27,11 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from envs.answer import PARSERS
 from envs.scene import Scene
-from policy.checkpoint import build_learner
-from policy.clock import Clock
 from policy.model.prompt import build_messages, build_prompt
 from policy.model.vlm import VLM
 from policy.records import Prompt
+from policy.runtime.clock import Clock
+from policy.training.checkpoint import build_learner
 from rewards import score
 
 from .figures import Figures, divide, summarise, summarise_rows
@@ -144,7 +144,7 @@ def measure_steps(work: Workload) -> Figures:
 def simulate_rewards(
     work: Workload, vlm: VLM, scenes: Sequence[Scene], texts: Sequence[str]
 ) -> list[float]:
-    """Returns the simulated rewards of P * G answers, as `policy.rollout` has them."""
+    """Returns the simulated rewards of P * G answers, as `policy.rollout.collect` has them."""
     size, parse = len(texts) // len(scenes), PARSERS[work.source.asked]
     codec = vlm.codec(build_prompt(scenes[0].observation))
     parsed = [parse(text, codec) for text in texts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy.memory import measure_peak_gib
+from policy.runtime.memory import measure_peak_gib
 
 from .figures import Figures, divide, summarise, summarise_rows
 from .stopwatch import Stopwatch

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from policy.batch import Policy
-from policy.clock import Clock
+from policy.grpo.batch import Policy
 from policy.model.vlm import VLM
 from policy.records import Completion, Prompt
+from policy.runtime.clock import Clock
 
 from .figures import Figures, divide, summarise
 from .stopwatch import time_call

@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 
 import envs
-from envs.bare import open_renderer
-from envs.plain import compare_executors, compare_with_physics
-from envs.render import render
+from envs.cameras.bare import open_renderer
+from envs.cameras.render import render
+from envs.cameras.viewpoint import CAMERA
+from envs.execution.compare import compare_executors, compare_with_physics
 from envs.scene import IMAGE_SIZE
-from envs.viewpoint import CAMERA
 
 from .figures import Figure, Figures, divide, summarise, summarise_rows
 from .stopwatch import time_call

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 import torch
 
 from envs.answer import PARSERS
-from envs.execute import prepare
-from envs.motion import Motion
+from envs.execution.execute import prepare
+from envs.execution.motion import Motion
 from envs.records import Plan
 from envs.scene import Scene
-from policy.checkpoint import Learner, build_learner
-from policy.clock import Clock
-from policy.credit import build_batch
-from policy.grpo import update
-from policy.lanes import count_lanes
-from policy.memory import measure_peak_gib
-from policy.rollout import Group, RolloutConfig, collect
+from policy.grpo.credit import build_batch
+from policy.grpo.grpo import update
+from policy.records import Group
+from policy.rollout.collect import RolloutConfig, collect
+from policy.runtime.clock import Clock
+from policy.runtime.lanes import count_lanes
+from policy.runtime.memory import measure_peak_gib
+from policy.training.checkpoint import Learner, build_learner
 
 from .figures import Figures, summarise, summarise_rows
 from .stopwatch import Stopwatch, watch

@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 import torch
 
-from policy.clock import Clock
-from policy.memory import GIB
+from policy.runtime.clock import Clock
+from policy.runtime.memory import GIB
 
 
 class Stopwatch(Clock):

@@ -17,19 +17,19 @@ from PIL import Image
 from torch import Tensor
 
 import policy.model.vlm
-from policy.average import list_trainable
-from policy.batch import Batch, Policy
-from policy.clock import Clock
-from policy.grpo import compute_advantages, update
-from policy.grpo_config import GRPOConfig
-from policy.lanes import count_lanes
+from policy.grpo.average import list_trainable
+from policy.grpo.batch import Batch, Policy
+from policy.grpo.config import GRPOConfig
+from policy.grpo.grpo import compute_advantages, update
 from policy.model.processing import Processor
 from policy.model.prompt import build_prompt
 from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
-from policy.rollout import RolloutConfig
-from policy.scene_source import SceneSource
-from policy.workers import Workers
+from policy.rollout.collect import RolloutConfig
+from policy.rollout.scene_source import SceneSource
+from policy.rollout.workers import Workers
+from policy.runtime.clock import Clock
+from policy.runtime.lanes import count_lanes
 from rewards import RewardMix
 
 from .stopwatch import watch

@@ -1,0 +1,58 @@
+"""How Gymnasium makes environments of the registered scenes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gymnasium
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode
+
+from envs import registry
+from envs.gym.env import ManipulationEnv
+from envs.gym.wrappers import TurnLimit
+from envs.randomization.factors import check_choice
+
+
+def build_env(scene: str, max_turns: int = 1, **kwargs: Any) -> gymnasium.Env:
+    """The environment that `gymnasium.make` returns: a scene with a limit of turns.
+
+    The limit is a wrapper, as Gymnasium's own is: its checker takes an environment that
+    truncates its first step for broken.
+
+    Args:
+        scene: A registered scene.
+        max_turns: Answers an episode; more than 1 closes the loop.
+        **kwargs: Arguments of `ManipulationEnv`.
+    """
+    return TurnLimit(ManipulationEnv(scene, **kwargs), max_turns)
+
+
+def make_vec(scene: str, num_envs: int = 1, **kwargs: Any) -> AsyncVectorEnv:
+    """Environments in processes of their own.
+
+    Gymnasium's defaults do not fit: texts in shared memory come back as garbage, and
+    the next-step autoreset spends every second step of one-step episodes on a reset.
+    Processes are spawned, because a forked one cannot use its parent's GL context; so a
+    script needs the usual `if __name__ == "__main__":`.
+
+    Args:
+        scene: A registered scene.
+        num_envs: Processes.
+        **kwargs: Arguments of `build_env`; they must be picklable.
+    """
+    check_choice("env", scene, registry.list_scenes())
+    build = partial(_build_worker, scene, registry.get_task(scene), kwargs)
+    return AsyncVectorEnv(
+        [build] * num_envs,
+        shared_memory=False,
+        context="spawn",
+        autoreset_mode=AutoresetMode.SAME_STEP,
+    )
+
+
+def _build_worker(scene: str, task: type, kwargs: dict[str, Any]) -> gymnasium.Env:
+    """Makes an environment in a process that may not know the user's own scene yet."""
+    if scene not in registry.list_scenes():
+        registry.register_scene(scene)(task)
+    return gymnasium.make(registry.name_env(scene), **kwargs)

@@ -1,0 +1,1 @@
+"""The arm: its shapes, limits and kinematics."""

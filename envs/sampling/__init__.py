@@ -1,0 +1,1 @@
+"""Scenes drawn and verified, their reference, labels, next turns, frozen suites."""

@@ -1,0 +1,103 @@
+"""A frozen evaluation suite: which scenes, and what each of them must look like.
+
+Two people who evaluate a policy get the same number only if they show it the same
+scenes. The suite lists seeds and a digest of every scene's first state; a machine or a
+version that builds another scene from a seed is told so, instead of measuring it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from envs.randomization.factors import check_choice
+from envs.scene import Scene
+
+DIGITS = 5  # of positions: 10 um, far above what compilers and CPUs differ by
+SHOWN = ("geom_pos", "geom_quat", "geom_size", "geom_rgba", "geom_matid", "cam_fovy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Frozen scenes.
+
+    Attributes:
+        digests: For each (scene, split), the digest of each seed, in their order.
+    """
+
+    digests: dict[tuple[str, str], dict[int, str]]
+
+    def list_seeds(self, scene: str, split: str) -> list[int]:
+        """The seeds of a scene's split; an unknown scene or split lists the valid."""
+        check_choice("env", scene, sorted({name for name, _ in self.digests}))
+        splits = sorted(split for name, split in self.digests if name == scene)
+        check_choice("split", split, splits)
+        return list(self.digests[scene, split])
+
+    def check(self, scenes: Sequence[Scene]) -> None:
+        """Raises a ValueError at the first scene that is not the one frozen."""
+        for scene in scenes:
+            frozen, built = self._find(scene), digest(scene)
+            if built != frozen:
+                raise ValueError(
+                    f"scene {scene.name!r}, split {scene.split!r}, seed {scene.seed} "
+                    f"is not the suite's ({built} instead of {frozen}): this version "
+                    f"of Graspo, or MuJoCo {mujoco.__version__}, builds another"
+                )
+
+    def _find(self, scene: Scene) -> str | None:
+        return self.digests[scene.name, scene.split].get(scene.seed)
+
+
+def digest(scene: Scene) -> str:
+    """Eight bytes, in hexadecimal, that tell a scene's first state from any other."""
+    model, data, camera = scene.model, scene.data, scene.observation.camera
+    state = [data.qpos, data.xpos, camera.T_world_camera, model.light_diffuse]
+    state += [getattr(model, name) for name in SHOWN]
+    # Adding 0 turns a rounded -0 into 0.
+    rounded = [np.round(np.asarray(array, np.float64), DIGITS) + 0.0 for array in state]
+    content = b"".join(array.tobytes() for array in rounded)
+    words = scene.instruction.encode()
+    return hashlib.blake2b(content + words, digest_size=8).hexdigest()
+
+
+def freeze(scenes: Sequence[Scene]) -> Suite:
+    """The suite of some scenes."""
+    digests: dict[tuple[str, str], dict[int, str]] = {}
+    for scene in scenes:
+        digests.setdefault((scene.name, scene.split), {})[scene.seed] = digest(scene)
+    return Suite(digests=digests)
+
+
+def save_suite(suite: Suite, path: Path) -> None:
+    """Writes a suite as JSON: scene to split to seed to digest."""
+    nested: dict[str, dict[str, dict[int, str]]] = {}
+    for (name, split), digests in suite.digests.items():
+        nested.setdefault(name, {})[split] = digests
+    path.write_text(json.dumps(nested, indent=1) + "\n")
+
+
+def load_suite(path: Path) -> Suite:
+    """Reads what `save_suite` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not a suite.
+    """
+    try:
+        nested = json.loads(path.read_text())
+        return Suite(
+            digests={
+                (name, split): {int(seed): str(d) for seed, d in digests.items()}
+                for name, splits in nested.items()
+                for split, digests in splits.items()
+            }
+        )
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is not an evaluation suite: {error}") from error

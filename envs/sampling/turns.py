@@ -1,0 +1,89 @@
+"""Closed loop: what the next turn of an episode starts from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mujoco
+
+from envs.execution.execute import run
+from envs.records import AnyAnswer, Plan
+from envs.robot import arm
+from envs.robot.arm import ARM_JOINTS
+from envs.sampling.reference import make_reference
+from envs.scene import Scene, observe, segment
+from envs.state import State
+from envs.world import TIME_STEP
+
+LONGEST_REST_S = 1.0  # enough for what the hand drops to fall, roll and lie still
+STILL = 0.01  # m/s and rad/s: slower objects count as at rest, as for sleeping
+
+
+def follow_up(scene: Scene, answer: AnyAnswer) -> Scene:
+    """The scene of the turn after an answer that failed.
+
+    Where nothing could be executed, that is the scene itself.
+    """
+    if not isinstance(answer, Plan):
+        return scene
+    _, playback = run(scene, answer)
+    if playback is None or playback.after is None:
+        return scene
+    return retract(scene, playback.after)
+
+
+def observe_after(scene: Scene, after: mujoco.MjData) -> Scene:
+    """The scene with another state of its model, seen anew.
+
+    Args:
+        scene: The scene before.
+        after: A state, kinematics computed; the result keeps it.
+    """
+    state = State(scene.model, after)
+    asked = scene.observation
+    return replace(
+        scene,
+        state=state,
+        observation=observe(state, asked.instruction, asked.waypoints),
+        seen=segment(state),
+    )
+
+
+def retract(scene: Scene, after: mujoco.MjData) -> Scene:
+    """The scene of the next turn: arm at home, objects at rest where they are left.
+
+    The arm goes home kinematically and touches nothing; what it held falls. The new
+    reference is the expert's answer to the new state, not verified in simulation. Where
+    the target part can no longer be seen, the old one stays.
+
+    Args:
+        scene: The scene before.
+        after: The state at the end of an execution, which stays as it is.
+    """
+    following = observe_after(scene, _rest(scene.model, after))
+    if scene.reference is None:
+        return following
+    reference = make_reference(following, scene.goal) or scene.reference
+    return replace(following, reference=reference)
+
+
+def _rest(model: mujoco.MjModel, after: mujoco.MjData) -> mujoco.MjData:
+    data = mujoco.MjData(model)
+    data.qpos[:], data.qvel[:] = after.qpos, after.qvel
+    for _ in range(round(LONGEST_REST_S / TIME_STEP)):
+        _hold_home(data)
+        mujoco.mj_step(model, data)
+        if abs(data.qvel[ARM_JOINTS:]).max(initial=0) < STILL:
+            break
+    _hold_home(data)
+    data.qvel[:] = 0
+    data.time = 0
+    mujoco.mj_forward(model, data)
+    return data
+
+
+def _hold_home(data: mujoco.MjData) -> None:
+    """Sets the arm at home with its hand closed, as every scene starts."""
+    data.qpos[: len(arm.HOME)] = data.ctrl[: len(arm.HOME)] = arm.HOME
+    data.qpos[len(arm.HOME) : ARM_JOINTS] = data.ctrl[len(arm.HOME) :] = 0
+    data.qvel[:ARM_JOINTS] = 0

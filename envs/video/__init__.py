@@ -1,0 +1,1 @@
+"""Films, contact sheets and drawings of rollouts."""

@@ -1,0 +1,1 @@
+"""Held-out measurement: figures with intervals, tables, scripted policies."""

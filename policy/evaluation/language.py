@@ -1,0 +1,142 @@
+"""Whether a policy follows the words: the same image, asked for something else.
+
+A policy that finds what is usually asked for, or whatever stands out, is right as often
+as that happens to be named. So each scene is asked for another of its candidates, and
+the answer is executed and judged by both goals, the one that was named and the one that
+was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from envs.answer import parse_answer
+from envs.records import ParseFailure, Plan, Reference
+from envs.sampling.reference import make_reference
+from envs.scene import Scene
+from policy.evaluation.evaluate import Answerer, split_batches
+from policy.evaluation.statistics import Estimate, describe_estimates, estimate_rate
+from policy.rollout.scene_source import SceneSource
+from policy.rollout.workers import Workers
+from rewards import compute_metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obedience:
+    """How a policy follows the words, of scenes with several candidates.
+
+    Attributes:
+        n: Scenes.
+        named: Success by the goal that was asked for.
+        unnamed: Success by the goal that the scene had asked for before.
+        chosen: Whether the expert's answer nearest to the policy's is that to what was
+            asked for, among those to all candidates.
+    """
+
+    n: int
+    named: Estimate
+    unnamed: Estimate
+    chosen: Estimate
+
+    def to_row(self) -> dict[str, Any]:
+        """Returns means and intervals as plain data for JSON."""
+        estimates = {name: getattr(self, name) for name in FIGURES}
+        return {"n": self.n, **describe_estimates(estimates)}
+
+
+FIGURES = ("named", "unnamed", "chosen")
+
+
+def measure_obedience(
+    answerer: Answerer,
+    source: SceneSource,
+    workers: Workers,
+    seeds: Sequence[int],
+    progress: Callable[[int], None] = lambda done: None,
+) -> Obedience:
+    """Asks the scenes of some seeds for another of their candidates.
+
+    Args:
+        answerer: The policy.
+        source: Where the scenes come from; of a kind with an expert.
+        workers: They build and execute.
+        seeds: Of the scenes; those with one candidate alone are left out.
+        progress: Told the number of scenes done after each batch.
+
+    Raises:
+        ValueError: If no scene has a second candidate, or a part of a plan is asked,
+            which nobody executes.
+    """
+    if source.asked != Plan.asked:
+        raise ValueError(f"words=true with answer={source.asked}: use answer=plan")
+    named, unnamed, chosen = [], [], []
+    done = 0
+    for scenes in workers.make_scenes(source, split_batches(seeds)):
+        pairs = list(_swap_all(scenes))
+        said = answerer([other for _, other in pairs]) if pairs else []
+        answers = [parse_answer(text, codec) for text, codec in said]
+        for kept, place in ((unnamed, 0), (named, 1)):
+            asked = [(p[place], [a]) for p, a in zip(pairs, answers, strict=True)]
+            kept += [bool(o and o.success) for [o] in workers.simulate(asked)]
+        chosen += [
+            _is_nearest(other, answer)
+            for (_, other), answer in zip(pairs, answers, strict=True)
+        ]
+        done += len(scenes)
+        progress(done)
+    if not chosen:
+        raise ValueError(
+            f"env={source.name}: none of {done} scenes has another candidate to ask "
+            f"for; take a larger n, or leave it out by env.without=[{source.name}]"
+        )
+    return Obedience(
+        n=len(chosen),
+        named=estimate_rate(named),
+        unnamed=estimate_rate(unnamed),
+        chosen=estimate_rate(chosen),
+    )
+
+
+def swap(scene: Scene) -> Scene | None:
+    """Returns the scene asked for another of its candidates; None if there is none."""
+    for goal in scene.others:
+        reference = make_reference(scene, goal)
+        if reference is not None:
+            kept = (other for other in scene.others if other.aim != goal.aim)
+            asking = replace(scene.observation, instruction=goal.instruction)
+            return replace(
+                scene,
+                goal=goal,
+                others=(scene.goal, *kept),
+                observation=asking,
+                reference=reference,
+            )
+    return None
+
+
+def _swap_all(scenes: Sequence[Scene]) -> Iterator[tuple[Scene, Scene]]:
+    for scene in scenes:
+        other = swap(scene)
+        if other is not None:
+            yield scene, other
+
+
+def _is_nearest(scene: Scene, answer: Plan | ParseFailure) -> bool:
+    """Whether an answer is nearer to what was asked than to any other candidate."""
+    if isinstance(answer, ParseFailure):
+        return False
+    assert scene.reference is not None
+    others = [make_reference(scene, goal) for goal in scene.others]
+    distance = _measure(answer, scene.reference)
+    return all(o is None or distance < _measure(answer, o) for o in others)
+
+
+def _measure(answer: Plan, reference: Reference) -> float:
+    """How far the boxes' centres are apart, and the paths at their farthest."""
+    centres = np.array([answer.box, reference.box]).reshape(2, 2, 2).mean(axis=1)
+    apart = np.linalg.norm(centres[0] - centres[1])
+    return float(apart) + compute_metrics(answer, reference).dfd

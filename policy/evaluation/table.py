@@ -1,0 +1,99 @@
+"""Evaluations as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from policy.evaluation.figures import DISTANCES, RATES
+from policy.evaluation.language import FIGURES
+
+FEW = 4  # evaluations side by side; more are listed one below the other
+CAPTION = "IoU in %, distances in 0..1000 units; 95 % intervals"
+
+
+def tabulate(rows: Sequence[dict[str, Any]]) -> Table:
+    """Returns rows of evaluations as the paper's table.
+
+    A few stand side by side with all their intervals; more, such as all scenes of the
+    library, below each other, with the mean over them.
+    """
+    return _set_beside(rows) if len(rows) <= FEW else _list_below(rows)
+
+
+def tabulate_words(rows: Sequence[dict[str, Any]]) -> Table:
+    """Returns rows of `policy.evaluation.language` as a table."""
+    first = rows[0]
+    title = f"{Path(first['policy']).name}, {first['split']}: asked for another object"
+    table = Table("env", "n", *(name for name in FIGURES), title=title)
+    for row in rows:
+        found = [f"{row[name]:.3f}" for name in FIGURES]
+        table.add_row(row["env"], str(row["n"]), *found)
+    table.add_section()
+    means = [f"{np.mean([row[name] for row in rows]):.3f}" for name in FIGURES]
+    table.add_row("mean", "", *means)
+    return table
+
+
+def _set_beside(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(caption=CAPTION)
+    table.add_column("policy\nenv, split, n")
+    for row in rows:
+        where = f"{row['env']}, {row['split']}, {row['n']}"
+        table.add_column(f"{Path(row['policy']).name}\n{where}")
+    for name in _list_figures(rows):
+        title = name.rpartition("/")[2].replace("_", " ")
+        table.add_row(title, *(_format_figure(row, name) for row in rows))
+    table.add_section()
+    table.add_row("why answers failed", *(_format_failures(row, "\n") for row in rows))
+    return table
+
+
+def _list_below(rows: Sequence[dict[str, Any]]) -> Table:
+    first, names = rows[0], _list_figures(rows)
+    title = f"{Path(first['policy']).name}, {first['split']}, {first['n']} scenes each"
+    table = Table(title=title, caption=CAPTION)
+    for title in ("env", *names, "why answers failed"):
+        table.add_column(title.replace("_", " "))
+    for row in rows:
+        first, *others = names
+        means = [_format_mean(row, name) for name in others]
+        failures = _format_failures(row, ", ", most=2)
+        table.add_row(row["env"], _format_figure(row, first), *means, failures)
+    table.add_section()
+    table.add_row("mean", *(_average(rows, name) for name in names))
+    return table
+
+
+def _list_figures(rows: Sequence[dict[str, Any]]) -> list[str]:
+    scenes = {n: None for row in rows for n in row if n.startswith("success/")}
+    names = (*RATES, "iou", *DISTANCES, *scenes)
+    return [name for name in names if any(name in row for row in rows)]
+
+
+def _format_figure(row: dict[str, Any], name: str) -> str:
+    if name not in row:
+        return "-"
+    low, high = (_spell(name, bound) for bound in row["intervals"][name])
+    return f"{_spell(name, row[name])}  [{low}, {high}]"
+
+
+def _format_mean(row: dict[str, Any], name: str) -> str:
+    return _spell(name, row[name]) if name in row else "-"
+
+
+def _average(rows: Sequence[dict[str, Any]], name: str) -> str:
+    return _spell(name, float(np.mean([row[name] for row in rows if name in row])))
+
+
+def _spell(name: str, value: float) -> str:
+    return f"{value:.{3 if name.split('/')[0] in RATES else 1}f}"
+
+
+def _format_failures(row: dict[str, Any], between: str, most: int = 100) -> str:
+    found = list(row["failures"].items())[:most]
+    return between.join(f"{count} {reason}" for reason, count in found) or "-"

@@ -1,0 +1,1 @@
+"""The algorithm: advantages, credit, loss, optimizer, averages."""

@@ -1,0 +1,97 @@
+"""Where scenes come from: kinds, split and variety, with a seed one scene.
+
+This file must not import torch: processes that build scenes load it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+import envs
+from envs.cameras.viewpoint import Viewpoint, read_viewpoint
+from envs.randomization.factors import check_choice
+from envs.records import ASKED, Affordance, Plan
+from envs.scene import Scene
+from policy.variety.scenes import vary_scene, vary_view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneSource:
+    """Where scenes come from; with a seed it names one.
+
+    Attributes:
+        envs: Registered scene names; one that is repeated comes more often.
+        split: "train", "test" or "ood".
+        shifts: Axes that leave their training range, for "ood"; all if empty.
+        waypoints: "2d", or "3d": answers name heights, too.
+        asked: One of `envs.records.ASKED`; parts of a plan are not executed.
+        varied: Whether scenes look and read as others do not (`policy.variety`).
+        camera: Where it stands instead of where scenes have it (`envs.cameras.viewpoint`).
+    """
+
+    envs: tuple[str, ...]
+    split: str = "train"
+    shifts: tuple[str, ...] = ()
+    waypoints: str = "2d"
+    asked: str = Plan.asked
+    varied: bool = False
+    camera: Viewpoint = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse no scene, an answer that nobody can be asked for, and no camera."""
+        if not self.envs:
+            raise ValueError("envs is empty: at least one scene needed")
+        check_choice("answer", self.asked, ASKED)
+        read_viewpoint(self.camera)
+        if self.waypoints == "3d" and self.asked == Affordance.asked:
+            raise ValueError(
+                "waypoints=3d, but answer=affordance asks for no waypoints"
+            )
+
+    @property
+    def name(self) -> str:
+        """The scene's name; `all` of several."""
+        return self.envs[0] if len(set(self.envs)) == 1 else "all"
+
+    def check_turns(self, max_turns: int) -> None:
+        """Refuses a number of turns that an episode cannot have.
+
+        Raises:
+            ValueError: It is below 1, or above 1 where nothing is executed.
+        """
+        if max_turns < 1:
+            raise ValueError(f"max_turns is {max_turns}; at least 1 needed")
+        if max_turns > 1 and self.asked != Plan.asked:
+            raise ValueError(
+                f"max_turns is {max_turns}, but answer={self.asked} is not executed: "
+                "no turn changes anything for the next; use max_turns=1"
+            )
+
+    def choose(self, seed: int) -> dict[str, Any]:
+        """Returns the options of `envs.make_scene` for a seed.
+
+        The seed also chooses among several kinds of scenes.
+        """
+        varied = vary_scene(np.random.default_rng([seed, 2])) if self.varied else {}
+        return {
+            "name": self.envs[seed % len(self.envs)],
+            "split": self.split,
+            "seed": seed,
+            "shifts": self.shifts,
+            "waypoints": self.waypoints,
+            "camera": self.camera,
+            **varied,
+        }
+
+    def make_scene(self, seed: int) -> Scene:
+        """Returns the scene of a seed, its observation asking what is to be asked."""
+        scene = envs.make_scene(**self.choose(seed))
+        seen = replace(scene.observation, asked=self.asked)
+        if self.varied:
+            rng, parts = np.random.default_rng([seed, 3]), envs.label_parts(scene)
+            image, words = vary_view(seen.image, parts, seen.instruction, rng)
+            seen = replace(seen, image=image, instruction=words)
+        return replace(scene, observation=seen)

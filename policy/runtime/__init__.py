@@ -1,0 +1,1 @@
+"""What a process has: peers, lanes, memory, a clock."""

@@ -1,0 +1,1 @@
+"""A run: its job, its directory, its checkpoints and the loop."""

@@ -1,0 +1,81 @@
+"""What to train, on what and how long."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from envs.registry import has_expert
+from policy.grpo.config import GRPOConfig
+from policy.rollout.collect import RolloutConfig
+from policy.rollout.scene_source import SceneSource
+from rewards import RewardMix, check_asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One training run.
+
+    Attributes:
+        source: Scenes to learn from.
+        mix: What they reward.
+        algo: How to learn.
+        rollout: How to sample.
+        seed: Of scenes, samples and minibatches.
+        steps: GRPO steps.
+        max_turns: Turns of a scene; from the second on, what a failed answer left is
+            a prompt of its own.
+        n: Held-out scenes of the evaluations before and after; 0 leaves them out.
+        videos: Attempts in each of the videos before and after.
+        checkpoint_every: Steps between checkpoints; the last step has one anyway.
+    """
+
+    source: SceneSource
+    mix: RewardMix
+    algo: GRPOConfig
+    rollout: RolloutConfig
+    seed: int = 0
+    steps: int = 120
+    max_turns: int = 1
+    n: int = 400
+    videos: int = 4
+    checkpoint_every: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuse counts that mean nothing, and rewards that cannot be given."""
+        least = {
+            "steps": 1,
+            "n": 0,
+            "videos": 0,
+            "checkpoint_every": 1,
+            "seed": 0,
+        }
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
+        self.source.check_turns(self.max_turns)
+        check_asked(self.mix, self.source.asked)
+        for env in self.source.envs:
+            if self.mix.needs_reference and not has_expert(env):
+                raise ValueError(
+                    f"scene {env!r} has no expert to compare answers with, as "
+                    f"reward={self.mix.name} would: use reward=success answer=plan"
+                )
+
+    @property
+    def answers(self) -> int:
+        """The most answers to a prompt, the expert's among them."""
+        return self.rollout.num_generations + (self.algo.expert_advantage != 0)
+
+    def count_together(self, processes: int, tokens: int) -> int:
+        """Returns how many groups one forward pass of the update takes at most.
+
+        Args:
+            processes: They share the groups.
+            tokens: Of the longest prompt; all answers are as long as they may be.
+        """
+        prompts = self.rollout.prompts * self.max_turns
+        share = math.ceil(prompts / self.algo.minibatches / processes)
+        group = tokens + self.answers * self.rollout.max_new_tokens
+        budget = self.algo.tokens_per_forward or share * group
+        return min(share, max(1, budget // group))
