@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from envs.records import AnyAnswer, Completion, Outcome, ParseFailure, Reward
 from envs.scene import Scene
 
+UNREWARDED = Reward(terms={}, total=0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rollout:
@@ -17,14 +19,14 @@ class Rollout:
         completion: What the policy said.
         answer: What it meant, or why it meant nothing.
         outcome: What happened; None when nothing was executed, as parts of a plan are.
-        reward: What it earned; None if no reward was asked for.
+        reward: What it earned; without terms if no reward was asked for.
     """
 
     scene: Scene
     completion: Completion
     answer: AnyAnswer
     outcome: Outcome | None = None
-    reward: Reward | None = None
+    reward: Reward = UNREWARDED
 
     @property
     def text(self) -> str:

@@ -1,19 +1,25 @@
-"""The records of the policy's stages: what is asked, what comes back, what it earned.
+"""The records of the policy's stages: what is asked, what comes back, how it compares.
 
-    Observation -> Prompt -> Completion -> (AnyAnswer, Outcome, Reward)
+    Observation -> Prompt -> Completion -> Rollout -> Group
 
-`Rollout` holds them all: it is the debug log, the input of the videos and of the
-report, and a data set for supervised fine-tuning.
+What a policy says and what comes of it, `Completion` and `Rollout`, are records of
+`envs`, since films show them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.records import AnyAnswer, Outcome, Reward
+from envs.answer import Codec
+from envs.records import Completion
+from envs.rollout import Rollout
+from envs.scene import Scene
+
+__all__ = ["Completion", "Group", "GroupCount", "LoraSpec", "Prompt", "Rollout", "Said"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -33,40 +39,39 @@ class Prompt:
     asked: str = "plan"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
-    """One sampled answer.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Said:
+    """What a policy said to one of several scenes.
 
     Attributes:
-        text: The decoded answer, special tokens left out.
-        token_ids: The T sampled tokens, the end-of-text token included where sampled.
-        logprobs: [T] float32 log-probability of each token at the sampling temperature.
-        finished: Whether the policy ended it; False when the token limit cut it off.
+        place: Which of the scenes.
+        prompt: What it was asked.
+        completions: Its answers.
+        codec: The coordinates in which they are written.
     """
 
-    text: str
-    token_ids: tuple[int, ...]
-    logprobs: NDArray[np.float32]
-    finished: bool
+    place: int
+    prompt: Prompt
+    completions: Sequence[Completion]
+    codec: Codec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout:
-    """One prompt answered once, executed and judged.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Group:
+    """One scene, answered G times.
 
     Attributes:
         prompt: What was asked.
-        completion: What the policy said.
-        answer: What it meant, or why it meant nothing.
-        outcome: What happened; None when nothing was executed, as parts of a plan are.
-        reward: What it earned.
+        rollouts: G rollouts of the scene, all from the same snapshot.
     """
 
     prompt: Prompt
-    completion: Completion
-    answer: AnyAnswer
-    outcome: Outcome | None
-    reward: Reward
+    rollouts: tuple[Rollout, ...]
+
+    @property
+    def scene(self) -> Scene:
+        """The scene."""
+        return self.rollouts[0].scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,13 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast, get_type_hints
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +55,9 @@ os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
+T = TypeVar("T")
+
+
 def launch(
     name: str,
     run: Callable[[DictConfig], None],
@@ -83,12 +86,28 @@ def launch(
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(main)()
 
 
-def build(node: DictConfig) -> Any:
-    """Makes the dataclass that a part of the configuration describes, once."""
+def build(record: type[T], node: DictConfig) -> T:
+    """Makes a dataclass, and those inside it, of a part of the configuration.
+
+    It is plain data: nothing in it can name what is to be called.
+    """
+    return _fill(record, cast(dict, OmegaConf.to_container(node)))
+
+
+def _fill(record: type[T], values: dict[str, Any]) -> T:
+    values.pop("_target_", None)  # in runs of earlier versions
+    types = get_type_hints(record)
+    if unknown := sorted(values.keys() - types.keys()):
+        raise ValueError(
+            f"unknown {unknown[0]!r} of {record.__name__}; valid: {', '.join(types)}"
+        )
+    for name, value in values.items():
+        if is_dataclass(kind := types[name]):
+            values[name] = _fill(cast(type, kind), value)
     try:
-        return hydra.utils.instantiate(node, _convert_="all")
-    except InstantiationException as error:
-        raise ValueError(str(error.__cause__ or error)) from error
+        return record(**values)
+    except TypeError as error:
+        raise ValueError(f"{record.__name__}: {error}") from error
 
 
 def list_envs(config: DictConfig) -> tuple[str, ...]:
@@ -162,7 +181,8 @@ def read_lora(value: Any) -> Any:
 def choose_answerer(node: DictConfig, max_new_tokens: int) -> Any:
     """Returns what answers scenes: a baseline, or a model, greedily."""
     from policy.evaluation.baselines import BASELINES as scripted
-    from policy.evaluation.evaluate import answer_greedily, answer_scripted
+    from policy.rollout.collect import answer_greedily
+    from policy.rollout.play import answer_scripted
 
     if node.path in scripted:
         return answer_scripted(scripted[node.path])

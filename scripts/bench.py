@@ -83,9 +83,12 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
     """Yields what the parts measure; a model of random weights lives as long."""
     from benchmarks.workload import Size, Workload
 
+    from policy.grpo.config import GRPOConfig
     from policy.model.loading import find_directory
+    from policy.rollout.config import RolloutConfig
     from policy.rollout.scene_source import SceneSource
     from policy.rollout.workers import Workers
+    from rewards import RewardMix
 
     size: Any = OmegaConf.to_container(config.size)
     random, node = size.pop("random"), config.policy.copy()
@@ -101,9 +104,9 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
             lora=read_lora(node.lora),
             load=partial(load_policy, node),
             source=SceneSource(envs=(config.env.name,)),
-            mix=build(config.reward),
-            algo=build(config.algo),
-            rollout=build(config.rollout),
+            mix=build(RewardMix, config.reward),
+            algo=build(GRPOConfig, config.algo),
+            rollout=build(RolloutConfig, config.rollout),
             workers=workers,
             size=Size(**size),
         )

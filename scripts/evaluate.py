@@ -30,10 +30,11 @@ from omegaconf import DictConfig
 def main(config: DictConfig) -> None:
     """Evaluates on each scene, prints the table and writes the rows."""
     from policy.evaluation.table import tabulate, tabulate_words
+    from policy.rollout.config import RolloutConfig
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
-    screen, rollout = Screen(), build(config.rollout)
+    screen, rollout = Screen(), build(RolloutConfig, config.rollout)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
     measure = measure_words if config.words else measure_figures
     rows: list[dict[str, Any]] = []
@@ -56,17 +57,10 @@ def measure_figures(
 ) -> dict[str, Any]:
     """Returns the paper's figures and success on the scenes of a source."""
     from policy.evaluation.evaluate import evaluate
+    from policy.rollout.play import Referee
 
-    evaluation, _ = evaluate(
-        answerer,
-        source,
-        workers,
-        n=config.n,
-        seed=config.seed,
-        max_turns=config.max_turns,
-        suite=_load_suite(config),
-        progress=show,
-    )
+    exam = read_exam(config, source)
+    evaluation, _ = evaluate(answerer, exam, Referee(workers=workers), progress=show)
     return evaluation.to_row()
 
 
@@ -74,17 +68,24 @@ def measure_words(
     config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
 ) -> dict[str, Any]:
     """Returns whether the policy follows the words on the scenes of a source."""
-    from policy.evaluation.evaluate import choose_scenes
     from policy.evaluation.language import measure_obedience
 
-    seeds = choose_scenes(source, config.n, config.seed, _load_suite(config))
+    seeds = read_exam(config, source).list_seeds()
     return measure_obedience(answerer, source, workers, seeds, show).to_row()
 
 
-def _load_suite(config: DictConfig) -> Any:
+def read_exam(config: DictConfig, source: Any) -> Any:
+    """Returns what the policy is asked."""
     from envs.sampling.suite import load_suite
+    from policy.evaluation.evaluate import Exam
 
-    return load_suite(Path(config.suite)) if config.suite else None
+    return Exam(
+        source=source,
+        n=config.n,
+        seed=config.seed,
+        max_turns=config.max_turns,
+        suite=load_suite(Path(config.suite)) if config.suite else None,
+    )
 
 
 def _describe(config: DictConfig, env: str) -> dict[str, Any]:

@@ -29,38 +29,40 @@ def main(config: DictConfig) -> None:
     from envs.registry import has_expert
     from envs.video.film import write_rollout_videos
     from envs.video.sheet import write_sheet
-    from policy.evaluation.evaluate import evaluate
+    from policy.evaluation.evaluate import Exam, evaluate
+    from policy.rollout.config import RolloutConfig
+    from policy.rollout.play import Referee
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
+    from rewards import RewardMix
 
     name = Path(name_policy(config.policy)).name
     out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
     check_choice("ending of out=", out.suffix, (FILM, *PICTURES))
-    rollout, mix = build(config.rollout), build(config.reward)
+    rollout = build(RolloutConfig, config.rollout)
+    mix = build(RewardMix, config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
-    attempts = []
+    rollouts = []
     with Workers(rollout.workers) as workers:
         for env in list_envs(config):
-            _, kept = evaluate(
-                answerer,
-                read_source(config, env),
-                workers,
+            exam = Exam(
+                source=read_source(config, env),
                 n=config.n,
                 seed=config.seed,
-                keep=config.n,
-                mix=mix if has_expert(env) else mix.without_reference(),
                 max_turns=config.max_turns,
             )
-            attempts += [a for a in kept if not (config.failed and a.succeeded)]
-    if not attempts:
+            fitting = mix if has_expert(env) else mix.without_reference()
+            referee = Referee(workers=workers, mix=fitting)
+            _, kept = evaluate(answerer, exam, referee, keep=config.n)
+            rollouts += [r for r in kept if not (config.failed and r.succeeded)]
+    if not rollouts:
         raise ValueError(f"failed=true, but nothing failed: try more than n={config.n}")
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix in PICTURES:
-        write_sheet([(a.scene, a.answer) for a in attempts], out)
+        write_sheet(rollouts, out)
     else:
-        films = [(a.scene, a.text, a.answer, a.outcome, a.reward) for a in attempts]
-        write_rollout_videos(films, out)
-    Screen().say(f"{len(attempts)} attempts: {out}")
+        write_rollout_videos(rollouts, out)
+    Screen().say(f"{len(rollouts)} rollouts: {out}")
 
 
 if __name__ == "__main__":

@@ -95,16 +95,18 @@ def execute(vlm: VLM, job: Job, run: RunDir, team: Team) -> None:
 
 def build_job(config: DictConfig) -> Job:
     """Turns configuration into the trainer's dataclasses."""
+    from policy.grpo.config import GRPOConfig
+    from policy.rollout.config import RolloutConfig
     from policy.training.job import Job
+    from rewards import RewardMix
 
     return Job(
         source=read_source(config, *list_envs(config)),
-        mix=build(config.reward),
-        algo=build(config.algo),
-        rollout=build(config.rollout),
+        mix=build(RewardMix, config.reward),
+        algo=build(GRPOConfig, config.algo),
+        rollout=build(RolloutConfig, config.rollout),
         seed=config.seed,
         steps=config.steps,
-        max_turns=config.max_turns,
         n=config.n,
         videos=config.videos,
         checkpoint_every=config.checkpoint_every,
@@ -119,6 +121,7 @@ def read_config(run: Path) -> DictConfig:
     """
     config = OmegaConf.load(run / "config.yaml")
     assert isinstance(config, DictConfig)
+    config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
     for key, value in list_overrides().items():
         if key == "steps":
             config.steps = int(value)

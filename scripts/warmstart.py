@@ -72,15 +72,17 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 
     from envs import list_scenes
     from envs.randomization.factors import check_choice
+    from policy.model.tiny import TinySize
     from policy.model.tokenizer import build_tokenizer, list_colour_ids
     from policy.rollout.scene_source import SceneSource
     from policy.sft.data import Collator, ExampleSource
     from policy.sft.loss import Student
+    from policy.sft.optim import SFTConfig
     from policy.sft.trainer import Trainer
 
     if config.threads:
         torch.set_num_threads(config.threads)
-    size, tokenizer = build(config.size), build_tokenizer()
+    size, tokenizer = build(TinySize, config.size), build_tokenizer()
     names = list_envs(config)
     for name in config.often:
         check_choice("often", name, list_scenes())
@@ -100,7 +102,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         tied=list_colour_ids(tokenizer),
         seed=config.seed,
     )
-    trainer = Trainer(student, collate, build(config.sft), run_dir)
+    trainer = Trainer(student, collate, build(SFTConfig, config.sft), run_dir)
     held_out = replace(scenes, envs=names, split="test", varied=False)
     trainer.run(source, ExampleSource(held_out), seed=config.seed)
     return trainer
@@ -126,9 +128,11 @@ def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
 def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     """Writes the Hugging Face directory, measures it and writes its model card."""
     import policy
-    from policy.evaluation.evaluate import answer_greedily, evaluate
+    from policy.evaluation.evaluate import Exam, evaluate
     from policy.evaluation.table import tabulate
     from policy.model.tiny import save_policy
+    from policy.rollout.collect import answer_greedily
+    from policy.rollout.play import Referee
     from policy.rollout.scene_source import SceneSource
     from policy.rollout.workers import Workers
     from policy.sft.card import Provenance, write_card
@@ -142,7 +146,8 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     with Workers() as workers:
         for env in list_envs(config):
             source = SceneSource(envs=(env,), split="test", waypoints=config.waypoints)
-            measured[env], _ = evaluate(answerer, source, workers, n=config.n)
+            exam, referee = Exam(source=source, n=config.n), Referee(workers=workers)
+            measured[env], _ = evaluate(answerer, exam, referee)
     origin = Provenance(
         name="tiny" if config.out == "assets/tiny" else config.out,
         command=(run_dir / "command").read_text(),

@@ -180,9 +180,7 @@ PARSERS: dict[str, Callable[[str, Codec], AnyAnswer]] = {
 """How a text is read, by what the policy was asked for."""
 
 
-def _locate(
-    text: str, found: Found, lists: Sequence[Sequence[float]]
-) -> tuple[Part, ...]:
+def _locate(text: str, found: Found, lists: Sequence[list[float]]) -> tuple[Part, ...]:
     """Where the box, if one was read, and each waypoint stand in the text.
 
     Args:
@@ -190,7 +188,7 @@ def _locate(
         found: The answer in it.
         lists: The box, where there is one, and the points, as they were decoded.
     """
-    spans = find_spans(text, found, list(lists))
+    spans = find_spans(text, found, lists)
     boxes = sum(len(numbers) == 4 for numbers in lists)
     return tuple(
         Part(

@@ -19,7 +19,7 @@ from envs.execution.motion import ease
 from envs.execution.physics import Playback
 from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajectory
 from envs.robot.arm import ARM_JOINTS
-from envs.rollout import Rollout
+from envs.rollout import UNREWARDED, Rollout
 from envs.scene import Scene
 from envs.video.drawing import (
     BOX,
@@ -193,7 +193,7 @@ def _draw_card(scene: Scene, answer: AnyAnswer) -> Image8:
 
 
 def _draw_strip(
-    rollout: Rollout, status: tuple[str, RGB8], reward: Reward | None = None
+    rollout: Rollout, status: tuple[str, RGB8], reward: Reward = UNREWARDED
 ) -> Image8:
     """[144, 640, 3] instruction, status, answer and reward."""
     strip = Image.new("RGB", (WIDTH, STRIP), PAPER)
@@ -204,7 +204,7 @@ def _draw_strip(
     pen.text((WIDTH - 12, 9), word, colour, load_font(17), anchor="ra")
     _write(pen, 9, wrap_text(rollout.scene.instruction, 17, room, 1), 17, INK)
     _write(pen, 37, wrap_text(rollout.text or "(no text)", 14, inner, 3), 14, FAINT)
-    if reward is not None:
+    if reward.terms:
         terms = "   ".join(f"{k} {v:.2f}" for k, v in reward.terms.items())
         line = f"reward {reward.total:.2f}:   {terms}"
         _write(pen, 100, wrap_text(line, 13, inner, 2), 13, INK)

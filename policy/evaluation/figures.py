@@ -1,4 +1,4 @@
-"""What attempts at held-out scenes amount to: the paper's table plus success.
+"""What rollouts of held-out scenes amount to: the paper's table plus success.
 
 No answer is left out of an average: one that cannot be read counts as IoU 0 and as the
 image's diagonal in every distance. A part of a plan, which is not executed, has the
@@ -12,15 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envs.records import (
-    Affordance,
-    AnyAnswer,
-    Outcome,
-    ParseFailure,
-    Reward,
-    Trajectory,
-)
-from envs.scene import Scene
+from envs.records import Affordance, ParseFailure, Trajectory
+from envs.rollout import Rollout
 from policy.evaluation.statistics import (
     Estimate,
     describe_estimates,
@@ -31,39 +24,6 @@ from rewards import Metrics, compute_metrics
 
 RATES = ("success", "parse_rate")
 DISTANCES = ("dfd", "hd", "rmse", "average", "endpoint")  # 0..1000 units
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One scene, answered once, executed and judged.
-
-    Attributes:
-        scene: The scene, as it was before the answer.
-        text: What the policy said.
-        answer: What it meant, or why it meant nothing.
-        outcome: What happened; None for a part of a plan, which is not executed.
-        reward: What it earned; None if no reward was asked for.
-    """
-
-    scene: Scene
-    text: str
-    answer: AnyAnswer
-    outcome: Outcome | None
-    reward: Reward | None
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether what was asked was done; a part of a plan has only to be readable."""
-        if self.outcome is None:
-            return not isinstance(self.answer, ParseFailure)
-        return self.outcome.success
-
-    @property
-    def reason(self) -> str:
-        """Why it failed."""
-        if self.outcome is not None:
-            return self.outcome.reason
-        return self.answer.reason if isinstance(self.answer, ParseFailure) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +72,8 @@ class Tally:
         """Scenes so far."""
         return len(self.parsed)
 
-    def add(self, episode: Sequence[Attempt]) -> None:
-        """Counts a scene: its attempts, turn after turn."""
+    def add(self, episode: Sequence[Rollout]) -> None:
+        """Counts a scene: its rollouts, turn after turn."""
         first, last = episode[0], episode[-1]
         self.parsed.append(not isinstance(first.answer, ParseFailure))
         if last.outcome is not None:

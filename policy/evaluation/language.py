@@ -18,8 +18,9 @@ from envs.answer import parse_answer
 from envs.records import ParseFailure, Plan, Reference
 from envs.sampling.reference import make_reference
 from envs.scene import Scene
-from policy.evaluation.evaluate import Answerer, split_batches
+from policy.evaluation.evaluate import split_batches
 from policy.evaluation.statistics import Estimate, describe_estimates, estimate_rate
+from policy.rollout.play import Answerer
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 from rewards import compute_metrics
@@ -77,8 +78,7 @@ def measure_obedience(
     done = 0
     for scenes in workers.make_scenes(source, split_batches(seeds)):
         pairs = list(_swap_all(scenes))
-        said = answerer([other for _, other in pairs]) if pairs else []
-        answers = [parse_answer(text, codec) for text, codec in said]
+        answers = _hear(answerer, [other for _, other in pairs])
         for kept, place in ((unnamed, 0), (named, 1)):
             asked = [(p[place], [a]) for p, a in zip(pairs, answers, strict=True)]
             kept += [bool(o and o.success) for [o] in workers.simulate(asked)]
@@ -99,6 +99,12 @@ def measure_obedience(
         unnamed=estimate_rate(unnamed),
         chosen=estimate_rate(chosen),
     )
+
+
+def _hear(answerer: Answerer, scenes: Sequence[Scene]) -> list[Plan | ParseFailure]:
+    """The policy's answers, in the order of the scenes."""
+    said = sorted(answerer(scenes), key=lambda s: s.place) if scenes else []
+    return [parse_answer(s.completions[0].text, s.codec) for s in said]
 
 
 def swap(scene: Scene) -> Scene | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -44,10 +44,24 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How answers were drawn, which the update has to know.
+
+    Attributes:
+        temperature: Applied to the log-probabilities alike.
+        max_new_tokens: Longest answer possible, the constant of `dr_grpo`.
+    """
+
+    temperature: float
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """The answers of one step and what each token of them earned.
 
     Attributes:
+        sampling: How the answers were drawn.
         prompts: P prompts.
         completions: P groups of G completions.
         advantages: [P, G, T] float32, 0 at padding.
@@ -56,6 +70,7 @@ class Batch:
             was given instead of sampled, which makes its ratio 1.
     """
 
+    sampling: Sampling
     prompts: Sequence[Prompt]
     completions: Sequence[Sequence[Completion]]
     advantages: Tensor
@@ -72,7 +87,8 @@ class Batch:
 
     def select(self, rows: Tensor) -> Batch:
         """Returns some of the groups; T stays that of the whole batch."""
-        return Batch(
+        return replace(
+            self,
             prompts=[self.prompts[row] for row in rows.tolist()],
             completions=[self.completions[row] for row in rows.tolist()],
             advantages=self.advantages[rows],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -16,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from envs.answer import Codec, format_answer, locate_parts
+from envs.answer import Codec, format_answer
 from envs.records import ParseFailure, Reference
-from policy.grpo.batch import Batch
+from policy.grpo.batch import Batch, Sampling
 from policy.grpo.config import GRPOConfig
 from policy.grpo.grpo import compute_advantages
 from policy.records import Completion, Group, Prompt, Rollout
@@ -44,7 +45,7 @@ class Speller(Protocol):
 
 
 def build_batch(
-    speller: Speller, groups: Sequence[Group], config: GRPOConfig
+    speller: Speller, groups: Sequence[Group], config: GRPOConfig, sampling: Sampling
 ) -> tuple[Batch, Tensor]:
     """Compares the answers of each group.
 
@@ -52,6 +53,7 @@ def build_batch(
         speller: Maps characters to tokens.
         groups: P groups of G rollouts.
         config: Scaling and weight of the parts.
+        sampling: How the answers were drawn.
 
     Returns:
         What the update learns from, and the [P, G] advantages of whole answers.
@@ -65,18 +67,10 @@ def build_batch(
     )
     advantages = answer_advantages[..., None] * mask
     if config.part_weight:
-        parts = [
-            compute_part_advantages(group.rollouts, group.scene.reference, speller)
-            for group in groups
-            if group.scene.reference is not None
-        ]
-        if parts:
-            rows = [row for group in parts for row in group]
-            has = torch.tensor([g.scene.reference is not None for g in groups])
-            padded = _pad(rows, len(parts))
-            advantages[has, :, : padded.shape[-1]] += config.part_weight * padded
+        _add_parts(advantages, groups, speller, config.part_weight)
     batch = Batch(
-        prompts=[group.rollouts[0].prompt for group in groups],
+        sampling=sampling,
+        prompts=[group.prompt for group in groups],
         completions=[[r.completion for r in group.rollouts] for group in groups],
         advantages=advantages,
         mask=mask,
@@ -85,6 +79,25 @@ def build_batch(
     if config.expert_advantage:
         batch = add_experts(speller, batch, groups, config.expert_advantage)
     return batch, answer_advantages
+
+
+def _add_parts(
+    advantages: Tensor, groups: Sequence[Group], speller: Speller, weight: float
+) -> None:
+    """Adds the advantages of parts to [P, G, T], where there is a reference."""
+    has = torch.tensor([group.scene.reference is not None for group in groups])
+    if not has.any():
+        return
+    rows = [
+        row
+        for group in groups
+        if group.scene.reference is not None
+        for row in compute_part_advantages(
+            group.rollouts, group.scene.reference, speller
+        )
+    ]
+    padded = _pad(rows, int(has.sum()))
+    advantages[has, :, : padded.shape[-1]] += weight * padded
 
 
 def add_experts(
@@ -109,13 +122,13 @@ def add_experts(
         reference = group.scene.reference
         if reference is None:
             return batch
-        prompt = group.rollouts[0].prompt
+        prompt = group.prompt
         expert = reference.to_answer(prompt.asked)
         experts.append(speller.spell(format_answer(expert, speller.codec(prompt))))
     mask = _pad([[1.0] * len(expert.token_ids) for expert in experts], len(groups))
     unknown = torch.where(mask > 0, torch.nan, 0.0)
-    return Batch(
-        prompts=batch.prompts,
+    return replace(
+        batch,
         completions=[
             [*row, expert]
             for row, expert in zip(batch.completions, experts, strict=True)
@@ -147,9 +160,8 @@ def compute_part_advantages(
     for g, rollout in enumerate(rollouts):
         if isinstance(rollout.answer, ParseFailure):
             continue
-        parts = locate_parts(rollout.completion.text, rollout.prompt.asked)
         judged = part_scores(rollout.answer, reference)
-        for part, value in zip(parts, judged, strict=True):
+        for part, value in zip(rollout.answer.parts, judged, strict=True):
             key = (part.name, part.index)
             scores[key].append(value)
             places[key].append((g, (part.start, part.end)))

@@ -5,8 +5,9 @@ update. What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
 
 1. Advantages are [P, G, T], one a token: the reward of the whole answer, normalised
    in its group, plus `part_weight` times the geometric score of the part a token
-   belongs to (box, each waypoint), normalised part by part (`policy/grpo/credit.py`). With
-   one number an answer the noise of 40 integers drowns the signal of each.
+   belongs to (box, each waypoint), normalised part by part
+   (`policy/grpo/credit.py`). With one number an answer the noise of 40 integers drowns
+   the signal of each.
 2. The expert's answer joins the group of its scene with a fixed advantage
    (`expert_advantage`, paper: none). With sampled answers alone the default policy did
    not improve: the gradients of two batches of 128 answers have a cosine of 0.01.
@@ -161,9 +162,6 @@ def update(
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     config: GRPOConfig,
-    *,
-    temperature: float,
-    max_new_tokens: int,
     generator: torch.Generator,
     team: Team = ALONE,
     lanes: int = 1,
@@ -175,12 +173,10 @@ def update(
         optimizer: Over the policy's trainable parameters.
         batch: Answers and advantages.
         config: The algorithm.
-        temperature: Of the sampling, applied to the log-probabilities alike.
-        max_new_tokens: Longest answer possible.
         generator: Draws the minibatches.
         team: The processes that share the groups; all have the whole batch.
-        lanes: Parts of a pass that run side by side, see `policy.runtime.lanes`; with a KL term
-            one, as the reference takes the policy's place.
+        lanes: Parts of a pass that run side by side, see `policy.runtime.lanes`; with a
+            KL term one, as the reference takes the policy's place.
     """
     totals, lanes = Totals(), 1 if config.beta else lanes
     mean_tokens = float(batch.mask.sum()) / config.minibatches
@@ -189,12 +185,12 @@ def update(
         weights = token_weights(
             part.mask.flatten(0, 1),
             config.loss_type,
-            max_new_tokens=max_new_tokens,
+            max_new_tokens=batch.sampling.max_new_tokens,
             mean_tokens=mean_tokens,
         ).view_as(part.mask)
         optimizer.zero_grad(set_to_none=True)
         learning = (part.signal | (config.beta > 0)).nonzero()[:, 0]
-        compute = partial(_compute_loss, policy, part, weights, config, temperature)
+        compute = partial(_compute_loss, policy, part, weights, config)
         loss = 0.0
         for few in _passes(policy, part, team.share(learning), config):
             for sums in back_propagate(compute, few, lanes, policy.model):
@@ -212,12 +208,11 @@ def _compute_loss(
     batch: Batch,
     weights: Tensor,
     config: GRPOConfig,
-    temperature: float,
     rows: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Returns the weighted sum of some groups' token losses, and what `Totals` adds."""
     batch = batch.select(rows)
-    logprobs, reference = _score(policy, batch, config, temperature)
+    logprobs, reference = _score(policy, batch, config)
     old, advantages, mask, weights = (
         values[..., : logprobs.shape[-1]].to(logprobs.device)
         for values in (batch.old_logprobs, batch.advantages, batch.mask, weights[rows])
@@ -233,11 +228,11 @@ def _compute_loss(
 
 
 def _score(
-    policy: Policy, batch: Batch, config: GRPOConfig, temperature: float
+    policy: Policy, batch: Batch, config: GRPOConfig
 ) -> tuple[Tensor, Tensor | None]:
     """Returns [P, G, T] float32 of the policy and, with a KL term, the reference."""
     device = next(policy.model.parameters()).device
-    asked = batch.prompts, batch.completions
+    asked, temperature = (batch.prompts, batch.completions), batch.sampling.temperature
     with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
         logprobs = policy.score(*asked, temperature=temperature).float()
         if not config.beta:

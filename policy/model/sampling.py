@@ -5,7 +5,7 @@ Written out because `generate` copies prompt and cache for every answer and toke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,8 +66,7 @@ def sample_tokens(
     temperature: float,
     max_new_tokens: int,
     seeds: Sequence[int],
-    ended: Callable[[int, Sampled], None],
-) -> None:
+) -> Iterator[tuple[int, Sampled]]:
     """Continues every row until it ends or reaches the limit.
 
     Args:
@@ -78,7 +77,9 @@ def sample_tokens(
             at temperature 1.
         max_new_tokens: The limit, at least 1.
         seeds: One for each prompt.
-        ended: Told the number of a prompt and its answers, once the last of them ends.
+
+    Yields:
+        The number of a prompt and its answers, once the last of them ends.
 
     Raises:
         FloatingPointError: If log-probabilities are not finite.
@@ -102,10 +103,9 @@ def sample_tokens(
         alive = ~sampled.finished[rows]
         done = rows[:, 0] if step + 1 == max_new_tokens else rows[~alive.any(1), 0]
         for prompt in waiting.intersection((done // answers).tolist()):
-            ended(
-                prompt, sampled.select(slice(prompt * answers, (prompt + 1) * answers))
-            )
             waiting.remove(prompt)
+            own = slice(prompt * answers, (prompt + 1) * answers)
+            yield prompt, sampled.select(own)
         if not waiting:
             break
         kept, places = _choose_rows(alive)

@@ -11,7 +11,7 @@ completions a prompt, L tokens of prompt, T of answer, V of vocabulary.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -79,7 +79,6 @@ class VLM:
         """Returns the coordinates in which a prompt is answered."""
         return self.processor.codec(prompt)
 
-    @torch.inference_mode()
     def sample(
         self,
         prompts: Sequence[Prompt],
@@ -88,9 +87,28 @@ class VLM:
         temperature: float,
         max_new_tokens: int,
         seeds: Sequence[int] | None = None,
-        ended: Callable[[int, list[Completion]], None] = lambda prompt, answers: None,
     ) -> list[list[Completion]]:
-        """Samples n answers to each prompt.
+        """Samples n answers to each prompt; P lists of n, see `stream`."""
+        ended = self.stream(
+            prompts,
+            n,
+            temperature=temperature,
+            max_new_tokens=max_new_tokens,
+            seeds=seeds,
+        )
+        return [answers for _, answers in sorted(ended, key=lambda found: found[0])]
+
+    @torch.inference_mode()
+    def stream(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        *,
+        temperature: float,
+        max_new_tokens: int,
+        seeds: Sequence[int] | None = None,
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """Samples n answers to each prompt, and gives each group as soon as it ends.
 
         Args:
             prompts: P prompts.
@@ -100,11 +118,9 @@ class VLM:
             max_new_tokens: Longest answer; it also ends at `</answer>`.
             seeds: One for each prompt, whose answers follow from it whatever the other
                 prompts are; None draws them.
-            ended: Told the number of a prompt and its answers, once the last of them
-                ends and others still go on.
 
-        Returns:
-            P lists of n completions.
+        Yields:
+            The number of a prompt and its n answers, while others still go on.
 
         Raises:
             ValueError: If prompt and answer may exceed the model's context.
@@ -115,22 +131,16 @@ class VLM:
         inputs = self._encode(prompts, max_new_tokens)
         inputs = self._sight.encode(prompts, inputs)
         prefix = prefill(self.model, inputs)
-        found: dict[int, list[Completion]] = {}
-
-        def keep(prompt: int, sampled: Sampled) -> None:
-            found[prompt] = self._read_completions(sampled)
-            ended(prompt, found[prompt])
-
-        sample_tokens(
+        sampled = sample_tokens(
             Branches(self.model, prefix, n, room=max_new_tokens),
             len(prompts),
             self.vocabulary,
             temperature=temperature,
             max_new_tokens=max_new_tokens,
             seeds=seeds,
-            ended=keep,
         )
-        return [found[prompt] for prompt in range(len(prompts))]
+        for prompt, answers in sampled:
+            yield prompt, self._read_completions(answers)
 
     def score(
         self,

@@ -6,7 +6,6 @@ This file must not import torch: processes that build scenes load it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ import envs
 from envs.cameras.viewpoint import Viewpoint, read_viewpoint
 from envs.randomization.factors import check_choice
 from envs.records import ASKED, Affordance, Plan
-from envs.scene import Scene
+from envs.scene import Scene, SceneConfig
 from policy.variety.scenes import vary_scene, vary_view
 
 
@@ -29,7 +28,8 @@ class SceneSource:
         waypoints: "2d", or "3d": answers name heights, too.
         asked: One of `envs.records.ASKED`; parts of a plan are not executed.
         varied: Whether scenes look and read as others do not (`policy.variety`).
-        camera: Where it stands instead of where scenes have it (`envs.cameras.viewpoint`).
+        camera: Where it stands instead of where scenes have it
+            (`envs.cameras.viewpoint`).
     """
 
     envs: tuple[str, ...]
@@ -70,28 +70,48 @@ class SceneSource:
                 "no turn changes anything for the next; use max_turns=1"
             )
 
-    def choose(self, seed: int) -> dict[str, Any]:
-        """Returns the options of `envs.make_scene` for a seed.
+    def check_frozen(self) -> None:
+        """Refuses scenes that a frozen suite cannot hold.
+
+        Raises:
+            ValueError: They are varied, shifted on single axes, or seen from elsewhere.
+        """
+        if self.varied:
+            raise ValueError("varied=true: a suite has its scenes as they were frozen")
+        if self.shifts:
+            raise ValueError(
+                f"shifts={list(self.shifts)}: a suite has all axes shifted"
+            )
+        if self.camera:
+            raise ValueError(f"camera={self.camera}: a suite has its own cameras")
+
+    def choose(self, seed: int) -> SceneConfig:
+        """Returns what the scene of a seed is made from.
 
         The seed also chooses among several kinds of scenes.
         """
         varied = vary_scene(np.random.default_rng([seed, 2])) if self.varied else {}
-        return {
-            "name": self.envs[seed % len(self.envs)],
-            "split": self.split,
-            "seed": seed,
-            "shifts": self.shifts,
-            "waypoints": self.waypoints,
-            "camera": self.camera,
+        return SceneConfig(
+            name=self.envs[seed % len(self.envs)],
+            split=self.split,
+            seed=seed,
+            shifts=self.shifts,
+            waypoints=self.waypoints,
+            camera=self.camera,
             **varied,
-        }
+        )
 
     def make_scene(self, seed: int) -> Scene:
         """Returns the scene of a seed, its observation asking what is to be asked."""
-        scene = envs.make_scene(**self.choose(seed))
+        scene = envs.sample_scene(self.choose(seed))
         seen = replace(scene.observation, asked=self.asked)
         if self.varied:
             rng, parts = np.random.default_rng([seed, 3]), envs.label_parts(scene)
             image, words = vary_view(seen.image, parts, seen.instruction, rng)
             seen = replace(seen, image=image, instruction=words)
         return replace(scene, observation=seen)
+
+
+def choose_seeds(n: int, *key: int) -> list[int]:
+    """Returns n scene seeds that depend on `key` alone, e.g. (seed, step)."""
+    return np.random.SeedSequence(key).generate_state(n).tolist()

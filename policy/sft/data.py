@@ -7,7 +7,7 @@ where it stopped and no data set is kept on disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -49,8 +49,8 @@ class ExampleSource:
 
     def __call__(self, seed: int) -> Example:
         """Returns the example of a seed, as yet without another look and words."""
-        options = self.scenes.choose(seed)
-        scene = envs.make_scene(**options, verify=False)
+        config = replace(self.scenes.choose(seed), verify=False)
+        scene = envs.sample_scene(config)
         reference = scene.reference
         if reference is None:
             raise ValueError(f"scene {scene.name!r} has no expert to learn from")
@@ -60,7 +60,7 @@ class ExampleSource:
             target=envs.mark_target(scene),
             instruction=scene.instruction,
             plan=reference.to_plan(),
-            one_sided=bool(options.get("stretched")),
+            one_sided=bool(config.stretched),
         )
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from policy.grpo.batch import Batch
+from policy.grpo.batch import Batch, Sampling
 from policy.records import Completion, Prompt
 
 _LINES, _TENSORS = "rollouts.jsonl", "batch.safetensors"
@@ -27,7 +27,9 @@ def save_batch(batch: Batch, path: Path) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in _describe(batch))
     (path / _LINES).write_text(lines)
     ids = [torch.tensor(c.token_ids) for row in batch.completions for c in row]
+    sampling = [batch.sampling.temperature, batch.sampling.max_new_tokens]
     tensors = {
+        "sampling": torch.tensor(sampling, dtype=torch.float64),
         "token_ids": pad_sequence(ids, batch_first=True),
         "advantages": batch.advantages,
         "mask": batch.mask,
@@ -47,7 +49,9 @@ def load_batch(path: Path) -> Batch:
     flat = (tensors[name].flatten(0, 1) for name in ("old_logprobs", "mask"))
     values = zip(rows, tensors["token_ids"], *flat, strict=True)
     answers = [_read_answer(*row) for row in values]
+    temperature, longest = tensors["sampling"].tolist()
     return Batch(
+        sampling=Sampling(temperature=temperature, max_new_tokens=int(longest)),
         prompts=[
             Prompt(
                 image=tensors[f"image.{i}"].numpy(),

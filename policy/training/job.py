@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from envs.registry import has_expert
+from policy.grpo.batch import Sampling
 from policy.grpo.config import GRPOConfig
-from policy.rollout.collect import RolloutConfig
+from policy.rollout.config import RolloutConfig
 from policy.rollout.scene_source import SceneSource
 from rewards import RewardMix, check_asked
 
@@ -23,8 +24,6 @@ class Job:
         rollout: How to sample.
         seed: Of scenes, samples and minibatches.
         steps: GRPO steps.
-        max_turns: Turns of a scene; from the second on, what a failed answer left is
-            a prompt of its own.
         n: Held-out scenes of the evaluations before and after; 0 leaves them out.
         videos: Attempts in each of the videos before and after.
         checkpoint_every: Steps between checkpoints; the last step has one anyway.
@@ -36,7 +35,6 @@ class Job:
     rollout: RolloutConfig
     seed: int = 0
     steps: int = 120
-    max_turns: int = 1
     n: int = 400
     videos: int = 4
     checkpoint_every: int = 20
@@ -53,7 +51,7 @@ class Job:
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
-        self.source.check_turns(self.max_turns)
+        self.source.check_turns(self.rollout.max_turns)
         check_asked(self.mix, self.source.asked)
         for env in self.source.envs:
             if self.mix.needs_reference and not has_expert(env):
@@ -67,6 +65,14 @@ class Job:
         """The most answers to a prompt, the expert's among them."""
         return self.rollout.num_generations + (self.algo.expert_advantage != 0)
 
+    @property
+    def sampling(self) -> Sampling:
+        """How answers are drawn, as the update has to know it."""
+        return Sampling(
+            temperature=self.rollout.temperature,
+            max_new_tokens=self.rollout.max_new_tokens,
+        )
+
     def count_together(self, processes: int, tokens: int) -> int:
         """Returns how many groups one forward pass of the update takes at most.
 
@@ -74,7 +80,7 @@ class Job:
             processes: They share the groups.
             tokens: Of the longest prompt; all answers are as long as they may be.
         """
-        prompts = self.rollout.prompts * self.max_turns
+        prompts = self.rollout.prompts * self.rollout.max_turns
         share = math.ceil(prompts / self.algo.minibatches / processes)
         group = tokens + self.answers * self.rollout.max_new_tokens
         budget = self.algo.tokens_per_forward or share * group

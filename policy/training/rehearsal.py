@@ -90,9 +90,7 @@ def _run(vlm: VLM, prompt: Prompt, count: int, job: Job) -> None:
         _Idle([p for _, p in list_trainable(vlm)], {}),
         _build_worst(vlm, prompt, count, job),
         replace(job.algo, num_iterations=1, minibatches=1, tokens_per_forward=0),
-        temperature=job.rollout.temperature,
-        max_new_tokens=job.rollout.max_new_tokens,
-        generator=torch.Generator(),
+        torch.Generator(),
     )
 
 
@@ -111,6 +109,7 @@ def _build_worst(vlm: VLM, prompt: Prompt, count: int, job: Job) -> Batch:
         return torch.full(shape, value)
 
     return Batch(
+        sampling=job.sampling,
         prompts=[prompt] * count,
         completions=[[answer] * job.answers] * count,
         advantages=fill(1.0),

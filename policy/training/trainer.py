@@ -18,15 +18,17 @@ import torch
 
 from envs.scene import Scene
 from envs.video.film import write_rollout_videos
-from policy.evaluation.evaluate import answer_greedily, evaluate
+from policy.evaluation.evaluate import Exam, evaluate
 from policy.grpo.batch import Batch, UpdateMetrics
 from policy.grpo.credit import build_batch
 from policy.grpo.grpo import update
 from policy.grpo.optimizer import set_rates
 from policy.model.prompt import build_prompt
 from policy.model.vlm import VLM
-from policy.rollout.collect import collect, describe
+from policy.rollout.collect import answer_greedily, collect
 from policy.rollout.curriculum import allot
+from policy.rollout.figures import describe
+from policy.rollout.play import Referee
 from policy.rollout.scene_source import SceneSource, choose_seeds
 from policy.rollout.workers import Workers
 from policy.runtime.clock import Clock
@@ -190,19 +192,11 @@ def _step(
     with clock.measure("step"):
         with clock.measure("scenes"):
             scenes = next(feed)
-        groups = collect(
-            vlm,
-            scenes,
-            job.mix,
-            job.rollout,
-            site.workers,
-            (job.seed, step),
-            clock,
-            job.max_turns,
-            site.team,
-        )
+        referee = Referee(workers=site.workers, mix=job.mix, clock=clock)
+        key = (job.seed, step)
+        groups = collect(vlm, scenes, job.rollout, referee, key, site.team)
         with clock.measure("compare"):
-            batch, advantages = build_batch(vlm, groups, job.algo)
+            batch, advantages = build_batch(vlm, groups, job.algo, job.sampling)
         with clock.measure("update"):
             learned = _update(learner, batch, site, step)
         if site.team.leads:
@@ -230,9 +224,7 @@ def _update(learner: Learner, batch: Batch, site: _Site, step: int) -> UpdateMet
         learner.optimizer,
         batch,
         job.algo,
-        temperature=job.rollout.temperature,
-        max_new_tokens=job.rollout.max_new_tokens,
-        generator=torch.Generator().manual_seed(seed),
+        torch.Generator().manual_seed(seed),
         team=site.team,
         lanes=count_lanes(learner.vlm.model),
     )
@@ -267,26 +259,27 @@ def _evaluate_once(vlm: VLM, site: _Site) -> dict[str, Any]:
 
 
 def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
-    """Measures the policy on held-out scenes and films its first attempts."""
+    """Measures the policy on held-out scenes and films its first rollouts."""
     job, screen = site.job, site.screen
     if not job.n:
         return {"n": 0}
     # Held-out seeds of their own: the same scenes whatever the run's seed, so that
     # runs can be compared, and `scripts/evaluate.py` repeats the figures.
     split = "test" if job.source.split == "train" else job.source.split
+    exam = Exam(
+        source=replace(job.source, split=split, varied=False),
+        n=job.n,
+        max_turns=job.rollout.max_turns,
+    )
     give_back()  # before the films, which come on top of what training has left
     with screen.task(f"evaluating {name}", job.n) as bar:
-        evaluation, attempts = evaluate(
+        evaluation, rollouts = evaluate(
             answer_greedily(vlm, job.rollout.max_new_tokens),
-            replace(job.source, split=split, varied=False),
-            site.workers,
-            n=job.n,
+            exam,
+            Referee(workers=site.workers, mix=job.mix),
             keep=job.videos,
-            mix=job.mix,
-            max_turns=job.max_turns,
             progress=lambda done: screen.move(bar, done),
         )
-        if attempts:
-            films = [(a.scene, a.text, a.answer, a.outcome, a.reward) for a in attempts]
-            write_rollout_videos(films, site.run.video(name))
+        if rollouts:
+            write_rollout_videos(rollouts, site.run.video(name))
     return {"split": split} | evaluation.to_row()

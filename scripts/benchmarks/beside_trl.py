@@ -144,7 +144,7 @@ def measure_steps(work: Workload) -> Figures:
 def simulate_rewards(
     work: Workload, vlm: VLM, scenes: Sequence[Scene], texts: Sequence[str]
 ) -> list[float]:
-    """Returns the simulated rewards of P * G answers, as `policy.rollout.collect` has them."""
+    """Returns the simulated rewards of P * G answers, as training has them."""
     size, parse = len(texts) // len(scenes), PARSERS[work.source.asked]
     codec = vlm.codec(build_prompt(scenes[0].observation))
     parsed = [parse(text, codec) for text in texts]

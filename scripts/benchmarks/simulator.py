@@ -39,7 +39,7 @@ def measure_scenes(work: Workload) -> Figures:
 def measure_images(work: Workload) -> Figures:
     """Returns milliseconds of an image, and its time over the bare drawing."""
     scene = envs.make_scene(work.source.envs[0], verify=False)
-    view = (scene.model, scene.data, CAMERA)
+    view = (scene.state, CAMERA)
     size = work.size.image or IMAGE_SIZE
     with open_renderer(*view, size) as draw:
         render(*view, size, size)  # opens its own context

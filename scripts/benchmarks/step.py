@@ -11,10 +11,13 @@ from envs.execution.execute import prepare
 from envs.execution.motion import Motion
 from envs.records import Plan
 from envs.scene import Scene
+from policy.grpo.batch import Sampling
 from policy.grpo.credit import build_batch
 from policy.grpo.grpo import update
 from policy.records import Group
-from policy.rollout.collect import RolloutConfig, collect
+from policy.rollout.collect import collect
+from policy.rollout.config import RolloutConfig
+from policy.rollout.play import Referee
 from policy.runtime.clock import Clock
 from policy.runtime.lanes import count_lanes
 from policy.runtime.memory import measure_peak_gib
@@ -55,18 +58,20 @@ def run_step(
     vlm = learner.vlm
     parse = {"parse": (PARSERS, work.source.asked)}
     with watch_sampling(clock, vlm), watch(clock, parse):
-        groups = collect(vlm, scenes, work.mix, rollout, work.workers, (0,), clock)
+        referee = Referee(workers=work.workers, mix=work.mix, clock=clock)
+        groups = collect(vlm, scenes, rollout, referee, (0,))
+    sampling = Sampling(
+        temperature=rollout.temperature, max_new_tokens=rollout.max_new_tokens
+    )
     with clock.measure("compare"):
-        batch, _ = build_batch(vlm, groups, work.algo)
+        batch, _ = build_batch(vlm, groups, work.algo, sampling)
     with clock.measure("update"):
         update(
             vlm,
             learner.optimizer,
             batch,
             work.algo,
-            temperature=rollout.temperature,
-            max_new_tokens=rollout.max_new_tokens,
-            generator=torch.Generator().manual_seed(0),
+            torch.Generator().manual_seed(0),
             lanes=count_lanes(vlm.model),
         )
     return groups

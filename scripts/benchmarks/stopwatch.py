@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
+from inspect import isgeneratorfunction
 from typing import Any
 from unittest.mock import patch
 
@@ -61,7 +62,7 @@ def take_gpu_peak_gib() -> float:
 
 @contextmanager
 def watch(clock: Clock, places: Mapping[str, tuple[Any, str]]) -> Iterator[None]:
-    """Measures each call of some functions.
+    """Measures each call of some functions; of a generator, each item it makes.
 
     Args:
         clock: Told the seconds.
@@ -80,9 +81,28 @@ def watch(clock: Clock, places: Mapping[str, tuple[Any, str]]) -> Iterator[None]
 
 
 def _measure(clock: Clock, stage: str, run: Callable[..., Any]) -> Callable[..., Any]:
+    if isgeneratorfunction(run):
+        return _measure_items(clock, stage, run)
+
     @wraps(run)
     def measured(*args: Any, **kwargs: Any) -> Any:
         with clock.measure(stage):
             return run(*args, **kwargs)
+
+    return measured
+
+
+def _measure_items(
+    clock: Clock, stage: str, run: Callable[..., Any]
+) -> Callable[..., Any]:
+    @wraps(run)
+    def measured(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        items, end = run(*args, **kwargs), object()
+        while True:
+            with clock.measure(stage):
+                item = next(items, end)
+            if item is end:
+                return
+            yield item
 
     return measured

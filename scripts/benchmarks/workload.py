@@ -18,7 +18,7 @@ from torch import Tensor
 
 import policy.model.vlm
 from policy.grpo.average import list_trainable
-from policy.grpo.batch import Batch, Policy
+from policy.grpo.batch import Batch, Policy, Sampling
 from policy.grpo.config import GRPOConfig
 from policy.grpo.grpo import compute_advantages, update
 from policy.model.processing import Processor
@@ -142,9 +142,7 @@ class Learner:
             self.optimizer,
             batch,
             config,
-            temperature=1.0,
-            max_new_tokens=batch.mask.shape[-1],
-            generator=torch.Generator().manual_seed(0),
+            torch.Generator().manual_seed(0),
             lanes=lanes or count_lanes(self.vlm.model),
         )
 
@@ -180,6 +178,7 @@ def build_batch(prompts: Sequence[Prompt], groups: Groups) -> Batch:
     mask = torch.ones_like(old)
     advantages: Tensor = compute_advantages(torch.tensor(rewards))[..., None] * mask
     return Batch(
+        sampling=Sampling(temperature=1.0, max_new_tokens=mask.shape[-1]),
         prompts=prompts,
         completions=groups,
         advantages=advantages,
