@@ -43,14 +43,14 @@ class Observation:
         camera: The camera that took the image.
         instruction: The task in words.
         waypoints: "2d", or "3d": the answer's waypoints are to have heights.
-        asked: One of `ASKED`: a whole plan, or one of its two parts alone.
+        answer: One of `ANSWERS`: a whole plan is wanted, or one of its two parts.
     """
 
     image: NDArray[np.uint8]
     camera: Camera
     instruction: str
     waypoints: str = "2d"
-    asked: str = "plan"
+    answer: str = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,7 +105,7 @@ class Plan:
             in it.
     """
 
-    asked: ClassVar[str] = "plan"
+    kind: ClassVar[str] = "plan"
     box: tuple[float, float, float, float]
     waypoints: tuple[tuple[float, ...], ...]
     thought: str = ""
@@ -135,7 +135,7 @@ class Affordance:
     It cannot be executed, only compared with a reference. Attributes as in `Plan`.
     """
 
-    asked: ClassVar[str] = "affordance"
+    kind: ClassVar[str] = "affordance"
     box: tuple[float, float, float, float]
     thought: str = ""
     well_formed: bool = True
@@ -149,14 +149,14 @@ class Trajectory:
     It cannot be executed, only compared with a reference. Attributes as in `Plan`.
     """
 
-    asked: ClassVar[str] = "trajectory"
+    kind: ClassVar[str] = "trajectory"
     waypoints: tuple[tuple[float, ...], ...]
     thought: str = ""
     well_formed: bool = True
     parts: tuple[Part, ...] = field(default=(), compare=False, repr=False)
 
 
-ASKED = (Plan.asked, Affordance.asked, Trajectory.asked)
+ANSWERS = (Plan.kind, Affordance.kind, Trajectory.kind)
 """What a policy can be asked for: `answer=` of the command line."""
 
 
@@ -231,11 +231,11 @@ class Reference:
         """The expert's answer as a policy would give it."""
         return Plan(box=self.box, waypoints=self.waypoints, thought=self.thought)
 
-    def to_answer(self, asked: str) -> Plan | Affordance | Trajectory:
-        """What of it a policy would give that is asked for one of `ASKED`."""
-        if asked == Affordance.asked:
+    def to_answer(self, kind: str) -> Plan | Affordance | Trajectory:
+        """What of it a policy would give that is asked for one of `ANSWERS`."""
+        if kind == Affordance.kind:
             return Affordance(box=self.box, thought=self.thought)
-        if asked == Trajectory.asked:
+        if kind == Trajectory.kind:
             return Trajectory(waypoints=self.waypoints, thought=self.thought)
         return self.to_plan()
 

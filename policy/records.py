@@ -30,13 +30,13 @@ class Prompt:
         image: [H, W, 3] uint8 RGB, as the camera gave it.
         instruction: The task in words.
         waypoints: "2d", or "3d": waypoints are to have heights.
-        asked: One of `envs.records.ASKED`: a whole plan, or one of its parts.
+        answer: One of `envs.records.ANSWERS`: a whole plan is wanted, or a part of it.
     """
 
     image: NDArray[np.uint8]
     instruction: str
     waypoints: str = "2d"
-    asked: str = "plan"
+    answer: str = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ from rewards.metrics import (
     Metrics,
     compute_metrics,
 )
-from rewards.mix import RewardMix, check_asked, score
+from rewards.mix import RewardMix, check_answer, score
 from rewards.parts import part_scores
 from rewards.terms import TERMS
 
@@ -16,7 +16,7 @@ __all__ = [
     "WORST_METRICS",
     "Metrics",
     "RewardMix",
-    "check_asked",
+    "check_answer",
     "compute_metrics",
     "part_scores",
     "score",

@@ -88,26 +88,26 @@ class RewardMix:
         return gate or bool(_find_weighed(self, PHYSICAL))
 
 
-def check_asked(mix: RewardMix, asked: str) -> None:
+def check_answer(mix: RewardMix, kind: str) -> None:
     """Refuses a mix that cannot judge what is asked.
 
     Args:
         mix: The weights.
-        asked: One of `envs.records.ASKED`.
+        kind: One of `envs.records.ANSWERS`.
 
     Raises:
         ValueError: The mix judges a simulation, but a part of a plan is not executed,
             or none of its weights is on a term that applies.
     """
-    if asked != Plan.asked and mix.needs_outcome:
+    if kind != Plan.kind and mix.needs_outcome:
         raise ValueError(
             f"reward mix {mix.name!r} weighs {_find_physical(mix)}, which judge a "
-            f"simulation, but answer={asked} is not executed: use reward=paper"
+            f"simulation, but answer={kind} is not executed: use reward=paper"
         )
-    if not any(mix.weights.get(term, 0) > 0 for term in TERMS_OF[asked]):
+    if not any(mix.weights.get(term, 0) > 0 for term in TERMS_OF[kind]):
         raise ValueError(
-            f"reward mix {mix.name!r} weighs nothing that judges answer={asked}, which "
-            f"are {', '.join(TERMS_OF[asked])}: use reward=paper"
+            f"reward mix {mix.name!r} weighs nothing that judges answer={kind}, which "
+            f"are {', '.join(TERMS_OF[kind])}: use reward=paper"
         )
 
 
@@ -140,7 +140,7 @@ def score(
     if isinstance(answer, ParseFailure):
         return Reward(terms=dict.fromkeys(TERMS, 0.0), total=0.0)
     terms = _score_terms(answer, reference, outcome)
-    weights = {t: mix.weights.get(t, 0.0) for t in TERMS_OF[answer.asked]}
+    weights = {t: mix.weights.get(t, 0.0) for t in TERMS_OF[answer.kind]}
     gate = compute_gate(outcome) if mix.gated and outcome is not None else 1.0
     total = math.fsum(
         weight * terms[term] * (gate if term in GEOMETRIC else 1.0)
@@ -164,7 +164,7 @@ def _score_terms(
     for name, value in found.items():
         if not 0.0 <= value <= 1.0:
             raise ValueError(f"reward term {name!r} is {value!r}, outside 0..1")
-    applying = TERMS_OF[answer.asked]
+    applying = TERMS_OF[answer.kind]
     return {name: found.get(name, 0.0) if name in applying else 0.0 for name in TERMS}
 
 
@@ -182,7 +182,7 @@ def _check_inputs(
         )
     if isinstance(answer, ParseFailure):
         return
-    check_asked(mix, answer.asked)
+    check_answer(mix, answer.kind)
     if outcome is None and mix.needs_outcome:
         raise ValueError(
             f"reward mix {mix.name!r} weighs {_find_physical(mix)}, which judge a "

@@ -80,8 +80,8 @@ TERMS = ("format", *GEOMETRIC, *PHYSICAL)
 """Every name that a mix may weigh."""
 
 TERMS_OF = {
-    Plan.asked: TERMS,
-    Affordance.asked: ("format", *OF_BOX),
-    Trajectory.asked: ("format", *OF_PATH),
+    Plan.kind: TERMS,
+    Affordance.kind: ("format", *OF_BOX),
+    Trajectory.kind: ("format", *OF_PATH),
 }
 """The terms that apply, by what was asked: parts of a plan are never executed."""

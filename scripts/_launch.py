@@ -129,11 +129,11 @@ def read_source(config: DictConfig, *envs: str) -> Any:
     from policy.rollout.scene_source import SceneSource
 
     return SceneSource(
-        envs=envs,
+        names=envs,
         split=config.split,
         shifts=tuple(config.shifts),
         waypoints=config.waypoints,
-        asked=config.answer,
+        answer=config.answer,
         varied=config.varied,
         camera=read_camera(config),
     )

@@ -103,7 +103,7 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
             dtype=node.dtype,
             lora=read_lora(node.lora),
             load=partial(load_policy, node),
-            source=SceneSource(envs=(config.env.name,)),
+            source=SceneSource(names=(config.env.name,)),
             mix=build(RewardMix, config.reward),
             algo=build(GRPOConfig, config.algo),
             rollout=build(RolloutConfig, config.rollout),

@@ -28,7 +28,7 @@ def main(config: DictConfig) -> None:
     kinds = [(env, split) for env in list_envs(config) for split in SPLITS]
     with Workers() as workers, screen.task("freezing", len(kinds)) as bar:
         for done, (env, split) in enumerate(kinds):
-            source = SceneSource(envs=(env,), split=split)
+            source = SceneSource(names=(env,), split=split)
             [scenes] = workers.make_scenes(source, [seeds])
             suite.digests.update(freeze(scenes).digests)
             screen.move(bar, done + 1)

@@ -87,7 +87,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     for name in config.often:
         check_choice("often", name, list_scenes())
     scenes = SceneSource(
-        envs=tuple(name for name in names for _ in range(config.often.get(name, 1))),
+        names=tuple(name for name in names for _ in range(config.often.get(name, 1))),
         waypoints=config.waypoints,
         varied=True,
         camera=read_camera(config),
@@ -145,7 +145,7 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     measured = {}
     with Workers() as workers:
         for env in list_envs(config):
-            source = SceneSource(envs=(env,), split="test", waypoints=config.waypoints)
+            source = SceneSource(names=(env,), split="test", waypoints=config.waypoints)
             exam, referee = Exam(source=source, n=config.n), Referee(workers=workers)
             measured[env], _ = evaluate(answerer, exam, referee)
     origin = Provenance(

@@ -8,8 +8,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from commands import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 LADDER = ("envs", "rewards", "policy", "scripts")  # each may import those before it
 TOP_LEVEL = {*LADDER, "conf", "tests", "assets", "pyproject.toml", "Makefile"} | {
     *("README.md", "CHANGELOG.md", "LICENSE")

@@ -58,11 +58,11 @@ _POINT = rf"\s*\[{_INT},{_INT}(?:,{_INT})?\]\s*"
 _BOX = rf'"affordance"\s*:\s*\[{_INT}(?:,{_INT}){{3}}\]'
 _PATH = rf'"trajectory"\s*:\s*\[{_POINT}(?:,{_POINT})*\]'
 _STRICT = {
-    asked: re.compile(rf"\s*\{{\s*{content}\s*\}}\s*")
-    for asked, content in (
-        (Plan.asked, rf"{_BOX}\s*,\s*{_PATH}"),
-        (Affordance.asked, _BOX),
-        (Trajectory.asked, _PATH),
+    kind: re.compile(rf"\s*\{{\s*{content}\s*\}}\s*")
+    for kind, content in (
+        (Plan.kind, rf"{_BOX}\s*,\s*{_PATH}"),
+        (Affordance.kind, _BOX),
+        (Trajectory.kind, _PATH),
     )
 }
 _Read = TypeVar("_Read", Plan, Affordance, Trajectory)
@@ -134,7 +134,7 @@ def parse_answer(text: str, codec: Codec = NORMALIZED) -> Plan | ParseFailure:
         The plan in image units and metres, or why there is none.
     """
     try:
-        found = find_answer(text, Plan.asked)
+        found = find_answer(text, Plan.kind)
         box, points = read_box(found), read_points(found)
         plan = Plan(
             box=_scale_box(box, codec),
@@ -149,7 +149,7 @@ def parse_answer(text: str, codec: Codec = NORMALIZED) -> Plan | ParseFailure:
 def parse_affordance(text: str, codec: Codec = NORMALIZED) -> Affordance | ParseFailure:
     """Read the box alone from any text; what else a whole plan holds is not judged."""
     try:
-        found = find_answer(text, Affordance.asked)
+        found = find_answer(text, Affordance.kind)
         box = read_box(found)
         affordance = Affordance(
             box=_scale_box(box, codec), parts=_locate(text, found, [box])
@@ -162,7 +162,7 @@ def parse_affordance(text: str, codec: Codec = NORMALIZED) -> Affordance | Parse
 def parse_trajectory(text: str, codec: Codec = NORMALIZED) -> Trajectory | ParseFailure:
     """Read the path alone from any text; what else a whole plan holds is not judged."""
     try:
-        found = find_answer(text, Trajectory.asked)
+        found = find_answer(text, Trajectory.kind)
         points = read_points(found)
         trajectory = Trajectory(
             waypoints=_scale_path(points, codec), parts=_locate(text, found, points)
@@ -173,9 +173,9 @@ def parse_trajectory(text: str, codec: Codec = NORMALIZED) -> Trajectory | Parse
 
 
 PARSERS: dict[str, Callable[[str, Codec], AnyAnswer]] = {
-    Plan.asked: parse_answer,
-    Affordance.asked: parse_affordance,
-    Trajectory.asked: parse_trajectory,
+    Plan.kind: parse_answer,
+    Affordance.kind: parse_affordance,
+    Trajectory.kind: parse_trajectory,
 }
 """How a text is read, by what the policy was asked for."""
 
@@ -254,6 +254,6 @@ def _add_thought(answer: _Read, text: str) -> _Read:
     well_formed = (
         tags == ["<think>", "</think>", "<answer>", "</answer>"]
         and not any(pieces[i].strip() for i in (0, 4, 8))
-        and _STRICT[answer.asked].fullmatch(pieces[6]) is not None
+        and _STRICT[answer.kind].fullmatch(pieces[6]) is not None
     )
     return replace(answer, thought=thought.strip(), well_formed=well_formed)

@@ -79,22 +79,22 @@ class _Object:
     pairs: list[tuple[str, Any]]
 
 
-def find_answer(text: str, asked: str) -> Found:
+def find_answer(text: str, kind: str) -> Found:
     """Finds and decodes the one answer of a text.
 
     Args:
         text: What the model wrote.
-        asked: One of `envs.records.ASKED`.
+        kind: One of `envs.records.ANSWERS`.
 
     Raises:
         AnswerError: There is none, more than one, or it is not JSON.
     """
     if not text or text.isspace():
         raise AnswerError("empty")
-    start, end = _find_span(text, ("{}",) if asked == "plan" else ("{}", "[]"))
+    start, end = _find_span(text, ("{}",) if kind == "plan" else ("{}", "[]"))
     values = _decode(text[start:end])
     alone = text[start] == "["
-    claims = _gather([]) | {asked: values} if alone else _gather(values)
+    claims = _gather([]) | {kind: values} if alone else _gather(values)
     return Found(claims, values, start, end)
 
 

@@ -14,7 +14,7 @@ from envs.state import State
 
 @contextmanager
 def open_renderer(
-    state: State, camera: str, size: int
+    state: State, camera_name: str, size: int
 ) -> Iterator[Callable[[], NDArray[np.uint8]]]:
     """Yields what draws a [size, size, 3] image as `envs.cameras.render` does."""
     model = state.model
@@ -23,7 +23,7 @@ def open_renderer(
     renderer = mujoco.Renderer(model, size, size)
     model.vis.quality.offsamples = quality
     try:
-        renderer.update_scene(state.data, camera)
+        renderer.update_scene(state.data, camera_name)
         renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         yield renderer.render

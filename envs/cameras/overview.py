@@ -47,9 +47,9 @@ class Overview:
         """Closes the camera."""
         self.close()
 
-    def render(self, data: mujoco.MjData, camera: str = OVERVIEW) -> NDArray[np.uint8]:
+    def render(self, data: mujoco.MjData, camera_name: str = OVERVIEW) -> NDArray[np.uint8]:
         """[height, width, 3] picture of a state whose kinematics are computed."""
-        self._renderer.update_scene(data, camera, self._option)
+        self._renderer.update_scene(data, camera_name, self._option)
         for position, size in WALLS:
             _add_wall(self._renderer.scene, position, size)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0

@@ -24,20 +24,20 @@ _thread = local()  # a GL context belongs to the thread that made it
 
 
 def render(
-    state: State, camera: str, width: int, height: int, shadows: bool = False
+    state: State, camera_name: str, width: int, height: int, shadows: bool = False
 ) -> NDArray[np.uint8]:
     """[H, W, 3] colour image from a named camera."""
-    scene = _update(state, camera, shadows=shadows)
+    scene = _update(state, camera_name, shadows=shadows)
     image = np.empty((height, width, 3), np.uint8)
     _draw(state.model, scene, image, None)
     return image[::-1].copy()
 
 
 def render_geoms(
-    state: State, camera: str, width: int, height: int
+    state: State, camera_name: str, width: int, height: int
 ) -> NDArray[np.int32]:
     """[H, W] id of the geom seen in each pixel, -1 where there is none."""
-    scene = _update(state, camera)
+    scene = _update(state, camera_name)
     scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = 1
     scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 1
     image = np.empty((height, width, 3), np.uint8)
@@ -52,10 +52,10 @@ def render_geoms(
 
 
 def render_depth(
-    state: State, camera: str, width: int, height: int
+    state: State, camera_name: str, width: int, height: int
 ) -> NDArray[np.float32]:
     """[H, W] depth along the optical axis in metres."""
-    scene, model = _update(state, camera), state.model
+    scene, model = _update(state, camera_name), state.model
     image = np.empty((height, width, 3), np.uint8)
     depth = np.empty((height, width), np.float32)
     _draw(model, scene, image, depth)
@@ -65,13 +65,13 @@ def render_depth(
     return (near / (1 - depth * (1 - near / far)))[::-1].copy()
 
 
-def _update(state: State, camera: str, shadows: bool = False) -> mujoco.MjvScene:
+def _update(state: State, camera_name: str, shadows: bool = False) -> mujoco.MjvScene:
     model = state.model
     # Room for every geom and the lights' and joints' decoration.
     scene = mujoco.MjvScene(model, min(2 * model.ngeom + 50, MAX_GEOMS))
     view = mujoco.MjvCamera()
     view.type = mujoco.mjtCamera.mjCAMERA_FIXED
-    view.fixedcamid = model.camera(camera).id
+    view.fixedcamid = model.camera(camera_name).id
     option = mujoco.MjvOption()
     option.sitegroup[:] = 0
     category = mujoco.mjtCatBit.mjCAT_ALL

@@ -11,7 +11,7 @@ from envs.scene import Scene
 from policy.evaluation.figures import Evaluation, Tally
 from policy.rollout.play import Answerer, Referee, play
 from policy.rollout.scene_source import SceneSource, choose_seeds
-from rewards import check_asked
+from rewards import check_answer
 
 BATCH = 25  # scenes at once: bounds memory, fills the cores
 
@@ -84,9 +84,9 @@ def evaluate(
     """
     source = exam.source
     if referee.mix is not None:
-        check_asked(referee.mix, source.asked)
+        check_answer(referee.mix, source.answer)
     batches = split_batches(exam.list_seeds())
-    tally, kept = Tally(source.asked), []
+    tally, kept = Tally(source.answer), []
     for scenes in referee.workers.make_scenes(source, batches):
         if exam.suite is not None:
             exam.suite.check(scenes)

@@ -57,11 +57,11 @@ class Tally:
     """Keeps figures, not scenes: 400 of those are a quarter of a gigabyte.
 
     Args:
-        asked: What all scenes ask for, one of `envs.records.ASKED`.
+        answer: What all scenes ask for, one of `envs.records.ANSWERS`.
     """
 
-    def __init__(self, asked: str) -> None:
-        self.asked = asked
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
         self.success: dict[str, list[bool]] = {}
         self.parsed: list[bool] = []
         self.metrics: list[Metrics] = []
@@ -93,9 +93,9 @@ class Tally:
         if len(self.success) > 1:
             for name, row in sorted(self.success.items()):
                 figures[f"success/{name}"] = estimate_rate(row)
-        if self.metrics and self.asked != Trajectory.asked:
+        if self.metrics and self.answer != Trajectory.kind:
             figures["iou"] = estimate_mean([100 * m.iou for m in self.metrics])
-        if self.metrics and self.asked != Affordance.asked:
+        if self.metrics and self.answer != Affordance.kind:
             for name in DISTANCES:
                 values = [1000 * _read_distance(m, name) for m in self.metrics]
                 figures[name] = estimate_mean(values)

@@ -72,8 +72,8 @@ def measure_obedience(
         ValueError: If no scene has a second candidate, or a part of a plan is asked,
             which nobody executes.
     """
-    if source.asked != Plan.asked:
-        raise ValueError(f"words=true with answer={source.asked}: use answer=plan")
+    if source.answer != Plan.kind:
+        raise ValueError(f"words=true with answer={source.answer}: use answer=plan")
     named, unnamed, chosen = [], [], []
     done = 0
     for scenes in workers.make_scenes(source, split_batches(seeds)):

@@ -123,7 +123,7 @@ def add_experts(
         if reference is None:
             return batch
         prompt = group.prompt
-        expert = reference.to_answer(prompt.asked)
+        expert = reference.to_answer(prompt.answer)
         experts.append(speller.spell(format_answer(expert, speller.codec(prompt))))
     mask = _pad([[1.0] * len(expert.token_ids) for expert in experts], len(groups))
     unknown = torch.where(mask > 0, torch.nan, 0.0)

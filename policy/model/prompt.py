@@ -29,9 +29,9 @@ _PATH = (
     "complete the task"
 )
 _WANTED = {
-    Plan.asked: f"{_BOX}, and {_PATH}",
-    Affordance.asked: _BOX,
-    Trajectory.asked: _PATH,
+    Plan.kind: f"{_BOX}, and {_PATH}",
+    Affordance.kind: _BOX,
+    Trajectory.kind: _PATH,
 }
 _BOX_MEANS = "The affordance area is the box [x1, y1, x2, y2] around the part to touch."
 _PATH_MEANS = (
@@ -39,9 +39,9 @@ _PATH_MEANS = (
     "is where it has to end."
 )
 _MEANINGS = {
-    Plan.asked: f"{_BOX_MEANS} {_PATH_MEANS}",
-    Affordance.asked: _BOX_MEANS,
-    Trajectory.asked: _PATH_MEANS,
+    Plan.kind: f"{_BOX_MEANS} {_PATH_MEANS}",
+    Affordance.kind: _BOX_MEANS,
+    Trajectory.kind: _PATH_MEANS,
 }
 _PAPER = """\
 You are a robot using the joint control. The task is "{instruction}". \
@@ -59,7 +59,7 @@ def build_prompt(observation: Observation) -> Prompt:
         image=observation.image,
         instruction=observation.instruction,
         waypoints=observation.waypoints,
-        asked=observation.asked,
+        answer=observation.answer,
     )
 
 
@@ -90,8 +90,8 @@ def format_words(prompt: Prompt, style: str, codec: Codec = NORMALIZED) -> str:
     if style == "paper":
         return _PAPER.format(
             instruction=prompt.instruction,
-            wanted=_WANTED[prompt.asked],
-            meaning=_MEANINGS[prompt.asked],
+            wanted=_WANTED[prompt.answer],
+            meaning=_MEANINGS[prompt.answer],
             coordinates=_describe_coordinates(codec) + _describe_heights(prompt),
             grammar=_show_grammar(prompt),
         )
@@ -114,7 +114,7 @@ def _describe_coordinates(codec: Codec) -> str:
 
 
 def _describe_heights(prompt: Prompt) -> str:
-    return "" if prompt.asked == Affordance.asked else HEIGHTS[prompt.waypoints]
+    return "" if prompt.answer == Affordance.kind else HEIGHTS[prompt.waypoints]
 
 
 def _show_grammar(prompt: Prompt) -> str:
@@ -125,7 +125,7 @@ def _show_grammar(prompt: Prompt) -> str:
         waypoints=((0.1, 0.2, 0.3)[: len(names)],) * MIN_WAYPOINTS,
         thought="your thoughts",
     )
-    corners = [] if prompt.asked == Trajectory.asked else ["x1", "y1", "x2", "y2"]
+    corners = [] if prompt.answer == Trajectory.kind else ["x1", "y1", "x2", "y2"]
     letters = iter(corners + names * MIN_WAYPOINTS)
-    text = format_answer(example.to_answer(prompt.asked))
+    text = format_answer(example.to_answer(prompt.answer))
     return re.sub(r"\d+", lambda _: next(letters), text)

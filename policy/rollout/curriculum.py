@@ -15,23 +15,23 @@ SLOTS = 100  # a source repeats its names as often as they are asked for
 
 
 def allot(
-    envs: Sequence[str], rows: Sequence[Mapping[str, Any]], focus: float
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], focus: float
 ) -> tuple[str, ...]:
     """Returns the names of scenes, each as often as its share asks.
 
     Args:
-        envs: Names of scenes.
+        names: Registered scenes.
         rows: Metrics of the steps so far; `success/<scene>` is read.
         focus: 0..1, the part of a step that goes where outcomes are open; the rest is
             spread evenly, so that nothing is forgotten and every success is known.
     """
-    if not focus or len(envs) == 1:
-        return tuple(envs)
-    rate = {env: _average(rows, f"success/{env}") for env in envs}
-    doubt = {env: p * (1 - p) + 1e-3 for env, p in rate.items()}
+    if not focus or len(names) == 1:
+        return tuple(names)
+    rate = {name: _average(rows, f"success/{name}") for name in names}
+    doubt = {name: p * (1 - p) + 1e-3 for name, p in rate.items()}
     whole = sum(doubt.values())
-    shares = {e: (1 - focus) / len(envs) + focus * doubt[e] / whole for e in envs}
-    return tuple(e for e in envs for _ in range(max(1, round(SLOTS * shares[e]))))
+    shares = {n: (1 - focus) / len(names) + focus * doubt[n] / whole for n in names}
+    return tuple(n for n in names for _ in range(max(1, round(SLOTS * shares[n]))))
 
 
 def _average(rows: Sequence[Mapping[str, Any]], name: str) -> float:

@@ -85,7 +85,7 @@ class _Heard:
 
 
 def _hear(scene: Scene, said: Said, referee: Referee) -> _Heard:
-    parse = PARSERS[scene.observation.asked]
+    parse = PARSERS[scene.observation.answer]
     answers = [parse(completion.text, said.codec) for completion in said.completions]
     return _Heard(said, answers, referee.workers.submit(scene, answers))
 

@@ -12,7 +12,7 @@ import numpy as np
 import envs
 from envs.cameras.viewpoint import Viewpoint, read_viewpoint
 from envs.randomization.factors import check_choice
-from envs.records import ASKED, Affordance, Plan
+from envs.records import ANSWERS, Affordance, Plan
 from envs.scene import Scene, SceneConfig
 from policy.variety.scenes import vary_scene, vary_view
 
@@ -22,31 +22,31 @@ class SceneSource:
     """Where scenes come from; with a seed it names one.
 
     Attributes:
-        envs: Registered scene names; one that is repeated comes more often.
+        names: Registered scenes; one that is repeated comes more often.
         split: "train", "test" or "ood".
         shifts: Axes that leave their training range, for "ood"; all if empty.
         waypoints: "2d", or "3d": answers name heights, too.
-        asked: One of `envs.records.ASKED`; parts of a plan are not executed.
+        answer: One of `envs.records.ANSWERS`; parts of a plan are not executed.
         varied: Whether scenes look and read as others do not (`policy.variety`).
         camera: Where it stands instead of where scenes have it
             (`envs.cameras.viewpoint`).
     """
 
-    envs: tuple[str, ...]
+    names: tuple[str, ...]
     split: str = "train"
     shifts: tuple[str, ...] = ()
     waypoints: str = "2d"
-    asked: str = Plan.asked
+    answer: str = Plan.kind
     varied: bool = False
     camera: Viewpoint = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse no scene, an answer that nobody can be asked for, and no camera."""
-        if not self.envs:
-            raise ValueError("envs is empty: at least one scene needed")
-        check_choice("answer", self.asked, ASKED)
+        if not self.names:
+            raise ValueError("no scene is named: at least one needed")
+        check_choice("answer", self.answer, ANSWERS)
         read_viewpoint(self.camera)
-        if self.waypoints == "3d" and self.asked == Affordance.asked:
+        if self.waypoints == "3d" and self.answer == Affordance.kind:
             raise ValueError(
                 "waypoints=3d, but answer=affordance asks for no waypoints"
             )
@@ -54,7 +54,7 @@ class SceneSource:
     @property
     def name(self) -> str:
         """The scene's name; `all` of several."""
-        return self.envs[0] if len(set(self.envs)) == 1 else "all"
+        return self.names[0] if len(set(self.names)) == 1 else "all"
 
     def check_turns(self, max_turns: int) -> None:
         """Refuses a number of turns that an episode cannot have.
@@ -64,9 +64,9 @@ class SceneSource:
         """
         if max_turns < 1:
             raise ValueError(f"max_turns is {max_turns}; at least 1 needed")
-        if max_turns > 1 and self.asked != Plan.asked:
+        if max_turns > 1 and self.answer != Plan.kind:
             raise ValueError(
-                f"max_turns is {max_turns}, but answer={self.asked} is not executed: "
+                f"max_turns is {max_turns}, but answer={self.answer} is not executed: "
                 "no turn changes anything for the next; use max_turns=1"
             )
 
@@ -92,7 +92,7 @@ class SceneSource:
         """
         varied = vary_scene(np.random.default_rng([seed, 2])) if self.varied else {}
         return SceneConfig(
-            name=self.envs[seed % len(self.envs)],
+            name=self.names[seed % len(self.names)],
             split=self.split,
             seed=seed,
             shifts=self.shifts,
@@ -104,7 +104,7 @@ class SceneSource:
     def make_scene(self, seed: int) -> Scene:
         """Returns the scene of a seed, its observation asking what is to be asked."""
         scene = envs.sample_scene(self.choose(seed))
-        seen = replace(scene.observation, asked=self.asked)
+        seen = replace(scene.observation, answer=self.answer)
         if self.varied:
             rng, parts = np.random.default_rng([seed, 3]), envs.label_parts(scene)
             image, words = vary_view(seen.image, parts, seen.instruction, rng)

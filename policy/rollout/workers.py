@@ -90,7 +90,7 @@ class Workers:
         self, scene: Scene, answers: Sequence[AnyAnswer]
     ) -> Future[Sequence[Outcome | None]]:
         """Starts to execute the answers to a scene; see `simulate`."""
-        if scene.observation.asked != Plan.asked:
+        if scene.observation.answer != Plan.kind:
             return _Inline().submit(list, [None] * len(answers))
         plans = [a for a in answers if isinstance(a, Plan | ParseFailure)]
         return self._pool.submit(envs.simulate, scene, plans, 1)

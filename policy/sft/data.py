@@ -44,7 +44,7 @@ class ExampleSource:
     @property
     def part_classes(self) -> tuple[str, ...]:
         """Names of the part classes 1, 2, ... of all the scenes, without repetition."""
-        names = self.scenes.envs
+        names = self.scenes.names
         return tuple(dict.fromkeys(c for n in names for c in _get_classes(n)))
 
     def __call__(self, seed: int) -> Example:

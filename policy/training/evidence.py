@@ -57,7 +57,7 @@ def load_batch(path: Path) -> Batch:
                 image=tensors[f"image.{i}"].numpy(),
                 instruction=rows[i * group]["instruction"],
                 waypoints=rows[i * group]["waypoints"],
-                asked=rows[i * group]["asked"],
+                answer=rows[i * group]["answer"],
             )
             for i in range(count)
         ],
@@ -77,7 +77,7 @@ def _describe(batch: Batch) -> Iterator[dict[str, Any]]:
                 "prompt": i,
                 "instruction": prompt.instruction,
                 "waypoints": prompt.waypoints,
-                "asked": prompt.asked,
+                "answer": prompt.answer,
                 "text": completion.text,
                 "finished": completion.finished,
             }

@@ -10,7 +10,7 @@ from policy.grpo.batch import Sampling
 from policy.grpo.config import GRPOConfig
 from policy.rollout.config import RolloutConfig
 from policy.rollout.scene_source import SceneSource
-from rewards import RewardMix, check_asked
+from rewards import RewardMix, check_answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +52,8 @@ class Job:
             if getattr(self, name) < value:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
         self.source.check_turns(self.rollout.max_turns)
-        check_asked(self.mix, self.source.asked)
-        for env in self.source.envs:
+        check_answer(self.mix, self.source.answer)
+        for env in self.source.names:
             if self.mix.needs_reference and not has_expert(env):
                 raise ValueError(
                     f"scene {env!r} has no expert to compare answers with, as "

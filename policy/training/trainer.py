@@ -134,9 +134,9 @@ def _make_scenes(site: _Site, done: int) -> Iterator[list[Scene]]:
     def choose(step: int) -> tuple[SceneSource, Sequence[int]]:
         # Scenes are built a step ahead, when the step before is not known yet.
         known = [row for row in site.history if row["step"] < step - 1]
-        kinds = allot(job.source.envs, known, job.rollout.focus)
+        names = allot(job.source.names, known, job.rollout.focus)
         seeds = choose_seeds(job.rollout.prompts, job.seed, step)
-        return replace(job.source, envs=kinds), team.share(seeds)
+        return replace(job.source, names=names), team.share(seeds)
 
     return site.workers.make_mixed(map(choose, range(done + 1, job.steps + 1)))
 

@@ -145,7 +145,7 @@ def simulate_rewards(
     work: Workload, vlm: VLM, scenes: Sequence[Scene], texts: Sequence[str]
 ) -> list[float]:
     """Returns the simulated rewards of P * G answers, as training has them."""
-    size, parse = len(texts) // len(scenes), PARSERS[work.source.asked]
+    size, parse = len(texts) // len(scenes), PARSERS[work.source.answer]
     codec = vlm.codec(build_prompt(scenes[0].observation))
     parsed = [parse(text, codec) for text in texts]
     answers = [parsed[i : i + size] for i in range(0, len(parsed), size)]

@@ -22,7 +22,7 @@ IMAGES = 20  # a round
 
 def measure_scenes(work: Workload) -> Figures:
     """Returns milliseconds of making a scene, and the executor over bare physics."""
-    env, rows = work.source.envs[0], []
+    env, rows = work.source.names[0], []
     for seed in range(2 * work.size.rounds):  # scenes differ by a few percent
         scene = envs.make_scene(env, seed=seed)
         make = partial(envs.make_scene, env, seed=seed)
@@ -38,7 +38,7 @@ def measure_scenes(work: Workload) -> Figures:
 
 def measure_images(work: Workload) -> Figures:
     """Returns milliseconds of an image, and its time over the bare drawing."""
-    scene = envs.make_scene(work.source.envs[0], verify=False)
+    scene = envs.make_scene(work.source.names[0], verify=False)
     view = (scene.state, CAMERA)
     size = work.size.image or IMAGE_SIZE
     with open_renderer(*view, size) as draw:

@@ -56,7 +56,7 @@ def run_step(
 ) -> list[Group]:
     """Answers scenes, executes the answers and learns from them."""
     vlm = learner.vlm
-    parse = {"parse": (PARSERS, work.source.asked)}
+    parse = {"parse": (PARSERS, work.source.answer)}
     with watch_sampling(clock, vlm), watch(clock, parse):
         referee = Referee(workers=work.workers, mix=work.mix, clock=clock)
         groups = collect(vlm, scenes, rollout, referee, (0,))

@@ -28,7 +28,7 @@ from policy.training.trainer import train
 from rewards import RewardMix
 
 JOB = Job(
-    source=SceneSource(envs=("pick_mug",)),
+    source=SceneSource(names=("pick_mug",)),
     mix=RewardMix(weights={"success": 1.0}),
     algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, part_weight=0.5),
     rollout=RolloutConfig(

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.test_trainer import JOB, execute, read_figures
 
 from policy.rollout.collect import RolloutConfig
 from policy.rollout.curriculum import allot
 from policy.rollout.scene_source import SceneSource
-from tests.test_trainer import JOB, execute, read_figures
 
 NAMES = ("a", "b", "c")
 ROWS = [{"success/a": 1.0, "success/b": 0.5, "success/c": 0.0}] * 20
@@ -50,7 +50,7 @@ def test_a_focus_that_is_no_share_is_refused() -> None:
 
 
 def test_a_resumed_run_asks_for_the_same_scenes(tmp_path: Path) -> None:
-    source = SceneSource(envs=("press_button", "use_tool"))
+    source = SceneSource(names=("press_button", "use_tool"))
     rollout = replace(JOB.rollout, focus=1.0, prompts=4)
     job = replace(JOB, source=source, rollout=rollout, steps=5, n=0)
     whole = execute(tmp_path / "whole", job)

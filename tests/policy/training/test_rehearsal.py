@@ -29,7 +29,7 @@ from policy.training.run_dir import RunDir
 from rewards import RewardMix
 
 JOB = Job(
-    source=SceneSource(envs=("pick_mug",)),
+    source=SceneSource(names=("pick_mug",)),
     mix=RewardMix(weights={"success": 1.0}),
     algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, tokens_per_forward=400),
     rollout=RolloutConfig(

@@ -6,17 +6,16 @@ import hashlib
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import gymnasium
 import pytest
+from commands import ROOT
 from gymnasium.utils.env_checker import check_env
 
 import envs
 from envs.gym.registration import name_env
 from envs.testing import check_scene, measure_expert, measure_honesty, measure_recovery
 
-ROOT = Path(__file__).parents[1]
 BUILT_IN = sorted(envs.scenes.__all__)
 each_scene = pytest.mark.parametrize("name", BUILT_IN)
 each_split = pytest.mark.parametrize("split", ["train", "ood"])

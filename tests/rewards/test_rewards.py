@@ -5,17 +5,17 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import asdict, fields, replace
-from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 import yaml
+from commands import ROOT
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist, directed_hausdorff
 
 from envs.records import (
-    ASKED,
+    ANSWERS,
     Affordance,
     Outcome,
     ParseFailure,
@@ -28,7 +28,7 @@ from rewards import (
     WORST_METRICS,
     Metrics,
     RewardMix,
-    check_asked,
+    check_answer,
     compute_metrics,
     part_scores,
     score,
@@ -49,7 +49,7 @@ from rewards.terms import (
     score_distance,
 )
 
-CONF = Path(__file__).parents[1] / "conf" / "reward"
+CONF = ROOT / "conf" / "reward"
 FAILURE = ParseFailure(reason="not_json")
 REFERENCE = Reference(
     box=(0.2, 0.4, 0.4, 0.6), waypoints=((0.3, 0.5), (0.4, 0.3), (0.6, 0.2))
@@ -336,32 +336,32 @@ def test_of_a_part_the_terms_count_that_judge_it_by_their_share_of_the_mix(
 
 
 def test_the_experts_part_gets_the_most_of_the_papers_mix():
-    for asked in ASKED:
+    for asked in ANSWERS:
         answer = REFERENCE.to_answer(asked)
-        assert answer.asked == asked
+        assert answer.kind == asked
         assert score(answer, REFERENCE, None, load_mix("paper")).total == 1
     assert score(FAILURE, REFERENCE, None, load_mix("paper")).total == 0
 
 
 def test_a_part_cannot_be_rewarded_for_what_only_an_execution_shows():
     for asked in ("affordance", "trajectory"):
-        check_asked(load_mix("paper"), asked)
+        check_answer(load_mix("paper"), asked)
         for name in ("success", "physical", "mixed", "gated"):
             message = f"'{name}' weighs.*success.*answer={asked} is not.*reward=paper"
             with pytest.raises(ValueError, match=message):
-                check_asked(load_mix(name), asked)
+                check_answer(load_mix(name), asked)
             with pytest.raises(ValueError, match=message):
                 score(REFERENCE.to_answer(asked), REFERENCE, DONE, load_mix(name))
         geometry = RewardMix(weights={"affordance": 1, "endpoint": 1}, gated=True)
         with pytest.raises(ValueError, match="gated"):
-            check_asked(geometry, asked)
+            check_answer(geometry, asked)
     for name in ("paper", "success", "mixed", "gated"):
-        check_asked(load_mix(name), "plan")
+        check_answer(load_mix(name), "plan")
 
 
 def test_a_mix_in_which_nothing_judges_the_part_is_refused():
     mix = RewardMix(weights={"endpoint": 1.0})
-    check_asked(mix, "trajectory")
+    check_answer(mix, "trajectory")
     message = "weighs nothing.*answer=affordance.*format, affordance"
     with pytest.raises(ValueError, match=message):
         score(split(EXACT)[0], REFERENCE, None, mix)

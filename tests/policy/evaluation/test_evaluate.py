@@ -11,13 +11,15 @@ from envs import list_scenes, make_scene, parse_answer
 from envs.answer import NORMALIZED
 from envs.records import Plan
 from policy.evaluation.baselines import BASELINES
-from policy.evaluation.evaluate import answer_greedily, answer_scripted, evaluate
+from policy.evaluation.evaluate import evaluate
 from policy.evaluation.statistics import estimate_mean, estimate_rate
 from policy.evaluation.table import tabulate
+from policy.rollout.collect import answer_greedily
+from policy.rollout.play import answer_scripted
 from policy.rollout.scene_source import SceneSource, choose_seeds
 from policy.rollout.workers import Workers
 
-MUGS = SceneSource(envs=("pick_mug",), split="test")
+MUGS = SceneSource(names=("pick_mug",), split="test")
 
 
 def run(answerer, n=4, **options):
@@ -53,7 +55,7 @@ def test_a_baseline_answers_in_the_grammar_and_always_the_same(name) -> None:
 
 @pytest.mark.parametrize("name", ["tiny", "tiny_grpo"])
 def test_a_shipped_policy_knows_the_scenes(name) -> None:
-    scenes = SceneSource(envs=tuple(list_scenes()), split="test")
+    scenes = SceneSource(names=tuple(list_scenes()), split="test")
     answerer = answer_greedily(policy.load(name, device="cpu"), max_new_tokens=64)
     with Workers(0) as workers:
         evaluation, _ = evaluate(answerer, scenes, workers, n=26)
@@ -151,7 +153,7 @@ def test_no_scenes_and_no_turns_are_errors() -> None:
 
 def test_of_several_kinds_of_scenes_the_success_of_each_is_told() -> None:
     kinds = ("open_drawer", "press_button")
-    source = SceneSource(envs=kinds, split="test")
+    source = SceneSource(names=kinds, split="test")
     answerer = answer_scripted(BASELINES["expert"])
     with Workers(0) as workers:
         evaluation, kept = evaluate(answerer, source, workers, n=6, keep=6)
@@ -164,4 +166,4 @@ def test_of_several_kinds_of_scenes_the_success_of_each_is_told() -> None:
 
 def test_no_kind_of_scene_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one scene"):
-        SceneSource(envs=())
+        SceneSource(names=())

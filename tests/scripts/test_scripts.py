@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import ROOT
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
     "env=pick_mug",
     "steps=3",

@@ -22,9 +22,9 @@ from policy.variety.images import TINT, change_ground
 from policy.variety.scenes import APART, LONGER, draw_colours
 from policy.variety.words import NAMES, loosen_words
 
-SOURCE = ExampleSource(SceneSource(envs=("pick_mug",)))
-EVERY = ExampleSource(SceneSource(envs=tuple(envs.list_scenes()), varied=True))
-KINDS = range(len(EVERY.scenes.envs))
+SOURCE = ExampleSource(SceneSource(names=("pick_mug",)))
+EVERY = ExampleSource(SceneSource(names=tuple(envs.list_scenes()), varied=True))
+KINDS = range(len(EVERY.scenes.names))
 
 
 def names_in(text: str) -> list[str]:
@@ -116,10 +116,10 @@ def test_a_new_ground_leaves_parts_alone(seed: int) -> None:
     assert before != after
 
 
-@pytest.mark.parametrize("name", EVERY.scenes.envs)
+@pytest.mark.parametrize("name", EVERY.scenes.names)
 def test_a_varied_scene_looks_another_way_and_its_answer_holds(name: str) -> None:
-    plain = SceneSource(envs=(name,)).make_scene(3)
-    scene, again = (SceneSource(envs=(name,), varied=True).make_scene(3) for _ in "ab")
+    plain = SceneSource(names=(name,)).make_scene(3)
+    scene, again = (SceneSource(names=(name,), varied=True).make_scene(3) for _ in "ab")
     assert not np.array_equal(scene.observation.image, plain.observation.image)
     assert np.array_equal(scene.observation.image, again.observation.image)
     assert scene.observation.instruction == again.observation.instruction
@@ -176,7 +176,7 @@ def test_no_other_colour_resembles_one_held_out_and_each_is_one_token() -> None:
 
 @pytest.mark.parametrize("seed", KINDS)
 def test_colours_change_in_image_and_words_and_nothing_else_does(seed: int) -> None:
-    name = EVERY.scenes.envs[seed % len(EVERY.scenes.envs)]
+    name = EVERY.scenes.names[seed % len(EVERY.scenes.names)]
     colours = dict(zip(COLOURS, ("teal", "gold", "maroon", "olive", "violet", "gray")))
     plain = envs.make_scene(name, "train", seed, verify=False)
     other = envs.make_scene(name, "train", seed, verify=False, colours=colours)

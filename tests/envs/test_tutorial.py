@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
     "steps=2",
     "n=0",

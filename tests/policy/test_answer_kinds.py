@@ -17,12 +17,13 @@ from envs.sampling.turns import follow_up
 from envs.video.film import film
 from envs.video.sheet import draw_tile
 from policy.evaluation.baselines import BASELINES
-from policy.evaluation.evaluate import answer_scripted, evaluate
+from policy.evaluation.evaluate import evaluate
 from policy.evaluation.table import tabulate
 from policy.grpo.config import GRPOConfig
 from policy.grpo.credit import build_batch
 from policy.records import Group
 from policy.rollout.collect import RolloutConfig
+from policy.rollout.play import answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 from policy.training.job import Job
@@ -40,7 +41,7 @@ DISTANCES = {"dfd", "hd", "rmse", "average", "endpoint"}
 
 
 def source(asked: str) -> SceneSource:
-    return SceneSource(envs=("pick_mug",), split="test", asked=asked)
+    return SceneSource(names=("pick_mug",), split="test", answer=asked)
 
 
 def make_job(asked: str) -> Job:
@@ -81,8 +82,8 @@ def scene():
 def test_a_scene_is_the_same_whatever_is_asked(scene) -> None:
     with Workers(0) as workers:
         (whole,) = next(workers.make_scenes(source("plan"), [[3]]))
-    assert scene.observation.asked == "affordance"
-    assert whole.observation.asked == "plan"
+    assert scene.observation.answer == "affordance"
+    assert whole.observation.answer == "plan"
     assert scene.reference == whole.reference
     assert (scene.observation.image == whole.observation.image).all()
 
@@ -219,4 +220,4 @@ def test_a_film_shows_the_part_and_no_execution(scene, tmp_path: Path) -> None:
 
 def test_a_box_with_heights_cannot_be_asked_for() -> None:
     with pytest.raises(ValueError, match="waypoints=3d, but answer=affordance"):
-        SceneSource(envs=("pick_mug",), waypoints="3d", asked="affordance")
+        SceneSource(names=("pick_mug",), waypoints="3d", answer="affordance")

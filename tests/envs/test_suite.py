@@ -1,18 +1,19 @@
 """The frozen suite: the same scenes on every machine, or an error that says so."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from commands import ROOT
 
 import envs
 from envs.sampling.suite import Suite, digest, freeze, load_suite, save_suite
 from policy.evaluation.baselines import BASELINES
-from policy.evaluation.evaluate import answer_scripted, choose_scenes, evaluate
+from policy.evaluation.evaluate import evaluate
+from policy.rollout.play import answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 
-SHIPPED = Path(__file__).parents[1] / "assets" / "suite.json"
+SHIPPED = ROOT / "assets" / "suite.json"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_unknown_names_list_the_valid_ones_and_no_suite_is_said_to_be_none(
 def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
     expert, source = (
         answer_scripted(BASELINES["expert"]),
-        SceneSource(envs=("press_button",), split="test"),
+        SceneSource(names=("press_button",), split="test"),
     )
     with Workers(0) as workers:
         _, attempts = evaluate(
@@ -74,7 +75,7 @@ def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
     "odd", [{"varied": True}, {"shifts": ("camera",)}, {"camera": {"azimuth": 50}}]
 )
 def test_a_suite_refuses_to_show_its_scenes_in_another_way(odd: dict) -> None:
-    source = SceneSource(envs=("press_button",), split="ood", **odd)
+    source = SceneSource(names=("press_button",), split="ood", **odd)
     with pytest.raises(ValueError, match="a suite has"):
         choose_scenes(source, 2, 0, load_suite(SHIPPED))
 

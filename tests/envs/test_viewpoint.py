@@ -68,7 +68,7 @@ def test_an_environment_shows_what_its_camera_sees() -> None:
 )
 def test_a_camera_that_cannot_be_is_refused_at_once(camera: dict, message: str) -> None:
     for make in (
-        lambda: SceneSource(envs=("pick_mug",), camera=camera),
+        lambda: SceneSource(names=("pick_mug",), camera=camera),
         lambda: envs.ManipulationEnv("pick_mug", camera=camera),
     ):
         with pytest.raises(ValueError, match=message):

@@ -30,7 +30,7 @@ from policy.training.trainer import train
 from rewards import TERMS, RewardMix
 
 JOB = Job(
-    source=SceneSource(envs=("pick_mug",)),
+    source=SceneSource(names=("pick_mug",)),
     mix=RewardMix(weights={"success": 1.0}),
     # Without a cooldown, so that fewer steps are the beginning of more.
     algo=GRPOConfig(cooldown=0.0, learning_rate=LearningRates(tower=1e-4)),

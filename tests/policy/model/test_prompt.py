@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from envs.answer import NORMALIZED, PARSERS, Codec
-from envs.records import ASKED, Camera, Observation, ParseFailure
+from envs.records import ANSWERS, Camera, Observation, ParseFailure
 from policy.model.prompt import build_messages, build_prompt, format_words
 from policy.model.settings import (
     Settings,
@@ -28,7 +28,7 @@ def make_observation() -> Observation:
 def ask(instruction: str, waypoints: str = "2d", asked: str = "plan") -> Prompt:
     image = np.zeros((2, 2, 3), np.uint8)
     return Prompt(
-        image=image, instruction=instruction, waypoints=waypoints, asked=asked
+        image=image, instruction=instruction, waypoints=waypoints, answer=asked
     )
 
 
@@ -37,8 +37,8 @@ def test_a_prompt_carries_image_and_instruction_of_its_observation() -> None:
     prompt = build_prompt(observation)
     assert prompt.image is observation.image
     assert prompt.instruction == "Lift the red mug"
-    assert prompt.asked == "plan"
-    assert build_prompt(replace(observation, asked="affordance")).asked == "affordance"
+    assert prompt.answer == "plan"
+    assert build_prompt(replace(observation, answer="affordance")).asked == "affordance"
 
 
 def test_messages_are_one_user_turn_of_image_and_words() -> None:
@@ -52,7 +52,7 @@ def test_the_short_style_is_the_instruction_alone() -> None:
 
 
 @pytest.mark.parametrize("waypoints", ["2d", "3d"])
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("asked", ANSWERS)
 def test_the_paper_style_explains_a_grammar_that_the_parser_reads(
     waypoints: str, asked: str
 ) -> None:
@@ -75,7 +75,7 @@ def test_the_paper_style_asks_for_a_part_in_the_words_of_the_paper() -> None:
     start = 'You are a robot using the joint control. The task is "x". Please predict '
     box = "a possible affordance area of the end effector"
     path = "3-10 trajectory points of the end effector to complete the task"
-    asked = {asked: format_words(ask("x", asked=asked), "paper") for asked in ASKED}
+    asked = {asked: format_words(ask("x", answer=asked), "paper") for asked in ANSWERS}
     assert asked["plan"].startswith(f"{start}{box}, and {path}.\n")
     assert asked["affordance"].startswith(f"{start}{box}.\n")
     assert asked["trajectory"].startswith(f"{start}{path}.\n")

@@ -7,12 +7,12 @@ import pytest
 from envs import make_scene
 from envs.scene import Scene
 from policy.evaluation.baselines import BASELINES, answer_expert
-from policy.evaluation.evaluate import answer_scripted
 from policy.evaluation.language import measure_obedience, swap
+from policy.rollout.play import answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 
-BUTTONS = SceneSource(envs=("press_button",), split="test")
+BUTTONS = SceneSource(names=("press_button",), split="test")
 
 
 def measure(answer, source: SceneSource = BUTTONS):

@@ -30,7 +30,7 @@ from policy.sft.trainer import Trainer
 TOKENIZER = build_tokenizer()
 SIZE = TinySize(width=48, tower_layers=1, language_layers=2, tower_hidden=96)
 COLLATE = Collator(tokenizer=TOKENIZER, size=SIZE)
-SOURCE = ExampleSource(SceneSource(envs=("pick_mug",)))
+SOURCE = ExampleSource(SceneSource(names=("pick_mug",)))
 CONFIG = SFTConfig(steps=4, batch=2, every=2, held_out=2, workers=0, save_s=0.0)
 
 
