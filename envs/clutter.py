@@ -21,8 +21,8 @@ class ThingSize:
     """Ranges of a block's or can's size in metres: train, then held out.
 
     Attributes:
-        radius: Of a can, half the side of a block.
-        height: Of both.
+        radius: A can's radius, or half the side of a block.
+        height: The height of either.
     """
 
     radius: tuple[Range, Range]

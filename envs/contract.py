@@ -20,7 +20,7 @@ from envs.task import Goal, Task
 # Printable Latin text and line breaks: what an instruction may be written in.
 CHARSET = "".join(filter(str.isprintable, map(chr, range(0x250)))) + "\n\t"
 LONGEST_INSTRUCTION = 1_000  # characters
-NEEDED = ("skill", "build", "judge")  # of a task
+NEEDED = ("skill", "build", "judge")  # what a task has
 EXPERT_TAKES = ("goal", "state", "rng")
 
 

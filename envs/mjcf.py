@@ -28,9 +28,9 @@ def add_mjcf(
     Args:
         spec: The scene.
         path: The file; its meshes and textures are found as it says.
-        name: Of the body in the scene; its parts become `<name>/<part>`.
-        x: Place of the file's origin [m].
-        y: Place of the file's origin [m]; its height is the file's own.
+        name: The body's name in the scene; its parts become `<name>/<part>`.
+        x: Where the file's origin goes along x [m].
+        y: The same along y [m]; heights are those of the file.
         yaw: Turn about z [rad].
         fixed: Whether it is fastened to the table; else it can be moved.
 

@@ -63,7 +63,7 @@ def ask_each(kind: str, part: str, wording: str, names: Sequence[str]) -> list[G
         kind: The bodies are called `<kind>0`, `<kind>1`, ...
         part: The part `<kind>0/<part>` is touched; "" for the body itself.
         wording: The instruction, with `{}` where the name belongs.
-        names: Of the bodies, in their order.
+        names: The words that name the bodies, in the bodies' order.
     """
     bodies = [f"{kind}{i}" for i in range(len(names))]
     return [

@@ -19,7 +19,7 @@ class Skill:
             (as an arc, but the last but one as high as the last: the end is level).
         raised: How far the hand carries what it holds above a level plane, in metres,
             to come down again at the last waypoint.
-        settles_s: From the end of the motion until the outcome is read, in seconds.
+        settles_s: Seconds from the end of the motion until the outcome is read.
     """
 
     grips: bool

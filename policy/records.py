@@ -81,7 +81,7 @@ class LoraSpec:
     Attributes:
         rank: Rank of each adapter.
         alpha: Scale; an adapter's output is multiplied by alpha / rank.
-        seed: Of the adapters' first weights.
+        seed: Seeds the adapters' first weights.
     """
 
     rank: int = 64
@@ -97,7 +97,7 @@ class GroupCount:
         group: "tower", "language", "embeddings" or "adapters".
         total: Parameters.
         trainable: Those that train.
-        dtype: Of the parameters, e.g. "bfloat16".
+        dtype: The parameters' type, e.g. "bfloat16".
         masters: Whether the optimizer steps float32 copies of them.
     """
 

@@ -68,7 +68,7 @@ def launch(
     """Runs a function with the configuration of conf/<name>.yaml.
 
     Args:
-        name: Of the configuration.
+        name: The configuration's name.
         run: Gets the resolved configuration; hydra's part is left out.
         policies: Names that `policy=` takes beside files and paths.
         all_envs: Whether `env=` takes `all` beside scenes.

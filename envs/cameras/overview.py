@@ -12,7 +12,7 @@ from envs.cameras.viewpoint import OVERVIEW
 
 SHADOW_SIZE = 1024  # texels a side: a frame takes 40 ms, with the default 4096 120 ms
 WALL_COLOUR = (0.42, 0.46, 0.51, 1.0)
-WALL_GLOW = 0.9  # of its own colour: evens out what the scene's light adds
+WALL_GLOW = 0.9  # share of its own colour: evens out what the scene's light adds
 # Two walls behind the stage, at the floor's edges; without them the sky is black.
 WALLS = (((-4.0, 0, 2), (0.05, 9, 4)), ((0, -4.0, 2), (9, 0.05, 4)))
 
@@ -22,8 +22,8 @@ class Overview:
 
     Args:
         model: A scene's model.
-        width: Of the pictures in pixels.
-        height: Of the pictures in pixels.
+        width: Width of the pictures in pixels.
+        height: Height of the pictures in pixels.
     """
 
     def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from envs.cameras.gl import open_context
 from envs.state import State
 
-MAX_SIZE = 1024  # of an image's side, in pixels: size of the off-screen buffer
+MAX_SIZE = 1024  # pixels, an image's longest side: size of the off-screen buffer
 MAX_GEOMS = 2000
-MAX_CONTEXTS = 4  # of models with assets; each holds its textures in memory
+MAX_CONTEXTS = 4  # for models with assets; each holds its textures in memory
 _thread = local()  # a GL context belongs to the thread that made it
 
 

@@ -21,7 +21,7 @@ def compare_executors(scene: Scene, seed: int) -> tuple[float, list[bool]]:
 
     Args:
         scene: A scene with an expert.
-        seed: Of the noise.
+        seed: Seeds the noise.
 
     Returns:
         Seconds of the plain executor over those of the fast one, each on one core, and

@@ -115,7 +115,7 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         """Samples a scene; equal seeds give equal scenes, bit for bit.
 
         Args:
-            seed: Of the environment's generator, from which scenes' seeds are drawn.
+            seed: Seeds the environment's generator, which draws the scenes' seeds.
             options: Not used.
         """
         super().reset(seed=seed)

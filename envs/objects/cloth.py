@@ -34,8 +34,8 @@ class ClothShape:
     """Where a cloth lies.
 
     Attributes:
-        x: Of its middle [m].
-        y: Of its middle [m].
+        x: Where its middle is along x [m].
+        y: Where its middle is along y [m].
         yaw: Its turn [rad].
         side: Its length [m].
     """
@@ -62,7 +62,7 @@ def add_cloth(
     Args:
         spec: The scene.
         shape: Where it lies.
-        colour: Of both sides.
+        colour: The colour of both sides.
         fastened: Row and column of a vertex to the body that is to be there; the body
             must have its origin at that vertex.
     """

@@ -15,7 +15,7 @@ PANEL = 0.006  # m, thickness of boards
 GAP = 0.002  # m between moving boards
 DOOR_GRIP = 0.062  # m, length of a door's handle: fingers fit between its posts
 PEG = 0.005  # m, radius of a peg to hang things on
-UPWARD = np.deg2rad(8)  # of a peg: what hangs on it does not slide off
+UPWARD = np.deg2rad(8)  # a peg's slope: what hangs on it does not slide off
 STROKE = 0.12  # m that a drawer can be pulled out
 
 
@@ -25,9 +25,9 @@ class CabinetShape:
 
     Attributes:
         drawers: How many.
-        width: Of one drawer.
-        depth: Of the cabinet, away from the camera.
-        height: Of the cabinet.
+        width: Width of one drawer.
+        depth: The cabinet's depth, away from the camera.
+        height: The cabinet's height.
         reach: How far a handle's bar stands out from the front.
         bar: Thickness of a handle's bar.
         grip: Length of a handle's bar.
@@ -56,10 +56,10 @@ def add_cabinet(
     Args:
         spec: The scene.
         shape: Sizes.
-        x: Of the closed fronts.
-        y: Of the cabinet's middle.
-        colour: Of the boards.
-        fronts: Of each drawer, from left to right in the image.
+        x: Where the closed fronts are along x [m].
+        y: Where the cabinet's middle is along y [m].
+        colour: The boards' colour.
+        fronts: The colours of the drawers' fronts, from left to right in the image.
         opened: How far each drawer is pulled out [m].
     """
     cabinet = spec.worldbody.add_body(name="cabinet", pos=(x, y, 0))
@@ -135,9 +135,9 @@ class DoorShape:
     """Size of a cabinet with two doors in metres.
 
     Attributes:
-        width: Of one door.
-        depth: Of the cabinet, away from the camera.
-        height: Of the cabinet.
+        width: Width of one door.
+        depth: The cabinet's depth, away from the camera.
+        height: The cabinet's height.
         reach: How far a handle's bar stands out from the door.
         bar: Thickness of a handle's bar.
     """
@@ -164,10 +164,10 @@ def add_door_cabinet(
     Args:
         spec: The scene.
         shape: Sizes.
-        x: Of the closed fronts.
-        y: Of the cabinet's middle.
-        colour: Of the boards.
-        fronts: Of the left and the right door.
+        x: Where the closed fronts are along x [m].
+        y: Where the cabinet's middle is along y [m].
+        colour: The boards' colour.
+        fronts: The colours of the left and of the right door.
     """
     cabinet = spec.worldbody.add_body(name="cabinet", pos=(x, y, 0))
     half, deep, high = shape.width + PANEL, -shape.depth, shape.height
@@ -210,10 +210,10 @@ def add_stand(
         spec: The scene.
         spot: x and y of the post [m].
         toward: Direction about z that the peg points to [rad].
-        height: Of the peg's origin [m].
-        out: Of the peg's origin from the post [m].
-        length: Of the peg [m].
-        colour: Of all of it.
+        height: Height of the peg's origin [m].
+        out: Distance from the post to the peg's origin [m].
+        length: The peg's length [m].
+        colour: The colour of all parts.
     """
     turn = turn_about_z(toward)
     stand = spec.worldbody.add_body(name="stand", pos=(*spot, 0), quat=turn)

@@ -21,11 +21,11 @@ class MugShape:
 
     Attributes:
         radius: Outer radius of the wall.
-        height: Of the rim above the table.
+        height: The rim's height above the table.
         wall: Thickness of the wall.
         reach: How far the handle stands out from the wall.
         span: Height of the handle.
-        thickness: Of the handle's bars.
+        thickness: Thickness of the handle's bars.
     """
 
     radius: float

@@ -16,9 +16,9 @@ class ScraperShape:
     """Size of a scraper in metres; it pushes along its x axis.
 
     Attributes:
-        width: Of the blade.
-        depth: Of the wings that keep what is pushed in front of the blade.
-        height: Of the handle's top.
+        width: Width of the blade.
+        depth: Depth of the wings, which keep what is pushed in front of the blade.
+        height: Height of the handle's top.
     """
 
     width: float

@@ -157,7 +157,7 @@ def add_target(
         name: A kind of `TARGETS` and a number.
         pose: x, y [m] and turn [rad]; a stick lies across the turned x axis.
         factors: Draws the size.
-        colour: Of all of it.
+        colour: The whole target's colour.
     """
     x, y, turn = pose
     body = spec.worldbody.add_body(name=name, pos=(x, y, 0), quat=turn_about_z(turn))

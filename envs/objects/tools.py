@@ -42,8 +42,8 @@ class Kind:
 
     Attributes:
         work: Name of the working part.
-        length: Of the handle [m].
-        reach: From the handle's end to the middle of the working part [m].
+        length: The handle's length [m].
+        reach: Distance from the handle's end to the middle of the working part [m].
         room: Radius around that middle, for the part and two fingers beside it [m].
         build: Adds the parts to a body.
     """
@@ -61,10 +61,10 @@ class Tool:
 
     Attributes:
         kind: One of `KINDS`.
-        stretch: Of the handle's length, relative to others of the kind.
-        width: Of the handle [m].
-        scale: Of the working part, relative to others of the kind.
-        yaw: From the world's x axis to the tool's [rad].
+        stretch: The handle's length, relative to others of the kind.
+        width: The handle's width [m].
+        scale: The working part's size, relative to others of the kind.
+        yaw: Angle from the world's x axis to the tool's [rad].
     """
 
     kind: str
@@ -122,10 +122,10 @@ def add_tool(
 
     Args:
         spec: The scene.
-        name: Of its body.
+        name: The name of its body.
         tool: What it is.
         spot: Where its origin is on the table [m].
-        colour: Of what is not metal.
+        colour: The colour of what is not metal.
     """
     body = add_free_body(spec, name, *spot, tool.yaw)
     KINDS[tool.kind].build(body, tool, colour)

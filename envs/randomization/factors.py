@@ -52,7 +52,7 @@ class Factors:
 
         Args:
             rng: Draws.
-            split: Of `SPLITS`.
+            split: One of `SPLITS`.
             shifts: Axes that are held out in `split="ood"`; all if empty.
             instead: Colours that take the place of those drawn, by name.
             stretched: Axes whose numbers come from longer ranges, away from what is

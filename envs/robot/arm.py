@@ -34,7 +34,7 @@ TORQUE_LIMIT = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)
 LINK_MASS = (4.971, 0.647, 3.229, 3.588, 1.226, 1.667, 0.736)
 
 FLANGE = 0.107  # from joint 7 to the hand, published
-HAND_TURN = -np.pi / 4  # of the hand about the flange, published
+HAND_TURN = -np.pi / 4  # the hand's turn about the flange, published
 TOOL = 0.125  # from the hand's frame to the centre of the finger pads
 MAX_OPENING = 0.08  # between the fingers, published
 

@@ -95,8 +95,8 @@ def wrap_text(text: str, size: int, width: float, lines: int) -> list[str]:
 
     Args:
         text: Any text; line breaks and unprintable characters become spaces.
-        size: Of the font.
-        width: Of a line in pixels.
+        size: The font's size.
+        width: A line's width in pixels.
         lines: At most so many.
     """
     font = load_font(size)

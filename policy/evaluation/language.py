@@ -65,7 +65,7 @@ def measure_obedience(
         answerer: The policy.
         source: Where the scenes come from; of a kind with an expert.
         workers: They build and execute.
-        seeds: Of the scenes; those with one candidate alone are left out.
+        seeds: The scenes' seeds; scenes with one candidate alone are left out.
         progress: Told the number of scenes done after each batch.
 
     Raises:

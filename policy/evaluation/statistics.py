@@ -18,7 +18,7 @@ class Estimate:
     """A mean and its 95 % interval.
 
     Attributes:
-        mean: Of the sample.
+        mean: Mean of the sample.
         low: Lower bound.
         high: Upper bound.
     """

@@ -120,7 +120,7 @@ class Totals:
     """Sums over the passes of one update.
 
     Attributes:
-        norms: Of the gradient of each optimiser step, before clipping.
+        norms: The gradient's norm at each optimiser step, before clipping.
         skipped: Optimiser steps left out.
     """
 

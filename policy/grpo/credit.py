@@ -112,7 +112,7 @@ def add_experts(
         speller: Spells the answers.
         batch: P groups of G answers.
         groups: Where they come from; without references the batch stays as it is.
-        advantage: Of the expert's tokens.
+        advantage: The advantage of the expert's tokens.
 
     Returns:
         P groups of G + 1 answers.

@@ -11,7 +11,7 @@ update. What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
 2. The expert's answer joins the group of its scene with a fixed advantage
    (`expert_advantage`, paper: none). With sampled answers alone the default policy did
    not improve: the gradients of two batches of 128 answers have a cosine of 0.01.
-   Figures in policy/README.md.
+   Figures in policy/FINDINGS.md.
 3. No KL term by default (paper: beta 0.04), so no second pass. `beta` brings it back,
    times the ratio (`use_bias_correction_kl`, paper: not): without it k3 has the
    gradient of the divergence the other way round, of the reference from the policy.
@@ -37,8 +37,9 @@ update follows each sampling, so the ratio is 1 and the clip idle until
 `num_iterations` or `minibatches` is raised.
 
 With the project's own options off it equals `GRPOTrainer` of TRL 1.16, whose names the
-options keep: advantages, loss, gradient and weights (tests/test_trl_parity.py). Shapes:
-P prompts, G completions a prompt, T tokens, padded on the right.
+options keep: advantages, loss, gradient and weights
+(tests/policy/grpo/test_trl_parity.py). Shapes: P prompts, G completions a prompt,
+T tokens, padded on the right.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def set_rates(
         optimizer: One of `build_optimizer`.
         config: The rates and their schedule.
         step: Counted from 1.
-        steps: Of the whole run.
+        steps: Steps of the whole run.
     """
     share = min(1.0, step / max(config.warmup_steps, 1))
     if config.cooldown:

@@ -63,7 +63,7 @@ def attend(
         value: [B, heads, S, width].
         attention_mask: For the stock attention.
         shared: What the prompts left behind.
-        **kwargs: Of the stock attention, `scaling` among them.
+        **kwargs: Arguments of the stock attention, `scaling` among them.
 
     Returns:
         [B, T, H, width] and no weights.

@@ -52,7 +52,7 @@ def load(
         name_or_path: A short name (a file of conf/policy), a Hugging Face directory or
             a hub id ("owner/name") of an image-text-to-text model.
         lora: Train low-rank adapters on the language layers, everything else frozen.
-        dtype: Of the weights: float32, bfloat16 or float16; adapters are float32.
+        dtype: float32, bfloat16 or float16, for the weights; adapters are float32.
         device: A torch device, or "auto" for a GPU where there is one.
         trainable: Without `lora`: the parts to train, of "language" and "tower".
         keep_reference: Without `lora`: keep a frozen copy for `VLM.reference`.

@@ -44,7 +44,7 @@ def prefill(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Prefix:
 
     Args:
         model: An image-text-to-text model.
-        inputs: Of `Processor.encode`, [P, L] padded on the left.
+        inputs: What `Processor.encode` returns, [P, L] padded on the left.
     """
     positions, start = compute_positions(model, inputs)
     outputs = model(
@@ -77,7 +77,7 @@ def compute_positions(
 
     Args:
         model: The model; M-RoPE models bring their own rule.
-        inputs: Of `Processor.encode`.
+        inputs: What `Processor.encode` returns.
 
     Returns:
         [P, L] positions ([3, P, L] with M-RoPE), 0 at padding, and [P].

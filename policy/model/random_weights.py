@@ -35,9 +35,9 @@ def build_qwen2_5_vl(
         path: The directory it is written to.
         text: Sizes of the language model, as in its configuration.
         vision: Sizes of the image encoder.
-        rows: Of the tied embeddings; None is one a token.
+        rows: Rows of the tied embeddings; None is one a token.
         tokenizer: That of the default policy if None.
-        dtype: Of the weights.
+        dtype: The weights' type.
     """
     tokenizer = tokenizer or build_tokenizer()
     ids = tokenizer.get_vocab()
@@ -69,7 +69,7 @@ def draw_weights(kind: Any, config: PretrainedConfig, dtype: str = "float32") ->
     Args:
         kind: Its class.
         config: Its sizes.
-        dtype: Of the weights.
+        dtype: The weights' type.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)

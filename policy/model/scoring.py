@@ -37,7 +37,7 @@ def pad_completions(
 
     Args:
         completions: P groups of G completions.
-        device: Of the tensors.
+        device: The device that the tensors are on.
 
     Returns:
         [B, T] token ids, padded on the right with 0, and [B, T] bool, whether inside.
@@ -64,7 +64,7 @@ def run_shared(
 
     Args:
         model: The model.
-        inputs: Of P prompts.
+        inputs: The model's inputs for P prompts.
         token_ids: [B, T], B a multiple of P.
 
     Returns:
@@ -86,7 +86,7 @@ def run_plain(
 
     Args:
         model: The model.
-        inputs: Of B prompts.
+        inputs: The model's inputs for B prompts.
         token_ids: [B, T].
     """
     length = token_ids.shape[1]

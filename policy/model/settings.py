@@ -70,7 +70,7 @@ def load_settings(
     """Returns a directory's settings; what it leaves open is as its family has it.
 
     Args:
-        directory: Of the policy.
+        directory: The policy's directory.
         model_type: Its family.
         coordinates: In place of the directory's and the family's own.
 

@@ -46,7 +46,7 @@ class Sight:
 
         Args:
             prompts: P prompts.
-            inputs: Of them, of `Processor.encode`.
+            inputs: What `Processor.encode` made of them.
         """
         if not self._keeps:
             return inputs

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MEMORY = 0.8  # of the running mean of success, a step
+MEMORY = 0.8  # share of the running mean of success that a step keeps
 SLOTS = 100  # a source repeats its names as often as they are asked for
 
 

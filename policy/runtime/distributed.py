@@ -31,7 +31,7 @@ class Team:
     Attributes:
         rank: Its number.
         size: Processes there are.
-        local_size: Of them, those on this machine.
+        local_size: Those of them on this machine.
     """
 
     rank: int = 0

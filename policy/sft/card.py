@@ -73,7 +73,7 @@ class Provenance:
         name: The name or path it is loaded by.
         command: What to type for the same training.
         start: The weights it began with.
-        seed: Of the training.
+        seed: The training's seed.
         steps: Steps taken.
         batch: Examples a step.
         minutes: Time the training took.

@@ -34,7 +34,7 @@ class Student(nn.Module):
         points: Dense targets in one image token's cell.
         tied: Groups of token ids whose rows of both embeddings move as one, so that
             their differences stay.
-        seed: Of the heads' first weights.
+        seed: Seeds the heads' first weights.
     """
 
     def __init__(

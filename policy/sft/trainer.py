@@ -71,7 +71,7 @@ class Trainer:
         Args:
             source: Makes the example of a scene seed.
             held_out: Makes held-out examples; the first `config.held_out` are used.
-            seed: Of the order of examples and their variation.
+            seed: Seeds the order of examples and their variation.
         """
         if self.share >= 1:
             return

@@ -22,7 +22,7 @@ class Job:
         mix: What they reward.
         algo: How to learn.
         rollout: How to sample.
-        seed: Of scenes, samples and minibatches.
+        seed: Seeds scenes, samples and minibatches.
         steps: GRPO steps.
         n: Held-out scenes of the evaluations before and after; 0 leaves them out.
         videos: Attempts in each of the videos before and after.
@@ -78,7 +78,7 @@ class Job:
 
         Args:
             processes: They share the groups.
-            tokens: Of the longest prompt; all answers are as long as they may be.
+            tokens: The longest prompt's tokens; all answers are as long as they may be.
         """
         prompts = self.rollout.prompts * self.rollout.max_turns
         share = math.ceil(prompts / self.algo.minibatches / processes)

@@ -21,7 +21,8 @@ from rich.table import Table
 from policy.records import GroupCount
 
 SHOWN = ("success", "reward", "affordance", "endpoint", "parse_rate", "filtered")
-SMOOTHING = 0.9  # of the shown figures: one step's 128 answers scatter by 4 points
+# Share of the old in the shown figures: one step's 128 answers scatter by 4 points.
+SMOOTHING = 0.9
 LINE_EVERY = 10  # steps between lines where there is no terminal to draw a bar in
 
 

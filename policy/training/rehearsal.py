@@ -34,7 +34,7 @@ def rehearse(vlm: VLM, prompts: Sequence[Prompt], job: Job, processes: int = 1) 
 
     Args:
         vlm: The policy; stays as it is.
-        prompts: Of the first step.
+        prompts: The prompts of the first step.
         job: Says how large an update may be.
         processes: They share the prompts.
 

@@ -2,7 +2,7 @@
 
 Where something hardly ever moves, a policy learns its place instead of finding it. A
 frame that is only turned and shifted takes all along, and does not undo that; a bend
-moves what is in an image against each other. Figures in policy/README.md.
+moves what is in an image against each other. Figures in policy/FINDINGS.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image
 ZOOM = (0.75, 1.12)
 TALL = (0.88, 1.15)  # height of things against their width, as seen from elsewhere
 ROLL = 0.2  # rad
-SHIFT = 0.18  # of the image's side
+SHIFT = 0.18  # share of the image's side
 WAVES = 6  # of a bend, each along a direction of its own
 CYCLES = (0.3, 1.5)  # of a wave across the image
 BEND = 0.03  # standard deviation of the displacement, of the image's side

@@ -9,8 +9,8 @@ from PIL import Image
 from policy.variety.frames import rotate
 
 GRAIN = (3, 40)  # cells of a new ground along the image's side
-DEPTH = 0.5  # of a new ground's pattern: how dark against how bright
-TINT = (0.45, 1.25)  # of a new ground's brightness
+DEPTH = 0.5  # how dark a new ground's pattern is against how bright
+TINT = (0.45, 1.25)  # range of a new ground's brightness
 
 
 def jitter_colour(

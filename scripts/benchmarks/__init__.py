@@ -1,7 +1,7 @@
 """What `scripts/bench.py` measures: one file a part, each a function to figures.
 
     step.py        stages of a whole GRPO step
-    trl.py         beside TRL's GRPOTrainer
+    beside_trl.py  beside TRL's GRPOTrainer
     plain.py       beside the plain path: image and prompt again for every answer
     growth.py      cost against the number of answers
     bound.py       above the bare matrix products of the same sizes

@@ -197,7 +197,7 @@ def alternate(
         work: What is measured.
         vlm: Has the processor.
         prompts: P for each step.
-        settings: Of TRL.
+        settings: TRL's settings.
         reward: Judges TRL's answers.
         step: Takes our step of a number.
 

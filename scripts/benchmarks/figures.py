@@ -23,7 +23,7 @@ class Figure:
     """One measured quantity; its name tells the unit.
 
     Attributes:
-        median: Of the rounds.
+        median: Median of the rounds.
         low: The lowest of them.
         high: The highest.
     """

@@ -72,7 +72,7 @@ class Workload:
 
     Attributes:
         home: Directory of the policy.
-        dtype: Of its weights.
+        dtype: The type of its weights.
         lora: Its adapters.
         load: Loads it anew.
         source: Where scenes come from.
