@@ -9,7 +9,7 @@ from PIL import Image
 from policy.variety.frames import rotate
 
 GRAIN = (3, 40)  # cells of a new ground along the image's side
-DEPTH = 0.5  # how dark a new ground's pattern is against how bright
+DEPTH = 0.5  # how far a new ground's pattern may darken
 TINT = (0.45, 1.25)  # range of a new ground's brightness
 
 
