@@ -11,7 +11,8 @@ from envs import registry
 from envs.randomization.colours import COLOURS, HELD_OUT_COLOURS
 from envs.randomization.factors import AXES, Factors
 from envs.sampling.labels import label_parts, mark_target
-from envs.sampling.sample import make_scene, sample_scene
+from envs.sampling.sample import draw_scene, make_scene
+from envs.scene import SceneConfig
 
 
 def test_equal_seeds_give_equal_scenes_bit_for_bit():
@@ -30,7 +31,7 @@ def test_seeds_and_splits_give_different_scenes():
 
 
 def test_the_handle_is_at_least_fifteen_pixels_wide_in_nine_scenes_of_ten():
-    scenes = [sample_scene("pick_mug", "train", seed) for seed in range(60)]
+    scenes = [draw_scene(SceneConfig(name="pick_mug", seed=seed)) for seed in range(60)]
     asked = [s for s in scenes if s and s.goal.part.endswith("handle")]
     boxes = np.array([scene.reference.box for scene in asked])
     width = (boxes[:, 2] - boxes[:, 0]) * 224
