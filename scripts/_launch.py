@@ -20,8 +20,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-ROOT = Path(__file__).resolve().parents[1]
-CONF = ROOT / "conf"
 MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
 BASELINES = (
     "expert",
@@ -80,7 +78,8 @@ def launch(
         except (*MISTAKES, _no_gl()) as error:
             sys.exit(f"error: {error}")
 
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(main)()
+    conf = str(_find_conf())
+    hydra.main(version_base="1.3", config_path=conf, config_name=name)(main)()
 
 
 def build(node: DictConfig) -> Any:
@@ -183,15 +182,21 @@ def list_overrides() -> dict[str, str]:
 def make_importable() -> None:
     """Lets the scripts run from a checkout that has not been installed."""
     if importlib.util.find_spec("envs") is None:
-        sys.path.insert(0, str(ROOT))
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def _find_conf() -> Path:
+    from policy.home import HOME
+
+    return HOME / "conf"
 
 
 def _register_choices(policies: tuple[str, ...], all_envs: bool) -> None:
     from envs import list_scenes
 
-    store = ConfigStore.instance()
+    store, files = ConfigStore.instance(), _find_conf() / "env"
     for env in list_scenes():
-        if not (CONF / "env" / f"{env}.yaml").exists():
+        if not (files / f"{env}.yaml").exists():
             store.store(group="env", name=env, node={"name": env})
     if all_envs:
         store.store(group="env", name=ALL["name"], node=ALL)

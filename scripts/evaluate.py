@@ -83,8 +83,9 @@ def measure_words(
 
 def _load_suite(config: DictConfig) -> Any:
     from envs.sampling.suite import load_suite
+    from policy.home import find
 
-    return load_suite(Path(config.suite)) if config.suite else None
+    return load_suite(find(config.suite)) if config.suite else None
 
 
 def _describe(config: DictConfig, env: str) -> dict[str, Any]:
