@@ -2,12 +2,14 @@
 
 import ast
 import graphlib
+import importlib
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import hydra
 import pytest
 from commands import ROOT
 
@@ -205,25 +207,27 @@ def test_links_in_documents_lead_somewhere(path):
             assert (path.parent / link).exists(), link
 
 
-def read_config(script: str) -> str:
-    """Returns a script's configuration, behind it the files that it shares."""
-    config = ROOT / "conf" / f"{script}.yaml"
-    if not config.is_file():
-        return ""
-    text = config.read_text()
-    shared = re.findall(r"^  - (\w+)$", text, re.MULTILINE)
-    files = (ROOT / "conf" / f"{name}.yaml" for name in shared if name != "_self_")
-    return "\n".join([text, *(file.read_text() for file in files)])
+def list_commands(document: Path) -> list[tuple[str, list[str]]]:
+    """The commands of a document: the script, and its `key=value` arguments."""
+    found = re.findall(r"python scripts/(\w+)\.py([^`\n]*)", document.read_text())
+    return [(script, [w for w in line.split() if "=" in w]) for script, line in found]
 
 
-def test_keys_of_commands_in_the_readme_are_known():
-    for script, line in re.findall(
-        r"python scripts/(\w+)\.py(.*)", (ROOT / "README.md").read_text()
-    ):
-        set_ = (word.split("=")[0] for word in line.split() if "=" in word)
-        keys = {key.split(".")[0] for key in set_}  # `env` of `env.without`
-        known = read_config(script)
-        assert all(re.search(rf"^(  - )?{key}:", known, re.MULTILINE) for key in keys)
+@pytest.mark.parametrize("document", ["README.md", "envs/README.md"])
+def test_the_configuration_takes_every_command_that_is_written_down(
+    document, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    launch = importlib.import_module("_launch")
+    launch._register_choices(launch.BASELINES, True)
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        for script, arguments in list_commands(ROOT / document):
+            known = [re.sub("lift_can|lift_pawn", "pick_mug", a) for a in arguments]
+            overrides = [part for a in known for part in launch._spell(a)]
+            if (ROOT / "conf" / f"{script}.yaml").is_file():
+                hydra.compose(script, overrides)
+            else:
+                assert not overrides
 
 
 def test_python_in_the_readme_runs(tmp_path):

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 from transformers.utils import logging
 
+from envs.randomization.factors import check_choice
 from policy.home import HOME, find
 from policy.model.processing import Processor, load_stock_processor
 from policy.model.settings import load_settings
@@ -64,7 +65,7 @@ def load(
         ValueError: If the name is unknown or the directory damaged.
         FileNotFoundError: If files are missing; names each.
     """
-    _check_choice("dtype", dtype, _DTYPES)
+    check_choice("dtype", dtype, _DTYPES)
     logging.disable_progress_bar()  # for weights; it would break into ours
     directory = find_directory(name_or_path)
     check_directory(directory)
@@ -181,8 +182,3 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")

@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env
 
 import envs
 import rewards
-from envs import objects
+from envs import objects, registry
 from envs.gym.env import ManipulationEnv
 from envs.gym.registration import make_vec
 from envs.randomization.colours import PALETTE
@@ -65,6 +65,10 @@ def test_gymnasium_finds_nothing_to_warn_of():
 def test_ids_are_camel_case_whatever_a_plug_in_calls_its_scene():
     assert name_env("pick_mug") == ID
     assert name_env("my scene-2b") == "graspo/MyScene2b-v0"
+
+
+def test_there_is_one_way_to_register_a_scene():
+    assert envs.register_scene is registry.register_scene
 
 
 def test_every_scene_has_an_environment_and_unknown_names_list_the_valid_ones():

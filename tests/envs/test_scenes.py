@@ -15,11 +15,7 @@ from gymnasium.utils.env_checker import check_env
 
 import envs
 from envs.registry import name_env
-from envs.sampling.measurements import (
-    measure_expert,
-    measure_honesty,
-    measure_recovery,
-)
+from envs.sampling.measurements import measure_expert, measure_honesty, measure_recovery
 from envs.testing import check_scene
 
 BUILT_IN = sorted(envs.scenes.__all__)
