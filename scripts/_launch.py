@@ -20,15 +20,9 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-ROOT = Path(__file__).resolve().parents[1]
-CONF = ROOT / "conf"
 MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
-BASELINES = (
-    "expert",
-    "null",
-    "random",
-    "wrong_target",
-)  # of policy/evaluation/baselines.py
+# Those of policy/evaluation/baselines.py.
+BASELINES = ("expert", "null", "random", "wrong_target")
 ALL = {"name": "all", "only": [], "without": []}
 ANY_POLICY = {
     "path": "???",
@@ -53,7 +47,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 # it stays; the default job's update takes a tenth longer, that of adapters as long.
 os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-
 
 T = TypeVar("T")
 
@@ -83,7 +76,8 @@ def launch(
         except (*MISTAKES, _no_gl()) as error:
             sys.exit(f"error: {error}")
 
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(main)()
+    conf = str(_find_conf())
+    hydra.main(version_base="1.3", config_path=conf, config_name=name)(main)()
 
 
 def build(record: type[T], node: DictConfig) -> T:
@@ -203,15 +197,21 @@ def list_overrides() -> dict[str, str]:
 def make_importable() -> None:
     """Lets the scripts run from a checkout that has not been installed."""
     if importlib.util.find_spec("envs") is None:
-        sys.path.insert(0, str(ROOT))
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def _find_conf() -> Path:
+    from policy.home import HOME
+
+    return HOME / "conf"
 
 
 def _register_choices(policies: tuple[str, ...], all_envs: bool) -> None:
     from envs import list_scenes
 
-    store = ConfigStore.instance()
+    store, files = ConfigStore.instance(), _find_conf() / "env"
     for env in list_scenes():
-        if not (CONF / "env" / f"{env}.yaml").exists():
+        if not (files / f"{env}.yaml").exists():
             store.store(group="env", name=env, node={"name": env})
     if all_envs:
         store.store(group="env", name=ALL["name"], node=ALL)

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-SETUP = "run `make setup`"
+ABOVE = Path(__file__).resolve().parents[1]
+IN_CHECKOUT = (ABOVE / "Makefile").is_file()
+SETUP = "run `make setup`" if IN_CHECKOUT else "pip install 'graspo[train]'"
 FRAMES = 20  # timed; the median counts
 NEEDED_GIB = 4  # training takes under 3, the system the rest
 PACKAGES = (
@@ -154,5 +155,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    if IN_CHECKOUT:
+        sys.path.insert(0, str(ABOVE))
     sys.exit(main())

@@ -78,13 +78,14 @@ def read_exam(config: DictConfig, source: Any) -> Any:
     """Returns what the policy is asked."""
     from envs.sampling.suite import load_suite
     from policy.evaluation.evaluate import Exam
+    from policy.home import find
 
     return Exam(
         source=source,
         n=config.n,
         seed=config.seed,
         max_turns=config.max_turns,
-        suite=load_suite(Path(config.suite)) if config.suite else None,
+        suite=load_suite(find(config.suite)) if config.suite else None,
     )
 
 

@@ -94,7 +94,7 @@ base=$(find_python)
 make_venv "$base"
 install_torch
 say "installing the other packages"
-"$python" -m pip install -qq -c "$constraints" -e '.[test]'
+"$python" -m pip install -qq -c "$constraints" -e '.[train,test]'
 check_gl
 touch .venv/.complete
 say "done: .venv with $("$python" -c 'import torch; print("torch", torch.__version__)')"

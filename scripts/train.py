@@ -80,7 +80,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, team: Team) -> None:
     try:
         summary = train(vlm, job, run, screen, team)
     except KeyboardInterrupt:
-        screen.say(f"stopped; go on with: python scripts/train.py resume={run.path}")
+        screen.say(f"stopped; go on with resume={run.path}")
         sys.exit(130)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")

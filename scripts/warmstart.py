@@ -20,7 +20,7 @@ from _launch import build, launch, list_envs, list_overrides, read_camera
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from policy.model.tiny import TinySize
+    from policy.model.tiny.model import TinySize
     from policy.sft.trainer import Trainer
 
 PLACES = ("out", "run_dir", "n", "threads")  # change nothing about the weights
@@ -72,8 +72,8 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 
     from envs import list_scenes
     from envs.randomization.factors import check_choice
-    from policy.model.tiny import TinySize
-    from policy.model.tokenizer import build_tokenizer, list_colour_ids
+    from policy.model.tiny.model import TinySize
+    from policy.model.tiny.tokenizer import build_tokenizer, list_colour_ids
     from policy.rollout.scene_source import SceneSource
     from policy.sft.data import Collator, ExampleSource
     from policy.sft.loss import Student
@@ -111,7 +111,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
     """Returns the model with its first weights."""
     import policy
-    from policy.model.tiny import adopt_weights, build_model
+    from policy.model.tiny.model import adopt_weights, build_model
 
     model = build_model(size, tokenizer, seed=config.seed)
     if config.start:
@@ -130,7 +130,7 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     import policy
     from policy.evaluation.evaluate import Exam, evaluate
     from policy.evaluation.table import tabulate
-    from policy.model.tiny import save_policy
+    from policy.model.tiny.model import save_policy
     from policy.rollout.collect import answer_greedily
     from policy.rollout.play import Referee
     from policy.rollout.scene_source import SceneSource

@@ -47,7 +47,9 @@ class Overview:
         """Closes the camera."""
         self.close()
 
-    def render(self, data: mujoco.MjData, camera_name: str = OVERVIEW) -> NDArray[np.uint8]:
+    def render(
+        self, data: mujoco.MjData, camera_name: str = OVERVIEW
+    ) -> NDArray[np.uint8]:
         """[height, width, 3] picture of a state whose kinematics are computed."""
         self._renderer.update_scene(data, camera_name, self._option)
         for position, size in WALLS:

@@ -19,6 +19,11 @@ BOX: RGB8 = (255, 214, 0)
 PATH: RGB8 = (255, 64, 160)
 EXPERT: RGB8 = (255, 255, 255)
 OUTLINE: RGB8 = (20, 20, 24)
+PAPER: RGB8 = (24, 26, 30)
+INK: RGB8 = (240, 240, 240)
+FAINT: RGB8 = (165, 170, 178)
+GREEN: RGB8 = (92, 219, 120)
+RED: RGB8 = (255, 107, 97)
 OVERSAMPLE = 2  # drawn this much larger and shrunk, which smooths the lines
 
 

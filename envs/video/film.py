@@ -24,7 +24,12 @@ from envs.scene import Scene
 from envs.video.drawing import (
     BOX,
     EXPERT,
+    FAINT,
+    GREEN,
+    INK,
+    PAPER,
     PATH,
+    RED,
     RGB8,
     Image8,
     contact_sheet,
@@ -48,11 +53,6 @@ WIDTH, VIEW, STRIP = 640, 448, 144  # pixels: multiples of 16, as video blocks a
 INSET = 168  # pixels, a side of the policy's image beside the execution
 HOLD_S = 1.2  # s that the first and the last picture stay
 JOINT_SPEED = 1.5  # rad/s of the fastest joint on the way to the grasp, on average
-PAPER: RGB8 = (24, 26, 30)
-INK: RGB8 = (240, 240, 240)
-FAINT: RGB8 = (165, 170, 178)
-GREEN: RGB8 = (92, 219, 120)
-RED: RGB8 = (255, 107, 97)
 
 
 def film(rollout: Rollout) -> Iterator[Image8]:

@@ -15,13 +15,21 @@ from envs.cameras.viewpoint import CAMERA
 from envs.execution.execute import replay
 from envs.rollout import Rollout
 from envs.scene import Scene
-from envs.video.drawing import Image8, contact_sheet, draw_plan, load_font, wrap_text
+from envs.video.drawing import (
+    FAINT,
+    INK,
+    PAPER,
+    RED,
+    Image8,
+    contact_sheet,
+    draw_plan,
+    load_font,
+    wrap_text,
+)
 
 SIDE, CAPTION = 288, 56  # pixels
 COLUMNS = 5
 MOMENT = 0.55  # share of the execution at which the picture is taken
-PAPER, INK, FAINT = (24, 26, 30), (240, 240, 240), (165, 170, 178)
-FAILED = (255, 120, 100)
 
 
 def write_sheet(
@@ -65,7 +73,7 @@ def _draw_caption(scene: Scene, reason: str) -> Image8:
     strip = Image.new("RGB", (SIDE, CAPTION), PAPER)
     pen = ImageDraw.Draw(strip)
     pen.text((8, 5), scene.name, FAINT, load_font(12))
-    pen.text((SIDE - 8, 5), reason, FAILED, load_font(12), anchor="ra")
+    pen.text((SIDE - 8, 5), reason, RED, load_font(12), anchor="ra")
     for row, line in enumerate(wrap_text(scene.instruction, 13, SIDE - 16, 2)):
         pen.text((8, 19 + 15 * row), line, INK, load_font(13))
     return np.array(strip)

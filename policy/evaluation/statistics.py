@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest, bootstrap
 
-Z_95 = 1.959964  # two-sided 95 % of a normal distribution
 RESAMPLES = 2000  # bounds of a bootstrap interval then repeat to about 2 % of its width
 
 
@@ -30,25 +29,23 @@ class Estimate:
 
 def estimate_rate(hits: Sequence[bool]) -> Estimate:
     """Wilson's interval of a rate: right at 0, at 1 and for small samples."""
-    n = len(hits)
-    rate = sum(hits) / n
-    scale = 1 + Z_95**2 / n
-    centre = (rate + Z_95**2 / (2 * n)) / scale
-    half = Z_95 / scale * math.sqrt(rate * (1 - rate) / n + Z_95**2 / (4 * n * n))
-    # Rounding must not put the bound of a rate of 0 or 1 beside it.
-    low = 0.0 if rate == 0 else centre - half
-    high = 1.0 if rate == 1 else centre + half
-    return Estimate(mean=rate, low=low, high=high)
+    count, n = int(sum(hits)), len(hits)
+    low, high = binomtest(count, n).proportion_ci(method="wilson")
+    return Estimate(mean=count / n, low=float(low), high=float(high))
 
 
 def estimate_mean(values: Sequence[float], seed: int = 0) -> Estimate:
     """Percentile bootstrap of a mean: the values need not be normal."""
     sample = np.asarray(values, dtype=np.float64)
+    mean = float(sample.mean())
+    if len(sample) == 1:  # scipy refuses it
+        return Estimate(mean=mean, low=mean, high=mean)
     rng = np.random.default_rng(seed)
-    n = len(sample)
-    means = [sample[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
-    low, high = np.percentile(means, (2.5, 97.5))
-    return Estimate(mean=float(sample.mean()), low=float(low), high=float(high))
+    drawn = bootstrap(
+        (sample,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=rng
+    )
+    low, high = drawn.confidence_interval
+    return Estimate(mean=mean, low=float(low), high=float(high))
 
 
 def describe_estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:

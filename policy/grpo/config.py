@@ -5,8 +5,9 @@ Names are those of TRL where it has the setting; `epsilon_low` is its `epsilon`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from envs.randomization.factors import check_choice
 
 SCALES = ("group", "batch", "none")
 LOSS_TYPES = ("grpo", "bnpo", "dr_grpo", "dapo")
@@ -110,7 +111,7 @@ class GRPOConfig:
     def __post_init__(self) -> None:
         """Refuse unknown names and numbers that mean nothing."""
         for name, choices in _CHOICES.items():
-            _check_choice(name, getattr(self, name), choices)
+            check_choice(name, getattr(self, name), choices)
         for name, least in _LEAST.items():
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {least}")
@@ -122,8 +123,3 @@ class GRPOConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}; must be in [0, 1)")
         if not self.max_grad_norm > 0:
             raise ValueError(f"max_grad_norm is {self.max_grad_norm}; must be above 0")
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")

@@ -15,13 +15,14 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 from transformers.utils import logging
 
+from envs.randomization.factors import check_choice
+from policy.home import HOME, find
 from policy.model.processing import Processor, load_stock_processor
 from policy.model.settings import load_settings
 from policy.model.trainable import PARTS
 from policy.model.vlm import VLM
 from policy.records import LoraSpec
 
-_ROOT = Path(__file__).resolve().parents[2]
 _NEEDED = {
     "config.json": ("config.json",),
     "weights (*.safetensors)": ("*.safetensors",),
@@ -64,7 +65,7 @@ def load(
         ValueError: If the name is unknown or the directory damaged.
         FileNotFoundError: If files are missing; names each.
     """
-    _check_choice("dtype", dtype, _DTYPES)
+    check_choice("dtype", dtype, _DTYPES)
     logging.disable_progress_bar()  # for weights; it would break into ours
     directory = find_directory(name_or_path)
     check_directory(directory)
@@ -86,7 +87,7 @@ def load(
 
 def list_names() -> dict[str, str]:
     """Returns the short names of models and where each is found."""
-    files = sorted((_ROOT / "conf" / "policy").glob("*.yaml"))
+    files = sorted((HOME / "conf" / "policy").glob("*.yaml"))
     paths = {file.stem: yaml.safe_load(file.read_text())["path"] for file in files}
     return {name: path for name, path in paths.items() if "/" in path}
 
@@ -100,11 +101,10 @@ def find_directory(name_or_path: str | Path) -> Path:
     """
     names = list_names()
     target = names.get(str(name_or_path), str(name_or_path))
-    places = (Path(target), _ROOT / target)
-    for place in places:
-        if place.is_dir():
-            return place
-    if "/" in target and any(place.parent.is_dir() for place in places):
+    place = find(target)
+    if place.is_dir():
+        return place
+    if "/" in target and find(place.parent).is_dir():
         raise FileNotFoundError(f"policy directory {target} does not exist")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", target):
         raise ValueError(
@@ -182,8 +182,3 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")

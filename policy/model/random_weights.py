@@ -17,7 +17,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
 )
 from transformers.utils import logging
 
-from policy.model.tokenizer import build_tokenizer
+from policy.model.tiny.tokenizer import build_tokenizer
 
 
 def build_qwen2_5_vl(

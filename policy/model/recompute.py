@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from policy.model.attention import can_share
+from policy.model.sharing.attention import can_share
 
 
 class RewritableCache(DynamicCache):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from policy.model.prefix import Branches
 from policy.model.scoring import compute_logprobs
+from policy.model.sharing.prefix import Branches
 from policy.model.vocabulary import Vocabulary
 
 COMPACT_BELOW = 0.8

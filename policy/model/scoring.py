@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
-from policy.model.prefix import Branches, compute_positions, prefill
+from policy.model.sharing.prefix import Branches, compute_positions, prefill
 from policy.records import Completion
 
 

@@ -21,13 +21,13 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from envs.answer import Codec
-from policy.model.attention import can_share, enable_sharing
-from policy.model.prefix import Branches, prefill
 from policy.model.processing import Processor
 from policy.model.recompute import recompute_layers
 from policy.model.sampling import Sampled, sample_tokens
 from policy.model.scoring import gather_logprobs, pad_completions, run_plain, run_shared
-from policy.model.sight import Sight
+from policy.model.sharing.attention import can_share, enable_sharing
+from policy.model.sharing.prefix import Branches, prefill
+from policy.model.sharing.sight import Sight
 from policy.model.trainable import PARTS, add_adapters, count_parameters, set_trainable
 from policy.model.vocabulary import read_vocabulary
 from policy.records import Completion, GroupCount, LoraSpec, Prompt

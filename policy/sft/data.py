@@ -21,8 +21,8 @@ from envs.answer import format_answer
 from envs.registry import get_task
 from policy.model.processing import blank
 from policy.model.prompt import build_messages
-from policy.model.tiny import TinySize
-from policy.model.tokenizer import END, IMAGE, PAD
+from policy.model.tiny.model import TinySize
+from policy.model.tiny.tokenizer import END, IMAGE, PAD
 from policy.records import Prompt
 from policy.rollout.scene_source import SceneSource
 from policy.sft.example import Example, mirror_example, vary_example

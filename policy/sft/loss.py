@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from policy.model.tiny import TinySize
-from policy.model.tokenizer import MAX_INTEGER, list_integer_ids
+from policy.model.tiny.model import TinySize
+from policy.model.tiny.tokenizer import MAX_INTEGER, list_integer_ids
 from policy.sft.data import IGNORED, Batch
 
 

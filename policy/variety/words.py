@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from envs.randomization.colours import PALETTE
-from policy.model.words import WORDS
+from policy.model.tiny.words import WORDS
 
 DROPPED, CHANGED = 0.1, 0.4  # shares of the words that name nothing
 ADDED = 0.1  # words beside one

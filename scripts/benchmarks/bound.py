@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from policy.model.prefix import Branches, Prefix, prefill
+from policy.model.sharing.prefix import Branches, Prefix, prefill
 
 from .figures import Figures, divide, summarise
 from .stopwatch import time_call

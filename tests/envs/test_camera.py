@@ -5,16 +5,17 @@ import pytest
 
 from envs.cameras.camera import intersect_plane, look_at, project, rays
 from envs.cameras.render import render_depth, render_geoms
+from envs.cameras.view import View
 from envs.cameras.viewpoint import CAMERA
-from envs.execution.unprojection import cast
 from envs.records import Camera
-from envs.sampling.sample import sample_scene
+from envs.sampling.sample import draw_scene
+from envs.scene import SceneConfig
 
 
 @pytest.fixture(scope="module")
 def scene():
     """One sampled scene."""
-    found = sample_scene("pick_mug", "train", 1)
+    found = draw_scene(SceneConfig(name="pick_mug", seed=1))
     assert found is not None
     return found
 
@@ -22,7 +23,7 @@ def scene():
 def test_points_lifted_to_the_surface_project_back_to_their_pixel(scene):
     camera = scene.observation.camera
     point = np.random.default_rng(0).uniform(0.05, 0.95, (200, 2))
-    surface = cast(scene.model, scene.data, camera, point)
+    surface = View(scene.state, camera).cast(point)
     seen = np.isfinite(surface).all(axis=1)
     assert seen.mean() > 0.9
     np.testing.assert_allclose(
@@ -41,11 +42,11 @@ def test_known_world_points_are_lifted_within_a_tenth_of_a_millimetre(scene):
 
 def test_rays_agree_with_the_depth_image(scene):
     camera = scene.observation.camera
-    depth = render_depth(scene.model, scene.data, CAMERA, camera.width, camera.height)
+    depth = render_depth(scene.state, CAMERA, camera.width, camera.height)
     rows, columns = np.mgrid[8:224:16, 8:224:16]
     point = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], axis=1)
     point /= (camera.width, camera.height)
-    surface = cast(scene.model, scene.data, camera, point)
+    surface = View(scene.state, camera).cast(point)
     along = (surface - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
     error = np.abs(along - depth[rows.ravel(), columns.ravel()])
     assert np.nanmedian(error) < 1e-4
@@ -53,7 +54,7 @@ def test_rays_agree_with_the_depth_image(scene):
 
 def test_segmentation_shows_what_the_rays_hit(scene):
     camera = scene.observation.camera
-    geoms = render_geoms(scene.model, scene.data, CAMERA, camera.width, camera.height)
+    geoms = render_geoms(scene.state, CAMERA, camera.width, camera.height)
     assert (geoms == scene.seen).all()
     bodies = np.append(scene.model.geom_bodyid, -1)[geoms]
     part = scene.model.body(scene.goal.part).id

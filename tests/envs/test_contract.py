@@ -32,8 +32,8 @@ class Good:
         objects.add_block(body, (0.02, 0.02, 0.03), PALETTE["red"])
         return self.goal
 
-    def expert(self, goal, model, data, rng):
-        return data.body("block").xpos + np.outer([0.05, 0.1, 0.15], [0, 0, 1])
+    def expert(self, goal, state, rng):
+        return state.position("block") + np.outer([0.05, 0.1, 0.15], [0, 0, 1])
 
     def judge(self, goal, run):
         up = rise(run, "block")
@@ -58,17 +58,22 @@ class RaisingBuild(Good):
 
 
 class RaisingExpert(Good):
-    def expert(self, goal, model, data, rng):
+    def expert(self, goal, state, rng):
         raise ZeroDivisionError("lost my way")
 
 
-class ShortPath(Good):
+class OldExpert(Good):
     def expert(self, goal, model, data, rng):
+        return np.zeros((3, 3))
+
+
+class ShortPath(Good):
+    def expert(self, goal, state, rng):
         return np.zeros((2, 3))
 
 
 class EndlessPath(Good):
-    def expert(self, goal, model, data, rng):
+    def expert(self, goal, state, rng):
         return np.full((3, 3), np.nan)
 
 
@@ -91,6 +96,7 @@ BROKEN = {
     NoWords: r"the instruction is empty",
     RaisingBuild: r"build raised KeyError\('block'\)",
     RaisingExpert: r"expert raised ZeroDivisionError\('lost my way'\)",
+    OldExpert: r"takes \(goal, model, data, rng\); write expert\(self, goal, state",
     ShortPath: r"the expert's path is \[2, 3\], not \[3..10, 3\]",
     EndlessPath: r"the expert's path is not finite",
     Exploding: r"the physics diverged",
@@ -121,8 +127,8 @@ def test_a_broken_rule_is_named_with_scene_split_and_seed(task: type) -> None:
 
 def test_the_suite_finds_an_expert_that_fails() -> None:
     class Lazy(Good):
-        def expert(self, goal, model, data, rng):
-            return data.body("block").xpos + np.outer([0.06] * 3, [0, 0, 1])
+        def expert(self, goal, state, rng):
+            return state.position("block") + np.outer([0.06] * 3, [0, 0, 1])
 
     with pytest.raises(RuntimeError, match="no usable sample in 50 attempts"):
         check_scene(register(Lazy), n=1)

@@ -8,10 +8,11 @@ import pytest
 
 import envs
 from envs.answer import format_answer, parse_answer
+from envs.cameras.view import View
 from envs.execution.execute import record
 from envs.execution.motion import plan_motions
 from envs.execution.physics import play
-from envs.execution.unprojection import lift
+from envs.execution.unprojection import unproject
 from envs.randomization.factors import DEMONSTRATION, scene_rng
 from envs.records import Outcome, ParseFailure, Plan, Waypoints
 from envs.sampling.reference import make_reference
@@ -38,16 +39,7 @@ def expert(scene: Scene, goal: Goal | None = None) -> Plan | None:
 def show_path(scene: Scene) -> np.ndarray:
     """The path behind the scene's reference."""
     rng = scene_rng(scene.name, scene.split, scene.seed, DEMONSTRATION)
-    return scene.task.expert(scene.goal, scene.model, scene.data, rng)
-
-
-def shift(plan: Plan, x: float, y: float) -> Plan:
-    """The whole plan moved in the image."""
-    x1, y1, x2, y2 = plan.box
-    return Plan(
-        box=(x1 + x, y1 + y, x2 + x, y2 + y),
-        waypoints=tuple((u + x, v + y) for u, v in plan.waypoints),
-    )
+    return scene.task.expert(scene.goal, scene.state, rng)
 
 
 def test_every_kept_reference_succeeds_after_text_and_back(scenes):
@@ -79,7 +71,7 @@ def test_a_plan_for_another_mug_or_part_fails_for_that_reason(scenes):
 
 def test_outcomes_do_not_depend_on_the_group_or_on_threads(scenes):
     scene = scenes[0]
-    plans = [shift(expert(scene), 0.004 * i, 0.0) for i in range(5)]
+    plans = [expert(scene).move(0.004 * i, 0.0) for i in range(5)]
     plans.append(Plan(box=plans[0].box, waypoints=((0.5, 0.5), (0.1, 0.1), (0.9, 0.4))))
     together = envs.simulate(scene, plans, threads=2)
     alone = [envs.simulate(scene, [plan], threads=1)[0] for plan in plans]
@@ -134,7 +126,8 @@ def test_a_path_with_heights_lifts_as_the_flat_one_does(scenes):
 def test_the_grasp_is_on_the_named_part_and_closes_across_it(scenes):
     for scene in scenes:
         skill, camera = scene.task.skill, scene.observation.camera
-        [waypoints] = lift(scene.model, scene.data, camera, [expert(scene)], skill)
+        view = View(scene.state, camera)
+        [waypoints] = unproject(view, [expert(scene)], skill)
         assert isinstance(waypoints, Waypoints)
         place = show_path(scene)[0]
         assert np.linalg.norm(waypoints.position_world[0] - place) < 0.025
@@ -156,12 +149,12 @@ def test_recorded_frames_end_where_the_outcome_was_judged(scenes):
 def test_a_simulation_that_diverges_is_reported_and_spares_the_others(scenes):
     scene = scenes[0]
     skill, camera = scene.task.skill, scene.observation.camera
-    [waypoints] = lift(scene.model, scene.data, camera, [expert(scene)], skill)
+    [waypoints] = unproject(View(scene.state, camera), [expert(scene)], skill)
     good, bad = plan_motions([waypoints, waypoints], skill)
     bad.control[50, 0] = np.inf
     bad.start[0] = np.nan
-    alone = next(play(scene.model, scene.data, [good]))
-    first, second = play(scene.model, scene.data, [good, bad])
+    alone = next(play(scene.state, [good]))
+    first, second = play(scene.state, [good, bad])
     assert second.after is None
     np.testing.assert_array_equal(first.after.qpos, alone.after.qpos)
 

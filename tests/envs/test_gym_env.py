@@ -9,11 +9,12 @@ from gymnasium.utils.env_checker import check_env
 
 import envs
 import rewards
-from envs import objects
+from envs import objects, registry
 from envs.gym.env import ManipulationEnv
-from envs.gym.registration import make_vec, name_env
+from envs.gym.registration import make_vec
 from envs.randomization.colours import PALETTE
 from envs.records import Outcome, ParseFailure, Plan
+from envs.registry import name_env
 from envs.scene import Scene
 from envs.skills import LIFT
 from envs.task import Goal
@@ -64,6 +65,10 @@ def test_gymnasium_finds_nothing_to_warn_of():
 def test_ids_are_camel_case_whatever_a_plug_in_calls_its_scene():
     assert name_env("pick_mug") == ID
     assert name_env("my scene-2b") == "graspo/MyScene2b-v0"
+
+
+def test_there_is_one_way_to_register_a_scene():
+    assert envs.register_scene is registry.register_scene
 
 
 def test_every_scene_has_an_environment_and_unknown_names_list_the_valid_ones():
@@ -176,7 +181,7 @@ def test_the_picture_is_an_image_only_if_it_was_asked_for(env):
 
 
 def test_an_array_is_a_plan_with_its_corners_in_order(env):
-    array_env = envs.ArrayAction(env, waypoints=3)
+    array_env = envs.ArrayAction(env, count=3)
     assert array_env.action_space.shape == (10,)
     array_env.reset(seed=8)
     scene = env.unwrapped.scene
@@ -188,7 +193,7 @@ def test_an_array_is_a_plan_with_its_corners_in_order(env):
 
 
 def test_arrays_out_of_range_are_clipped_and_broken_ones_refused(env):
-    array_env = envs.ArrayAction(env, waypoints=10)
+    array_env = envs.ArrayAction(env, count=10)
     plan = envs.parse_answer(array_env.action(np.array([-5.0, 5.0] * 12)))
     assert isinstance(plan, ParseFailure) and plan.reason == "empty_box"
     plan = envs.parse_answer(array_env.action(np.array([-5.0, -5, 5, 5] * 6)))
@@ -197,8 +202,8 @@ def test_arrays_out_of_range_are_clipped_and_broken_ones_refused(env):
         array_env.action(np.full(24, np.nan))
     with pytest.raises(ValueError, match=r"\(24,\)"):
         array_env.action(np.zeros(3))
-    with pytest.raises(ValueError, match="waypoints=2"):
-        envs.ArrayAction(env, waypoints=2)
+    with pytest.raises(ValueError, match="count=2"):
+        envs.ArrayAction(env, count=2)
 
 
 def test_vector_environments_return_true_instructions_in_every_step(env):

@@ -1,5 +1,7 @@
 """Sampling of scenes: deterministic, visible, held-out ranges apart."""
 
+import json
+import re
 import warnings
 from importlib.metadata import EntryPoint
 
@@ -11,7 +13,9 @@ from envs import registry
 from envs.randomization.colours import COLOURS, HELD_OUT_COLOURS
 from envs.randomization.factors import AXES, Factors
 from envs.sampling.labels import label_parts, mark_target
-from envs.sampling.sample import make_scene, sample_scene
+from envs.sampling.sample import draw_scene, make_scene, sample_scene
+from envs.scene import SceneConfig
+from envs.scenes import pick_mug
 
 
 def test_equal_seeds_give_equal_scenes_bit_for_bit():
@@ -30,7 +34,7 @@ def test_seeds_and_splits_give_different_scenes():
 
 
 def test_the_handle_is_at_least_fifteen_pixels_wide_in_nine_scenes_of_ten():
-    scenes = [sample_scene("pick_mug", "train", seed) for seed in range(60)]
+    scenes = [draw_scene(SceneConfig(name="pick_mug", seed=seed)) for seed in range(60)]
     asked = [s for s in scenes if s and s.goal.part.endswith("handle")]
     boxes = np.array([scene.reference.box for scene in asked])
     width = (boxes[:, 2] - boxes[:, 0]) * 224
@@ -51,26 +55,54 @@ def test_part_labels_mark_every_mug_and_its_parts():
     scene = make_scene("pick_mug", seed=5)
     labels = label_parts(scene)
     assert labels.shape == scene.observation.image.shape[:2]
-    assert set(np.unique(labels)) == {0, 1, 2, 3}
+    names = [scene.model.body(i).name for i in range(scene.model.nbody)]
+    owner = [names[i] for i in np.append(scene.model.geom_bodyid, 0)[scene.seen].flat]
+    assert len({name.split("/")[0] for name in owner if name[:3] == "mug"}) > 1
+    for name, label in zip(owner, labels.flat, strict=True):
+        part = name.partition("/")[2]
+        assert label == {"handle": 2, "rim": 3}.get(part, int(name[:3] == "mug"))
     assert scene.part_classes == ("mug", "handle", "rim")
     asked = scene.part_classes.index(scene.goal.part.split("/")[1]) + 1
     assert set(labels[mark_target(scene)]) == {asked}
 
 
-def test_held_out_colours_and_words_appear_only_out_of_distribution():
-    train = [make_scene("pick_mug", "train", seed=i, verify=False) for i in range(12)]
-    shifted = [
-        make_scene("pick_mug", "ood", seed=i, shifts=("colour",), verify=False)
-        for i in range(12)
-    ]
-    for scene in train:
-        assert any(colour in scene.instruction for colour in COLOURS)
-    for scene in shifted:
-        assert any(colour in scene.instruction for colour in HELD_OUT_COLOURS)
+@pytest.mark.parametrize("shifts", [(), ("colour",), ("wording",)])
+def test_held_out_colours_and_words_appear_only_where_they_are_shifted(shifts):
+    split = "ood" if shifts else "train"
+    colours = HELD_OUT_COLOURS if "colour" in shifts else COLOURS
+    wordings = pick_mug.HELD_OUT_WORDINGS if "wording" in shifts else pick_mug.WORDINGS
+    patterns = [re.sub(r"\{\d?\}", "(.+)", wording) for wording in wordings]
+    for seed in range(12):
+        scene = make_scene("pick_mug", split, seed, shifts=shifts, verify=False)
+        words = scene.instruction
+        named = [w for w in words.split() if w in COLOURS | HELD_OUT_COLOURS]
+        assert len(named) == 1 and named[0] in colours, words
+        assert any(re.fullmatch(pattern, words) for pattern in patterns), words
 
 
 def test_ood_scenes_are_solved_by_the_expert_too():
-    assert all(make_scene("pick_mug", "ood", seed=i).reference for i in range(3))
+    for seed in range(3):
+        scene = make_scene("pick_mug", "ood", seed)
+        assert envs.simulate(scene, [scene.reference.to_plan()])[0].success
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"split": "ood", "seed": 5, "shifts": ("wording", "camera")},
+        {"waypoints": "3d", "colours": {"red": "teal"}, "stretched": ("shape",)},
+        {"split": "test", "camera": {"azimuth": (50, 60), "elevation": 40}},
+    ],
+)
+def test_a_scene_can_be_built_again_from_itself_and_from_a_line_of_json(options):
+    scene = make_scene("press_button", **options)
+    line = json.dumps(scene.config.to_dict())
+    for config in (scene.config, SceneConfig(**json.loads(line))):
+        assert config == scene.config
+        again = sample_scene(config)
+        assert again.instruction == scene.instruction
+        assert again.reference == scene.reference
+        np.testing.assert_array_equal(again.observation.image, scene.observation.image)
 
 
 @pytest.mark.parametrize("axis", AXES)

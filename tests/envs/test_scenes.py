@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import gymnasium
 import pytest
@@ -13,8 +14,9 @@ from commands import ROOT
 from gymnasium.utils.env_checker import check_env
 
 import envs
-from envs.gym.registration import name_env
-from envs.testing import check_scene, measure_expert, measure_honesty, measure_recovery
+from envs.registry import name_env
+from envs.sampling.measurements import measure_expert, measure_honesty, measure_recovery
+from envs.testing import check_scene
 
 BUILT_IN = sorted(envs.scenes.__all__)
 each_scene = pytest.mark.parametrize("name", BUILT_IN)
@@ -61,7 +63,11 @@ def test_a_second_try_can_succeed(name: str) -> None:
 
 
 def test_another_process_builds_the_same_scenes_bit_for_bit() -> None:
-    code = f"import tests.test_scenes as t; print(*t.fingerprint({BUILT_IN}))"
+    folders = [str(ROOT / "tests"), str(Path(__file__).parent)]
+    code = (
+        f"import sys; sys.path += {folders}; import test_scenes as t; "
+        f"print(*t.fingerprint({BUILT_IN}))"
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == fingerprint(BUILT_IN)

@@ -8,8 +8,8 @@ from commands import ROOT
 import envs
 from envs.sampling.suite import Suite, digest, freeze, load_suite, save_suite
 from policy.evaluation.baselines import BASELINES
-from policy.evaluation.evaluate import evaluate
-from policy.rollout.play import answer_scripted
+from policy.evaluation.evaluate import Exam, evaluate
+from policy.rollout.play import Referee, answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 
@@ -37,7 +37,7 @@ def test_a_digest_tells_scenes_apart_and_is_the_same_again(scenes) -> None:
 
 
 def test_another_scene_than_the_frozen_one_is_named(scenes) -> None:
-    suite = freeze([replace(scenes[0], seed=1)])
+    suite = freeze([replace(scenes[0], config=replace(scenes[0].config, seed=1))])
     with pytest.raises(
         ValueError, match=r"'press_button', split 'test', seed 1 is not"
     ):
@@ -63,12 +63,11 @@ def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
         SceneSource(names=("press_button",), split="test"),
     )
     with Workers(0) as workers:
-        _, attempts = evaluate(
-            expert, source, workers, n=2, keep=2, suite=freeze(scenes)
-        )
-        assert [attempt.scene.seed for attempt in attempts] == [0, 1]
-        with pytest.raises(ValueError, match="n is 4; the suite has 3"):
-            evaluate(expert, source, workers, n=4, suite=freeze(scenes))
+        exam = Exam(source=source, n=2, suite=freeze(scenes))
+        _, rollouts = evaluate(expert, exam, Referee(workers=workers), keep=2)
+    assert [rollout.scene.seed for rollout in rollouts] == [0, 1]
+    with pytest.raises(ValueError, match="n is 4; the suite has 3"):
+        Exam(source=source, n=4, suite=freeze(scenes))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
 def test_a_suite_refuses_to_show_its_scenes_in_another_way(odd: dict) -> None:
     source = SceneSource(names=("press_button",), split="ood", **odd)
     with pytest.raises(ValueError, match="a suite has"):
-        choose_scenes(source, 2, 0, load_suite(SHIPPED))
+        Exam(source=source, n=2, suite=load_suite(SHIPPED))
 
 
 @pytest.mark.parametrize("split", ["test", "ood"])

@@ -6,7 +6,8 @@ import pytest
 
 import envs
 from envs.execution.execute import run
-from envs.records import Outcome, ParseFailure, Plan, Reward
+from envs.records import Completion, Outcome, ParseFailure, Plan, Reward
+from envs.rollout import Rollout
 from envs.video import film as video
 from envs.video.drawing import contact_sheet, draw_plan, load_font, wrap_text
 
@@ -33,7 +34,8 @@ def test_the_arm_moves_from_home_to_the_grasp_and_on_without_a_jump(scene, plan)
 
 
 def test_a_film_ends_with_its_verdict_in_green_or_red(scene, plan):
-    frames = list(video.film(scene, envs.format_answer(plan), plan))
+    said = Completion(text=envs.format_answer(plan))
+    frames = list(video.film(Rollout(scene=scene, completion=said, answer=plan)))
     assert {frame.shape for frame in frames} == {(592, 640, 3)}
     assert not np.array_equal(frames[40], frames[60])
     assert shows(frames[-1], video.GREEN) and not shows(frames[-1], video.RED)
@@ -42,18 +44,23 @@ def test_a_film_ends_with_its_verdict_in_green_or_red(scene, plan):
 
 def test_an_answer_that_is_no_plan_still_makes_a_film(scene):
     text = "no plan \ud800\n" * 10_000
-    outcome = Outcome(success=False, reason="no_answer")
-    reward = Reward(terms={"format": 0.0, "success": 0.0}, total=0.0)
-    answer = ParseFailure(reason="no_answer")
-    frames = list(video.film(scene, text, answer, outcome, reward))
+    rollout = Rollout(
+        scene=scene,
+        completion=Completion(text=text),
+        answer=ParseFailure(reason="no_answer"),
+        outcome=Outcome(success=False, reason="no_answer"),
+        reward=Reward(terms={"format": 0.0, "success": 0.0}, total=0.0),
+    )
+    frames = list(video.film(rollout))
     assert len(frames) == 2 * round(video.HOLD_S * video.FPS)
     assert shows(frames[-1], video.RED)
 
 
 def test_several_rollouts_become_one_file_that_plays(scene, tmp_path):
     path = tmp_path / "videos" / "it.mp4"
-    films = [(scene, "", ParseFailure(reason="empty"), None, None)] * 2
-    video.write_rollout_videos(films, path)
+    empty = ParseFailure(reason="empty")
+    rollout = Rollout(scene=scene, completion=Completion(text=""), answer=empty)
+    video.write_rollout_videos([rollout] * 2, path)
     reader = imageio.get_reader(path)
     about = reader.get_meta_data()
     assert about["codec"] == "h264" and about["fps"] == video.FPS

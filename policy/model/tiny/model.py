@@ -35,7 +35,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
 )
 
 from policy.model.settings import Settings, save_settings
-from policy.model.tokenizer import (
+from policy.model.tiny.tokenizer import (
     END,
     IMAGE,
     MAX_INTEGER,

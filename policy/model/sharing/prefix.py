@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from transformers import Cache, PreTrainedModel
 
-from policy.model.attention import SharedPrompt, can_share
-from policy.model.cache import RoomyCache
 from policy.model.recompute import RewritableCache
+from policy.model.sharing.attention import SharedPrompt, can_share
+from policy.model.sharing.cache import RoomyCache
 
 
 @dataclass(frozen=True, slots=True)

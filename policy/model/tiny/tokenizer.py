@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from envs.answer import format_answer
 from envs.randomization.colours import PALETTE, Colour
 from envs.records import Plan
-from policy.model.words import WORDS
+from policy.model.tiny.words import WORDS
 
 MAX_INTEGER = 1000
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"

@@ -1,0 +1,1 @@
+"""One prompt, one image, many answers: run once, shared by all of them."""

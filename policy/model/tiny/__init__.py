@@ -1,0 +1,1 @@
+"""The default policy: its sizes, its words, its tokenizer."""
