@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
@@ -42,12 +42,6 @@ ANY_POLICY = {
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
-# bfloat16 products are compiled for each shape, and shapes of answers hardly repeat:
-# with the usual 1,024 kept, memory grew by half a gigabyte in 20 steps. With 64 kept
-# it stays; the default job's update takes a tenth longer, that of adapters as long.
-os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-
 T = TypeVar("T")
 
 
@@ -66,6 +60,7 @@ def launch(
         policies: Names that `policy=` takes beside files and paths.
         all_envs: Whether `env=` takes `all` beside scenes.
     """
+    bound_products(sys.argv[1:])
     _register_choices(policies, all_envs)
     sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell(arg)]
 
@@ -78,6 +73,21 @@ def launch(
 
     conf = str(_find_conf())
     hydra.main(version_base="1.3", config_path=conf, config_name=name)(main)()
+
+
+def bound_products(arguments: Sequence[str]) -> None:
+    """Keeps few compiled products, where bfloat16 may be used; before torch starts.
+
+    They are compiled for each shape, and shapes of answers hardly repeat: with the
+    usual 1,024 kept, memory grew by half a gigabyte in 20 steps. With 64 kept it stays;
+    an update of the whole default policy takes a tenth longer, of adapters as long.
+    """
+    from policy.runtime.processor import read_processor
+
+    if "algo.bf16=false" in arguments or not read_processor().bf16:
+        return
+    for cache in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+        os.environ.setdefault(cache, "64")
 
 
 def build(record: type[T], node: DictConfig) -> T:

@@ -39,6 +39,7 @@ def main(config: DictConfig) -> None:
     console, figures = Console(), {}
     parts = choose_parts(config.parts)
     bars: Any = OmegaConf.to_container(config.bars) if config.bars else {}
+    choose_numbers(config)
     with open_workload(config) as work:
         for part in parts:
             if part.startswith("trl") and find_spec("trl") is None:
@@ -48,7 +49,30 @@ def main(config: DictConfig) -> None:
                 figures |= find_part(part)(work)
     console.print(tabulate(figures, bars))
     if config.out:
-        write(Path(config.out), describe_machine(), figures, bars)
+        write(Path(config.out), describe_machine(config), figures, bars)
+
+
+def choose_numbers(config: DictConfig) -> None:
+    """Replaces algo.bf16=auto by what is faster for the policy of policy=."""
+    from policy.grpo.config import GRPOConfig
+    from policy.rollout.config import RolloutConfig
+    from policy.rollout.scene_source import SceneSource
+    from policy.training.job import Job
+    from policy.training.precision import check_precision, choose_precision
+    from rewards import RewardMix
+
+    wanted, config.algo.bf16 = config.algo.bf16, False
+    check_precision(wanted)
+    if wanted is False or config.size.random is not None:
+        return
+    job = Job(
+        source=SceneSource(names=(config.env.name,)),
+        mix=build(RewardMix, config.reward),
+        algo=build(GRPOConfig, config.algo),
+        rollout=build(RolloutConfig, config.rollout),
+    )
+    chosen = choose_precision(load_policy(config.policy), job, wanted)
+    config.algo.bf16 = chosen.bf16
 
 
 def choose_parts(names: Sequence[str]) -> list[str]:
@@ -112,16 +136,21 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
         )
 
 
-def describe_machine() -> dict[str, Any]:
+def describe_machine(config: DictConfig) -> dict[str, Any]:
     """Returns what the figures were measured on."""
     import platform
 
     import torch
 
+    from policy.runtime.processor import read_processor
+
     gpu = torch.cuda.is_available()
     return {
-        "processor": platform.processor() or platform.machine(),
+        "processor": read_processor().name,
+        "bf16": list(read_processor().bf16),
         "cores": len(os.sched_getaffinity(0)),
+        "step_numbers": "bfloat16" if config.algo.bf16 else "float32",
+        "trl_numbers": "float32",  # of both
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if gpu else None,
         "torch": torch.__version__,

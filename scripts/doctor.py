@@ -126,6 +126,28 @@ def check_policy() -> str:
     return f"{millions:.1f} million parameters, loaded in {seconds:.1f} s"
 
 
+def check_precision() -> str:
+    """In which numbers an update of the default policy would multiply here."""
+    import policy
+    from policy.grpo.config import GRPOConfig
+    from policy.rollout.config import RolloutConfig
+    from policy.rollout.scene_source import SceneSource
+    from policy.runtime.processor import read_processor
+    from policy.training.job import Job
+    from policy.training.precision import AUTO, choose_precision
+    from rewards import RewardMix
+
+    job = Job(
+        source=SceneSource(names=("pick_mug",)),
+        mix=RewardMix(weights={"success": 1.0}),
+        algo=GRPOConfig(),
+        rollout=RolloutConfig(max_new_tokens=64),
+    )
+    chosen = choose_precision(policy.load("tiny"), job, AUTO)
+    numbers = "bfloat16" if chosen.bf16 else "float32"
+    return f"{numbers} on {read_processor().name}: {chosen.reason}"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "python": check_python,
     "packages": check_packages,
@@ -135,6 +157,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "cores": check_cores,
     "memory": check_memory,
     "policy tiny": check_policy,
+    "precision": check_precision,
 }
 
 

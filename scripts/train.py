@@ -26,17 +26,26 @@ if TYPE_CHECKING:
     from policy.model.vlm import VLM
     from policy.runtime.distributed import Team
     from policy.training.job import Job
+    from policy.training.precision import Precision
+    from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
 
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
+    from rich.console import Console
+
     from policy.runtime.distributed import join_team
+    from policy.training.precision import check_precision, choose_precision
+    from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
 
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
         config = read_config(stopped.path)
+    wanted = config.algo.bf16
+    check_precision(wanted)
+    config.algo.bf16 = wanted is True
     job = build_job(config)
     with join_team() as team:
         if stopped is None:
@@ -44,10 +53,22 @@ def main(config: DictConfig) -> None:
         else:
             check_unfinished(stopped, job)
             path = stopped.path
+        screen = Screen(Console(quiet=not team.leads))
         vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
+        precision = team.tell(choose_precision(vlm, job, wanted))
+        show_precision(precision, screen)
+        config.algo.bf16 = precision.bf16
         if stopped is None and team.leads:
             RunDir.create(path, OmegaConf.to_yaml(config))
-        execute(vlm, job, RunDir(path), team)
+        execute(vlm, build_job(config), RunDir(path), screen, team)
+
+
+def show_precision(precision: Precision, screen: Screen) -> None:
+    """Says in which numbers the update multiplies, and why."""
+    numbers = "bfloat16" if precision.bf16 else "float32"
+    advice = "; algo.bf16=auto is faster" if precision.doubtful else ""
+    warning = "warning: " if precision.doubtful else ""
+    screen.say(f"{warning}products in {numbers}: {precision.reason}{advice}")
 
 
 def choose_path(config: DictConfig) -> Path:
@@ -67,15 +88,11 @@ def check_unfinished(run: RunDir, job: Job) -> None:
         raise ValueError(f"resume={run.path}: its {done['steps']} steps are done")
 
 
-def execute(vlm: VLM, job: Job, run: RunDir, team: Team) -> None:
+def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
-    from rich.console import Console
-
     from policy.evaluation.table import tabulate
-    from policy.training.progress import Screen
     from policy.training.trainer import train
 
-    screen = Screen(Console(quiet=not team.leads))
     screen.say(f"run directory: {run.path}")
     try:
         summary = train(vlm, job, run, screen, team)

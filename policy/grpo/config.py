@@ -112,6 +112,8 @@ class GRPOConfig:
         """Refuse unknown names and numbers that mean nothing."""
         for name, choices in _CHOICES.items():
             check_choice(name, getattr(self, name), choices)
+        if not isinstance(self.bf16, bool):
+            raise ValueError(f"bf16 is {self.bf16!r}; true or false")
         for name, least in _LEAST.items():
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {least}")

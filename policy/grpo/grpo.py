@@ -234,7 +234,10 @@ def _score(
     """Returns [P, G, T] float32 of the policy and, with a KL term, the reference."""
     device = next(policy.model.parameters()).device
     asked, temperature = (batch.prompts, batch.completions), batch.sampling.temperature
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+    # Threads share the cache of cast weights: which lane finds one there, and so in
+    # which numbers its gradient adds up, would depend on their timing.
+    low = torch.autocast(device.type, torch.bfloat16, config.bf16, cache_enabled=False)
+    with low:
         logprobs = policy.score(*asked, temperature=temperature).float()
         if not config.beta:
             return logprobs, None

@@ -10,20 +10,16 @@ say what each prompt costs, and the sum is compared with what is free.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from policy.grpo.average import list_trainable
-from policy.grpo.batch import Batch
-from policy.grpo.grpo import update
 from policy.model.masters import needs_master
 from policy.model.vlm import VLM
-from policy.records import Completion, Prompt
+from policy.records import Prompt
 from policy.runtime.lanes import count_lanes
 from policy.runtime.memory import GIB, count_saved_bytes, measure_free_bytes
+from policy.training.dry_step import build_dry_batch, update_dry
 from policy.training.job import Job
 
 LOGITS_HELD = 2.0  # times what is kept of the largest tensor: gradients of the logits
@@ -81,41 +77,12 @@ def _predict(vlm: VLM, prompt: Prompt, count: int, job: Job) -> float:
 
 
 def _run(vlm: VLM, prompt: Prompt, count: int, job: Job) -> None:
-    """Forward and backward of one pass, without a step, in one lane.
+    """Forward and backward of one pass of the longest answers, in one lane.
 
     What is saved for the gradient is counted in this thread alone.
     """
-    update(
-        vlm,
-        _Idle([p for _, p in list_trainable(vlm)], {}),
-        _build_worst(vlm, prompt, count, job),
-        replace(job.algo, num_iterations=1, minibatches=1, tokens_per_forward=0),
-        torch.Generator(),
-    )
-
-
-def _build_worst(vlm: VLM, prompt: Prompt, count: int, job: Job) -> Batch:
-    """Returns [P, G, T] answers that are all as long as an answer may be."""
-    shape = (count, job.answers, job.rollout.max_new_tokens)
-    word = int(vlm.vocabulary.bias.argmax())  # any that may be said
-    answer = Completion(
-        text="",
-        token_ids=(word,) * shape[2],
-        logprobs=np.zeros(shape[2], np.float32),
-        finished=False,
-    )
-
-    def fill(value: float) -> Tensor:
-        return torch.full(shape, value)
-
-    return Batch(
-        sampling=job.sampling,
-        prompts=[prompt] * count,
-        completions=[[answer] * job.answers] * count,
-        advantages=fill(1.0),
-        mask=fill(1.0),
-        old_logprobs=fill(0.0),
-    )
+    longest = job.rollout.max_new_tokens
+    update_dry(vlm, build_dry_batch(vlm, prompt, count, job, longest), job.algo)
 
 
 def _count_optimizer_bytes(vlm: VLM, job: Job) -> int:
@@ -137,10 +104,3 @@ def _explain(found: str, count: int, job: Job) -> str:
         f"rollout.max_new_tokens ({length}), or train adapters (policy.lora) or fewer "
         "parts (policy.trainable)"
     )
-
-
-class _Idle(torch.optim.Optimizer):
-    """Clears gradients and changes nothing."""
-
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Stays."""
