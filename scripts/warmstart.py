@@ -103,7 +103,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         seed=config.seed,
     )
     trainer = Trainer(student, collate, build(SFTConfig, config.sft), run_dir)
-    held_out = replace(scenes, envs=names, split="test", varied=False)
+    held_out = replace(scenes, names=names, split="test", varied=False)
     trainer.run(source, ExampleSource(held_out), seed=config.seed)
     return trainer
 

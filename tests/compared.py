@@ -14,27 +14,29 @@ from typing import Any
 
 import numpy as np
 import torch
+from miniatures import BUILDERS
 from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 import policy
 from envs.records import ParseFailure, Reward
-from policy.grpo.batch import Batch, Policy, UpdateMetrics
+from policy.grpo.batch import Batch, Policy, Sampling, UpdateMetrics
 from policy.grpo.config import GRPOConfig
 from policy.grpo.grpo import update
 from policy.model.processing import Processor
 from policy.model.random_weights import draw_weights
 from policy.model.settings import Settings, save_settings
-from policy.model.tokenizer import build_tokenizer
+from policy.model.tiny.tokenizer import build_tokenizer
 from policy.model.vlm import VLM
-from policy.records import Completion, Prompt, Rollout
-from tests.miniatures import BUILDERS
+from policy.records import Completion, Group, Prompt, Rollout
 
 SHORT = Settings(prompt_style="short")
 TEMPERATURE = 0.7
 MAX_NEW_TOKENS = 16  # longer than any, or a constant could be the longest
+SAMPLING = Sampling(temperature=TEMPERATURE, max_new_tokens=MAX_NEW_TOKENS)
 WORDS = ("Lift the red mug", "Open the drawer on the left", "Push it")
 LENGTHS = [[1, 7, 4], [12, 2, 9], [3, 3, 8]]  # tokens of each completion
 REWARDS = [[0.1, 0.9, 0.3], [0.0, 1.0, 0.7], [0.6, 0.6, 0.6]]  # the last: no signal
+SCENE: Any = SimpleNamespace(reference=None)
 
 
 class TextProcessor(Processor):
@@ -117,7 +119,7 @@ def draw_prompts(rng: np.random.Generator) -> list[Prompt]:
     ]
 
 
-def answer_randomly(vlm: VLM) -> list[Any]:
+def answer_randomly(vlm: VLM) -> list[Group]:
     """Groups of random answers, with their log-probabilities and rewards."""
     rng = np.random.default_rng(0)
     prompts = draw_prompts(rng)
@@ -125,12 +127,12 @@ def answer_randomly(vlm: VLM) -> list[Any]:
     drawn = [[_complete(rng.choice(usable, n)) for n in row] for row in LENGTHS]
     logprobs = vlm.score(prompts, drawn, temperature=TEMPERATURE).detach().numpy()
     return [
-        SimpleNamespace(
-            scene=SimpleNamespace(reference=None),
-            rollouts=[
-                _judge(prompt, replace(c, logprobs=values[: len(c.token_ids)]), reward)
+        Group(
+            prompt=prompt,
+            rollouts=tuple(
+                _judge(replace(c, logprobs=values[: len(c.token_ids)]), reward)
                 for c, values, reward in zip(*rows, strict=True)
-            ],
+            ),
         )
         for prompt, *rows in zip(prompts, drawn, logprobs, REWARDS, strict=True)
     ]
@@ -143,17 +145,9 @@ def learn(
     config: GRPOConfig,
     lanes: int = 1,
 ) -> UpdateMetrics:
-    """Updates a policy, with the temperature and limit of the answers."""
-    return update(
-        learner,
-        optimizer,
-        batch,
-        config,
-        temperature=TEMPERATURE,
-        max_new_tokens=MAX_NEW_TOKENS,
-        generator=torch.Generator().manual_seed(0),
-        lanes=lanes,
-    )
+    """Updates a policy, the same way each time."""
+    generator = torch.Generator().manual_seed(0)
+    return update(learner, optimizer, batch, config, generator, lanes=lanes)
 
 
 def find_worst(
@@ -183,19 +177,13 @@ def _shift(model: torch.nn.Module) -> None:
 
 
 def _complete(token_ids: np.ndarray) -> Completion:
-    return Completion(
-        text="",
-        token_ids=tuple(token_ids.tolist()),
-        logprobs=np.zeros(len(token_ids), np.float32),
-        finished=True,
-    )
+    return Completion(text="", token_ids=tuple(token_ids.tolist()))
 
 
-def _judge(prompt: Prompt, completion: Completion, reward: float) -> Rollout:
+def _judge(completion: Completion, reward: float) -> Rollout:
     return Rollout(
-        prompt=prompt,
+        scene=SCENE,
         completion=completion,
         answer=ParseFailure(reason="random"),
-        outcome=None,
         reward=Reward(terms={}, total=reward),
     )

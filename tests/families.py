@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from miniatures import build_qwen2_5_vl, build_smolvlm
 from tokenizers import pre_tokenizers, trainers
 from transformers import (
     GPT2Tokenizer,
@@ -23,9 +24,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
 
 from policy.model.prompt import format_words
 from policy.model.random_weights import draw_weights
-from policy.model.tokenizer import SPECIAL
+from policy.model.tiny.tokenizer import SPECIAL
 from policy.records import Prompt
-from tests.miniatures import build_qwen2_5_vl, build_smolvlm
 
 CHAT_TEMPLATE = """\
 {% for message in messages %}\

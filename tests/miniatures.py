@@ -13,8 +13,8 @@ from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE
 from policy.model import random_weights
 from policy.model.random_weights import draw_weights
 from policy.model.settings import Settings, save_settings
-from policy.model.tiny import TinySize, build_model, save_policy
-from policy.model.tokenizer import build_tokenizer
+from policy.model.tiny.model import TinySize, build_model, save_policy
+from policy.model.tiny.tokenizer import build_tokenizer
 
 SIZE = TinySize(
     image=84,

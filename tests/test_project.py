@@ -26,7 +26,7 @@ HOMES = {
     "hydra": ("scripts/",),
     "omegaconf": ("scripts/",),
     "transformers": ("policy/model/", "policy/sft/", RIVAL),
-    "peft": ("policy/model/trainable.py", RIVAL),
+    "peft": ("policy/model/adapters.py", RIVAL),
     "trl": (RIVAL,),
 }
 MAX_LINES = 350  # GRPO, best read in one piece

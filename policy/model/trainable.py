@@ -1,19 +1,16 @@
-"""Which weights train: all, chosen parts, or low-rank adapters."""
+"""Which weights train, and how many those are."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import PreTrainedModel
 
+from policy.model.adapters import list_adapters
 from policy.model.masters import needs_master
-from policy.records import GroupCount, LoraSpec
+from policy.records import GroupCount
 
 PARTS = ("language", "tower")
 """The language model with embeddings and head; image encoder with its projection."""
@@ -35,33 +32,6 @@ def set_trainable(model: PreTrainedModel, parts: Sequence[str]) -> None:
         parameter.requires_grad_(part in parts)
 
 
-def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
-    """Puts adapters into the decoder's linear layers and freezes all else.
-
-    Args:
-        model: Changed in place.
-        spec: Size and seed of the adapters, which are float32 whatever the model is.
-
-    Returns:
-        The wrapper that switches adapters off and merges them.
-    """
-    decoder = {id(module) for module in model.get_decoder().modules()}
-    targets = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and id(module) in decoder
-    ]
-    config = LoraConfig(
-        r=spec.rank, lora_alpha=spec.alpha, lora_dropout=0.0, target_modules=targets
-    )
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # peft reads a property that transformers has renamed.
-        warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
-        torch.manual_seed(spec.seed)
-        adapted = get_peft_model(model, config)
-    return adapted.eval()
-
-
 def name_groups(model: PreTrainedModel) -> dict[str, str]:
     """Returns the one of `GROUPS` of each parameter; adapters have their layer's."""
     ends: tuple[Any, ...] = (
@@ -81,7 +51,7 @@ def name_groups(model: PreTrainedModel) -> dict[str, str]:
 
 def count_parameters(model: PreTrainedModel) -> list[GroupCount]:
     """Returns how many parameters each group has and trains; adapters are their own."""
-    adapters = _list_adapters(model)
+    adapters = list_adapters(model)
     groups = {
         name: "adapters" if name in adapters else group
         for name, group in name_groups(model).items()
@@ -104,15 +74,3 @@ def _count(group: str, members: Sequence[nn.Parameter]) -> GroupCount:
         dtype=", ".join(sorted({str(p.dtype).removeprefix("torch.") for p in members})),
         masters=any(needs_master(p) for p in trained),
     )
-
-
-def _list_adapters(model: PreTrainedModel) -> set[str]:
-    """Returns the names of the parameters that adapters add."""
-    inside = {
-        id(parameter)
-        for layer in model.modules()
-        if isinstance(layer, LoraLayer)
-        for kind in layer.adapter_layer_names
-        for parameter in getattr(layer, kind).parameters()
-    }
-    return {name for name, p in model.named_parameters() if id(p) in inside}

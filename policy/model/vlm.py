@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from envs.answer import Codec
+from policy.model.adapters import add_adapters, merged
 from policy.model.processing import Processor
 from policy.model.recompute import recompute_layers
 from policy.model.sampling import Sampled, sample_tokens
@@ -28,9 +31,27 @@ from policy.model.scoring import gather_logprobs, pad_completions, run_plain, ru
 from policy.model.sharing.attention import can_share, enable_sharing
 from policy.model.sharing.prefix import Branches, prefill
 from policy.model.sharing.sight import Sight
-from policy.model.trainable import PARTS, add_adapters, count_parameters, set_trainable
+from policy.model.trainable import PARTS, count_parameters, set_trainable
 from policy.model.vocabulary import read_vocabulary
 from policy.records import Completion, GroupCount, LoraSpec, Prompt
+from policy.runtime.lanes import count_lanes, run_side_by_side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Share:
+    """The prompts that one lane samples.
+
+    Attributes:
+        places: Their places among all prompts.
+        prompts: P of them.
+        seeds: One for each.
+        inputs: What the processor made of them.
+    """
+
+    places: Sequence[int]
+    prompts: Sequence[Prompt]
+    seeds: Sequence[int]
+    inputs: dict[str, Tensor]
 
 
 class VLM:
@@ -98,7 +119,6 @@ class VLM:
         )
         return [answers for _, answers in sorted(ended, key=lambda found: found[0])]
 
-    @torch.inference_mode()
     def stream(
         self,
         prompts: Sequence[Prompt],
@@ -128,19 +148,53 @@ class VLM:
         """
         if seeds is None:
             seeds = torch.randint(2**31, (len(prompts),)).tolist()
-        inputs = self._encode(prompts, max_new_tokens)
-        inputs = self._sight.encode(prompts, inputs)
+        lanes = min(count_lanes(self.model), len(prompts))
+        shares = [
+            self._share(
+                prompts, seeds, range(lane, len(prompts), lanes), max_new_tokens
+            )
+            for lane in range(lanes)
+        ]
+        draw = partial(
+            self._draw, n=n, temperature=temperature, max_new_tokens=max_new_tokens
+        )
+        with merged(self.model) if self._adapted else nullcontext():
+            for place, answers in run_side_by_side(draw, shares):
+                yield place, self._read_completions(answers)
+
+    def _share(
+        self,
+        prompts: Sequence[Prompt],
+        seeds: Sequence[int],
+        places: range,
+        max_new_tokens: int,
+    ) -> _Share:
+        """Some of the prompts, encoded: a tokenizer does not serve several threads."""
+        own = [prompts[place] for place in places]
+        return _Share(
+            places=places,
+            prompts=own,
+            seeds=[seeds[place] for place in places],
+            inputs=self._encode(own, max_new_tokens),
+        )
+
+    @torch.inference_mode()
+    def _draw(
+        self, share: _Share, *, n: int, temperature: float, max_new_tokens: int
+    ) -> Iterator[tuple[int, Sampled]]:
+        """Yields the place of a prompt and its answers, once the last of them ends."""
+        inputs = self._sight.encode(share.prompts, share.inputs)
         prefix = prefill(self.model, inputs)
         sampled = sample_tokens(
             Branches(self.model, prefix, n, room=max_new_tokens),
-            len(prompts),
+            len(share.prompts),
             self.vocabulary,
             temperature=temperature,
             max_new_tokens=max_new_tokens,
-            seeds=seeds,
+            seeds=share.seeds,
         )
         for prompt, answers in sampled:
-            yield prompt, self._read_completions(answers)
+            yield share.places[prompt], answers
 
     def score(
         self,

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
+from runs import JOB, execute, read_log
 
 import policy
-from envs.answer import NORMALIZED, format_answer, parse_affordance
+from envs.answer import format_answer, parse_affordance
 from envs.records import Affordance, ParseFailure, Trajectory
 from envs.sampling.turns import follow_up
 from envs.video.film import film
 from envs.video.sheet import draw_tile
 from policy.evaluation.baselines import BASELINES
-from policy.evaluation.evaluate import evaluate
+from policy.evaluation.evaluate import Exam, evaluate
 from policy.evaluation.table import tabulate
 from policy.grpo.config import GRPOConfig
 from policy.grpo.credit import build_batch
-from policy.records import Group
-from policy.rollout.collect import RolloutConfig
-from policy.rollout.play import answer_scripted
+from policy.records import Completion, Group, Rollout
+from policy.rollout.play import Referee, answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 from policy.training.job import Job
-from policy.training.progress import Screen
 from policy.training.run_dir import RunDir
-from policy.training.trainer import train
 from rewards import RewardMix
 
 PARTS = ("affordance", "trajectory")
@@ -45,31 +41,37 @@ def source(asked: str) -> SceneSource:
 
 
 def make_job(asked: str) -> Job:
-    return Job(
+    return replace(
+        JOB,
         source=replace(source(asked), split="train"),
         mix=PAPER,
         algo=GRPOConfig(),
-        rollout=RolloutConfig(
-            prompts=2, num_generations=4, temperature=1.0, max_new_tokens=64, workers=0
-        ),
+        rollout=replace(JOB.rollout, num_generations=4),
         steps=1,
-        n=2,
-        videos=0,
     )
+
+
+def examine(answerer, source: SceneSource, mix: RewardMix | None = None):
+    """The figures of two scenes, and their rollouts."""
+    with Workers(0) as workers:
+        referee = Referee(workers=workers, mix=mix)
+        return evaluate(answerer, Exam(source=source, n=2), referee, keep=2)
 
 
 @pytest.fixture(scope="module", params=PARTS)
 def trained(request, tmp_path_factory) -> tuple[str, RunDir, list[Group]]:
     """What was asked, the run of one step, and the groups it learned from."""
-    run = RunDir.create(tmp_path_factory.mktemp("runs") / request.param, "a: 1\n")
     kept: list[Group] = []
-    log = run.log_rollouts
-    run.log_rollouts = lambda step, groups, advantages: (
-        kept.extend(groups),
-        log(step, groups, advantages),
-    )
-    vlm = policy.load("tiny", device="cpu")
-    train(vlm, make_job(request.param), run, Screen(Console(quiet=True)))
+    log = RunDir.log_rollouts
+
+    def keep(run, step, groups, advantages) -> None:
+        kept.extend(groups)
+        log(run, step, groups, advantages)
+
+    path = tmp_path_factory.mktemp("runs") / request.param
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunDir, "log_rollouts", keep)
+        run = execute(path, make_job(request.param))
     return request.param, run, kept
 
 
@@ -106,32 +108,25 @@ def test_nothing_is_executed(scene) -> None:
 
 def test_the_expert_is_measured_by_the_figures_that_there_are() -> None:
     expert = answer_scripted(BASELINES["expert"])
-    with Workers(0) as workers:
-        whole, _ = evaluate(expert, source("plan"), workers, n=2)
-        box, attempts = evaluate(
-            expert, source("affordance"), workers, n=2, keep=2, mix=PAPER
-        )
-        path, _ = evaluate(expert, source("trajectory"), workers, n=2)
+    whole, _ = examine(expert, source("plan"))
+    box, rollouts = examine(expert, source("affordance"), PAPER)
+    path, _ = examine(expert, source("trajectory"))
     assert box.figures.keys() == {"parse_rate", "iou"}
     assert path.figures.keys() == {"parse_rate"} | DISTANCES
     assert whole.figures == {"success": whole.figures["success"]} | (
         box.figures | path.figures
     )
-    for attempt in attempts:
-        assert attempt.outcome is None and attempt.reward is not None
-        assert attempt.reward.terms["affordance"] > 0.9
+    assert len(rollouts) == 2
+    for rollout in rollouts:
+        assert rollout.outcome is None
+        assert rollout.reward.terms["affordance"] > 0.9
     rows = [{"env": "e", "policy": "p", "split": "s"} | e.to_row() for e in (box, path)]
     assert tabulate(rows).row_count == len(box.figures | path.figures) + 1
 
 
 def test_an_answer_that_cannot_be_read_counts_as_the_worst_of_its_figures() -> None:
-    with Workers(0) as workers:
-        evaluation, _ = evaluate(
-            lambda scenes: [("no idea", NORMALIZED)] * len(scenes),
-            source("affordance"),
-            workers,
-            n=2,
-        )
+    answerer = answer_scripted(lambda scene: "no idea")
+    evaluation, _ = examine(answerer, source("affordance"))
     row = evaluation.to_row()
     assert row["parse_rate"] == row["iou"] == 0
     assert row["failures"] == {"no_answer": 2}
@@ -146,14 +141,14 @@ def test_a_run_learns_from_geometry_alone(trained) -> None:
         assert figures == {"parse_rate"} | (
             {"iou"} if asked == "affordance" else DISTANCES
         )
-    lines = (run.path / "rollouts.jsonl").read_text().splitlines()
-    for row in map(json.loads, lines):
+    rows = read_log(run.path, "rollouts.jsonl")
+    for row in rows:
         assert row["reason"] is None and not row["success"]
         if row["parse_failure"] is None:
             assert (row["box"] is None) == (asked == "trajectory")
             assert (row["waypoints"] is None) == (asked == "affordance")
     rollouts = [rollout for group in groups for rollout in group.rollouts]
-    assert len(rollouts) == len(lines) == 8
+    assert len(rollouts) == len(rows) == 8
     assert all(rollout.outcome is None for rollout in rollouts)
     kind = Affordance if asked == "affordance" else Trajectory
     read = [r for r in rollouts if isinstance(r.answer, kind)]
@@ -174,7 +169,8 @@ def test_only_the_tokens_of_the_part_get_its_credit(trained) -> None:
         )
         for group in groups
     ]
-    batch, _ = build_batch(vlm, flat, GRPOConfig(part_weight=0.5, expert_advantage=0.0))
+    config = GRPOConfig(part_weight=0.5, expert_advantage=0.0)
+    batch, _ = build_batch(vlm, flat, config, JOB.sampling)
     assert batch.advantages.any()
     for row, completions in zip(batch.advantages, batch.completions, strict=True):
         for advantages, completion in zip(row, completions, strict=True):
@@ -189,7 +185,8 @@ def test_only_the_tokens_of_the_part_get_its_credit(trained) -> None:
 def test_the_expert_joins_the_group_with_the_part_that_is_asked(trained) -> None:
     asked, _, groups = trained
     vlm = policy.load("tiny", device="cpu")
-    batch, _ = build_batch(vlm, groups, GRPOConfig(expert_advantage=1.0))
+    config = GRPOConfig(expert_advantage=1.0)
+    batch, _ = build_batch(vlm, groups, config, JOB.sampling)
     for group, completions in zip(groups, batch.completions, strict=True):
         reference = group.scene.reference
         assert reference is not None
@@ -203,19 +200,20 @@ def test_a_job_that_only_an_execution_could_reward_is_refused() -> None:
     with pytest.raises(ValueError, match="answer=affordance is not.*reward=paper"):
         replace(job, mix=success)
     with pytest.raises(ValueError, match="max_turns is 2, but answer=affordance"):
-        replace(job, max_turns=2)
-    with Workers(0) as workers, pytest.raises(ValueError, match="use max_turns=1"):
-        evaluate(lambda scenes: [], source("affordance"), workers, n=1, max_turns=2)
+        replace(job, rollout=replace(job.rollout, max_turns=2))
+    with pytest.raises(ValueError, match="use max_turns=1"):
+        Exam(source=source("affordance"), n=1, max_turns=2)
 
 
 def test_a_film_shows_the_part_and_no_execution(scene, tmp_path: Path) -> None:
     text = format_answer(scene.reference.to_answer("affordance"))
-    answer = parse_affordance(text)
-    frames = list(film(scene, text, answer))
+    said, answer = Completion(text=text), parse_affordance(text)
+    rollout = Rollout(scene=scene, completion=said, answer=answer)
+    frames = list(film(rollout))
     assert len(frames) == 2 * (len(frames) // 2) < 100
-    plain = film(scene, text, ParseFailure(reason="no_answer"))
+    plain = film(replace(rollout, answer=ParseFailure(reason="no_answer")))
     assert (frames[0] != next(plain)).any()
-    assert draw_tile(scene, answer).shape == (344, 288, 3)
+    assert draw_tile(rollout).shape == (344, 288, 3)
 
 
 def test_a_box_with_heights_cannot_be_asked_for() -> None:

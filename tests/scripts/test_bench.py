@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
+from commands import call
 
 import envs
-from tests.commands import call
 
 SMALL = (
     "size.rounds=1",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from commands import ROOT
+from runs import read_log
 from safetensors.torch import load_file
 
 SMALL = (
@@ -43,11 +44,6 @@ def run(script: str, *arguments: str, cwd: Path) -> tuple[int, str]:
     return process.returncode, output + errors
 
 
-def read_figures(path: Path) -> list[dict]:
-    rows = [json.loads(line) for line in (path / "metrics.jsonl").open()]
-    return [{k: v for k, v in row.items() if k != "timing"} for row in rows]
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three real steps of the default policy."""
@@ -60,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_leaves_the_files_other_programs_rely_on(trained: Path) -> None:
     assert [p.name for p in trained.iterdir()] == ["run"]  # nothing of Hydra's
     path = trained / "run"
-    assert len(read_figures(path)) == 3
+    assert len(read_log(path)) == 3
     for name in ("videos/before.mp4", "videos/after.mp4", "final/config.json"):
         assert (path / name).stat().st_size > 0
     summary = json.loads((path / "summary.json").read_text())
@@ -79,7 +75,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_end(trained: Path) -> No
     process.communicate()
     code, output = run("train", f"resume={trained / 'killed'}", cwd=ROOT)
     assert code == 0, output
-    assert read_figures(trained / "killed") == read_figures(trained / "run")
+    assert read_log(trained / "killed") == read_log(trained / "run")
     summaries = [
         json.loads((trained / name / "summary.json").read_text())
         for name in ("killed", "run")

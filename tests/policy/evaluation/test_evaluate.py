@@ -8,23 +8,23 @@ import pytest
 
 import policy
 from envs import list_scenes, make_scene, parse_answer
-from envs.answer import NORMALIZED
 from envs.records import Plan
 from policy.evaluation.baselines import BASELINES
-from policy.evaluation.evaluate import evaluate
+from policy.evaluation.evaluate import Exam, evaluate
 from policy.evaluation.statistics import estimate_mean, estimate_rate
 from policy.evaluation.table import tabulate
 from policy.rollout.collect import answer_greedily
-from policy.rollout.play import answer_scripted
+from policy.rollout.play import Referee, answer_scripted
 from policy.rollout.scene_source import SceneSource, choose_seeds
 from policy.rollout.workers import Workers
 
 MUGS = SceneSource(names=("pick_mug",), split="test")
 
 
-def run(answerer, n=4, **options):
-    with Workers(0) as workers:
-        return evaluate(answerer, MUGS, workers, n=n, **options)
+def run(answerer, source=MUGS, n=4, keep=0, workers=0, **options):
+    exam = Exam(source=source, n=n, **options)
+    with Workers(workers) as pool:
+        return evaluate(answerer, exam, Referee(workers=pool), keep=keep)
 
 
 def test_the_expert_succeeds_on_every_kept_scene() -> None:
@@ -57,14 +57,13 @@ def test_a_baseline_answers_in_the_grammar_and_always_the_same(name) -> None:
 def test_a_shipped_policy_knows_the_scenes(name) -> None:
     scenes = SceneSource(names=tuple(list_scenes()), split="test")
     answerer = answer_greedily(policy.load(name, device="cpu"), max_new_tokens=64)
-    with Workers(0) as workers:
-        evaluation, _ = evaluate(answerer, scenes, workers, n=26)
+    evaluation, _ = run(answerer, scenes, n=26)
     assert evaluation.figures["success"].mean > 0.8
     assert evaluation.figures["iou"].mean > 80
 
 
 def test_an_answer_that_cannot_be_read_counts_as_the_worst() -> None:
-    evaluation, _ = run(lambda scenes: [("no idea", NORMALIZED)] * len(scenes), n=2)
+    evaluation, _ = run(answer_scripted(lambda scene: "no idea"), n=2)
     row = evaluation.to_row()
     assert row["parse_rate"] == row["success"] == row["iou"] == 0
     for name in ("dfd", "hd", "rmse", "average", "endpoint"):
@@ -73,17 +72,16 @@ def test_an_answer_that_cannot_be_read_counts_as_the_worst() -> None:
 
 
 def test_an_evaluation_repeats_exactly_and_its_seed_chooses_the_scenes() -> None:
-    first, attempts = run(answer_scripted(BASELINES["random"]), keep=1, seed=5)
+    first, rollouts = run(answer_scripted(BASELINES["random"]), keep=1, seed=5)
     second, again = run(answer_scripted(BASELINES["random"]), keep=1, seed=5)
     assert first == second
-    assert attempts[0].scene.seed == again[0].scene.seed == choose_seeds(4, 5)[0]
+    assert rollouts[0].scene.seed == again[0].scene.seed == choose_seeds(4, 5)[0]
     assert choose_seeds(4, 5) != choose_seeds(4, 6)
 
 
 def test_workers_give_what_this_process_gives() -> None:
     expert = answer_scripted(BASELINES["expert"])
-    with Workers(1) as workers:
-        assert evaluate(expert, MUGS, workers, n=2)[0] == run(expert, n=2)[0]
+    assert run(expert, n=2, workers=1)[0] == run(expert, n=2)[0]
 
 
 def test_the_table_shows_every_figure() -> None:
@@ -131,17 +129,17 @@ def test_a_second_turn_sees_what_the_first_answer_left() -> None:
         name = "wrong_target" if len(turns) == 1 else "expert"
         return answer_scripted(BASELINES[name])(scenes)
 
-    evaluation, attempts = run(answer, keep=4, max_turns=2)
-    assert turns == [4, 4] and len(attempts) == 8
+    evaluation, rollouts = run(answer, keep=4, max_turns=2)
+    assert turns == [4, 4] and len(rollouts) == 8
     assert evaluation.n == 4 and evaluation.figures["success"].mean >= 0.75
-    first, second = attempts[:2]
+    first, second = rollouts[:2]
     assert first.scene.instruction == second.scene.instruction
     assert (first.scene.data.qpos != second.scene.data.qpos).any()
 
 
 def test_a_scene_that_succeeds_has_no_second_turn() -> None:
-    _, attempts = run(answer_scripted(BASELINES["expert"]), keep=2, max_turns=3)
-    assert len(attempts) == 2
+    _, rollouts = run(answer_scripted(BASELINES["expert"]), keep=2, max_turns=3)
+    assert len(rollouts) == 2
 
 
 def test_no_scenes_and_no_turns_are_errors() -> None:
@@ -154,10 +152,9 @@ def test_no_scenes_and_no_turns_are_errors() -> None:
 def test_of_several_kinds_of_scenes_the_success_of_each_is_told() -> None:
     kinds = ("open_drawer", "press_button")
     source = SceneSource(names=kinds, split="test")
-    answerer = answer_scripted(BASELINES["expert"])
-    with Workers(0) as workers:
-        evaluation, kept = evaluate(answerer, source, workers, n=6, keep=6)
-    assert {attempt.scene.name for attempt in kept} == set(kinds)
+    expert = answer_scripted(BASELINES["expert"])
+    evaluation, kept = run(expert, source, n=6, keep=6)
+    assert {rollout.scene.name for rollout in kept} == set(kinds)
     row = evaluation.to_row()
     assert row["success"] == row["success/open_drawer"] == row["success/press_button"]
     table = tabulate([{"env": "all", "policy": "expert", "split": "test"} | row])
@@ -165,5 +162,5 @@ def test_of_several_kinds_of_scenes_the_success_of_each_is_told() -> None:
 
 
 def test_no_kind_of_scene_is_an_error() -> None:
-    with pytest.raises(ValueError, match="at least one scene"):
+    with pytest.raises(ValueError, match="no scene is named"):
         SceneSource(names=())

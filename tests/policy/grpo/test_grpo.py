@@ -13,7 +13,7 @@ from torch import nn
 from envs.answer import format_answer, parse_answer
 from envs.records import Plan, Reference, Reward
 from policy.grpo.average import WeightAverage
-from policy.grpo.batch import Batch
+from policy.grpo.batch import Batch, Sampling
 from policy.grpo.config import GRPOConfig
 from policy.grpo.credit import build_batch, compute_part_advantages
 from policy.grpo.grpo import (
@@ -23,9 +23,10 @@ from policy.grpo.grpo import (
     token_losses,
     update,
 )
-from policy.records import Completion, Prompt, Rollout
+from policy.records import Completion, Group, Prompt, Rollout
 
 PROMPT = Prompt(image=np.zeros((2, 2, 3), np.uint8), instruction="choose")
+SAMPLING = Sampling(temperature=1.0, max_new_tokens=1)
 
 
 class Bandit:
@@ -59,14 +60,13 @@ class Bandit:
 
 def complete(arm, logp) -> Completion:
     values = logp[int(arm)].numpy().reshape(1)
-    return Completion(
-        text="", token_ids=(int(arm),), logprobs=values.copy(), finished=True
-    )
+    return Completion(text="", token_ids=(int(arm),), logprobs=values.copy())
 
 
 def compare(completions, rewards, config) -> Batch:
     advantages = compute_advantages(rewards, config.scale_rewards)[..., None]
     return Batch(
+        sampling=SAMPLING,
         prompts=[PROMPT] * len(completions),
         completions=completions,
         advantages=advantages,
@@ -89,15 +89,8 @@ def learn(policy, config, *, steps=40, reward=lambda arm: float(arm == 2)) -> No
 
 
 def step(policy, optimizer, batch, config):
-    return update(
-        policy,
-        optimizer,
-        batch,
-        config,
-        temperature=1.0,
-        max_new_tokens=1,
-        generator=torch.Generator().manual_seed(1),
-    )
+    generator = torch.Generator().manual_seed(1)
+    return update(policy, optimizer, batch, config, generator)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +151,7 @@ def test_groups_of_a_size_share_a_pass() -> None:
     for row, longest in enumerate((9, 1, 8, 2)):
         mask[row, 0, :longest] = 1
     batch = Batch(
+        sampling=SAMPLING,
         prompts=[PROMPT] * 4,
         completions=[],
         advantages=mask,
@@ -279,7 +273,8 @@ def test_an_answer_is_credited_for_its_whole_and_each_part_for_itself() -> None:
     reference = Reference(box=box, waypoints=path)
     good_box = Plan(box=box, waypoints=((0.9, 0.9), (0.9, 0.8), (0.9, 0.7)))
     good_path = Plan(box=(0.7, 0.7, 0.9, 0.9), waypoints=path)
-    rollouts = [write(good_box, 1.0), write(good_path, 0.0)]
+    scene = SimpleNamespace(reference=reference)
+    rollouts = (write(scene, good_box, 1.0), write(scene, good_path, 0.0))
     speller = SimpleNamespace(token_spans=lambda ids: [(i, i + 1) for i in ids])
     first, second = compute_part_advantages(rollouts, reference, speller)
     text = rollouts[0].completion.text
@@ -288,31 +283,28 @@ def test_an_answer_is_credited_for_its_whole_and_each_part_for_itself() -> None:
     assert second[in_box] < 0 < second[rollouts[1].completion.text.index("300, 300")]
     assert first[text.index("affordance")] == 0
 
-    group = SimpleNamespace(
-        rollouts=rollouts, scene=SimpleNamespace(reference=reference)
-    )
-    batch, answers = build_batch(speller, [group], GRPOConfig(part_weight=0.5))
+    group = Group(prompt=PROMPT, rollouts=rollouts)
+    config = GRPOConfig(part_weight=0.5)
+    batch, answers = build_batch(speller, [group], config, SAMPLING)
     whole = answers[0, 0].item()
     assert batch.advantages[0, 0, in_box].item() == pytest.approx(
         whole + 0.5 * first[in_box]
     )
-    plain, _ = build_batch(speller, [group], GRPOConfig(part_weight=0.0))
+    plain, _ = build_batch(speller, [group], GRPOConfig(part_weight=0.0), SAMPLING)
     assert plain.advantages[0, 0].eq(whole).all()
 
 
-def write(plan: Plan, total: float) -> Rollout:
+def write(scene, plan: Plan, total: float) -> Rollout:
     text = format_answer(plan)
     completion = Completion(
         text=text,
         token_ids=tuple(range(len(text))),  # one token a character
         logprobs=np.zeros(len(text), np.float32),
-        finished=True,
     )
     return Rollout(
-        prompt=PROMPT,
+        scene=scene,
         completion=completion,
         answer=parse_answer(text),
-        outcome=None,
         reward=Reward(terms={}, total=total),
     )
 
@@ -361,11 +353,10 @@ def test_a_given_answer_is_learned_though_it_was_never_sampled():
     config = GRPOConfig(expert_advantage=1.0)
     before = policy.model.logits.detach().log_softmax(0)[1]
     optimizer = torch.optim.Adam(policy.model.parameters(), lr=0.1)
-    given = Completion(
-        text="", token_ids=(1,), logprobs=np.zeros(1, np.float32), finished=True
-    )
+    given = Completion(text="", token_ids=(1,))
     ones = torch.ones(1, 2, 1)
     batch = Batch(
+        sampling=SAMPLING,
         prompts=[PROMPT],
         completions=[[given, given]],
         advantages=ones,

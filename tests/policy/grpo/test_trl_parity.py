@@ -15,6 +15,19 @@ from typing import Any
 
 import pytest
 import torch
+from compared import (
+    LENGTHS,
+    MAX_NEW_TOKENS,
+    SAMPLING,
+    SHORT,
+    TEMPERATURE,
+    Recorder,
+    answer_randomly,
+    build_home,
+    find_worst,
+    learn,
+    load_free,
+)
 from datasets import Dataset
 from PIL import Image
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
@@ -31,18 +44,7 @@ from policy.grpo.config import LEVELS, LOSS_TYPES, SCALES, GRPOConfig
 from policy.grpo.credit import build_batch
 from policy.model.prompt import build_messages
 from policy.model.vlm import VLM
-from tests.compared import (
-    LENGTHS,
-    MAX_NEW_TOKENS,
-    SHORT,
-    TEMPERATURE,
-    Recorder,
-    answer_randomly,
-    build_home,
-    find_worst,
-    learn,
-    load_free,
-)
+from policy.records import Group
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning"),
@@ -96,13 +98,13 @@ class Pair:
 
     vlm: VLM
     trainer: GRPOTrainer
-    groups: list[Any]
+    groups: list[Group]
     rows: list[dict[str, Any]]
 
     def prepare(self, config: GRPOConfig) -> tuple[Batch, dict[str, Any]]:
         """Our batch, and TRL's inputs."""
         configure(self.trainer, config)
-        batch, _ = build_batch(self.vlm, self.groups, config)
+        batch, _ = build_batch(self.vlm, self.groups, config, SAMPLING)
         return batch, self.trainer._generate_and_score_completions(self.rows)
 
     def run_ours(
@@ -193,21 +195,23 @@ def describe_run(scratch: Path) -> TRLConfig:
     )
 
 
-def describe(vlm: VLM, group: Any) -> dict[str, Any]:
+def describe(vlm: VLM, group: Group) -> dict[str, Any]:
     """A row of TRL's data set."""
-    prompt = group.rollouts[0].prompt
+    prompt = group.prompt
     if vlm.processor.stock is vlm.tokenizer:
         return {"prompt": prompt.instruction}
     messages = build_messages(prompt, SHORT.prompt_style)
     return {"prompt": messages, "image": Image.fromarray(prompt.image)}
 
 
-def replay(vlm: VLM, groups: list[Any]) -> dict[str, Any]:
+def replay(vlm: VLM, groups: list[Group]) -> dict[str, Any]:
     """What makes TRL say and reward what the groups hold, instead of sampling."""
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     said = [list(r.completion.token_ids) for r in rollouts]
     asked = [
-        vlm.processor.encode([r.prompt])["input_ids"][0].tolist() for r in rollouts
+        vlm.processor.encode([group.prompt])["input_ids"][0].tolist()
+        for group in groups
+        for _ in group.rollouts
     ]
 
     def say(prompts, trainer):
@@ -313,7 +317,7 @@ def test_three_steps_end_in_the_weights_of_trl(
     config = replace(REPLAYS[case], num_iterations=3)
     build_optimizer = OPTIMIZERS[optimizer]
     pair = build_pair(home, tmp_path, build_optimizer)
-    batch, _ = build_batch(pair.vlm, pair.groups, config)
+    batch, _ = build_batch(pair.vlm, pair.groups, config, SAMPLING)
     ours = dict(pair.vlm.model.named_parameters())
     start = {name: weight.detach().clone() for name, weight in ours.items()}
     metrics = learn(pair.vlm, build_optimizer(ours.values()), batch, config)

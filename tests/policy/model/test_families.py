@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
+from commands import call
+from families import FAMILIES
+from runs import read_log
 from safetensors.torch import load_file
 from torch import Tensor
-
-from tests.commands import call
-from tests.families import FAMILIES
 
 SMALL = (
     "policy.device=cpu",
@@ -86,14 +85,10 @@ def test_all_language_weights_move_in_float32_and_resume_exactly(
     train(home, tmp_path / "halves", *more, "steps=1")
     (tmp_path / "halves" / "summary.json").unlink()
     assert not call("train", f"resume={tmp_path / 'halves'}", "steps=2")
-    states, rows = [], []
-    for name in ("whole", "halves"):
-        path = tmp_path / name
-        states.append(
-            load_file(path / "checkpoints" / "step_2" / "trainer.safetensors")
-        )
-        lines = (path / "metrics.jsonl").read_text().splitlines()
-        rows.append([json.loads(line) | {"timing": None} for line in lines])
+    paths = [tmp_path / name for name in ("whole", "halves")]
+    state = Path("checkpoints", "step_2", "trainer.safetensors")
+    states = [load_file(path / state) for path in paths]
+    rows = [read_log(path) for path in paths]
     assert rows[0] == rows[1] and len(rows[0]) == 2
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

@@ -13,7 +13,6 @@ import policy
 from envs.answer import NORMALIZED, Codec
 from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
-from tests.miniatures import BUILDERS
 
 FAMILIES = ("qwen3_vl", "qwen2_5_vl")
 RNG = np.random.default_rng(0)
@@ -22,30 +21,8 @@ PROMPTS = [
     for text in ("Lift the red mug", "Open the drawer on the left")
 ]
 COMPLETIONS = [
-    [
-        Completion(
-            text="",
-            token_ids=tuple(range(30, 30 + length)),
-            logprobs=np.zeros(length, np.float32),
-            finished=True,
-        )
-        for length in (4, 6)
-    ]
+    [Completion(text="", token_ids=tuple(range(30, 30 + n))) for n in (4, 6)]
 ] * len(PROMPTS)
-
-
-@pytest.fixture(scope="module")
-def homes(tmp_path_factory) -> dict[str, Path]:
-    """Directories of the miniatures, by family."""
-    root = tmp_path_factory.mktemp("policies")
-    for family in FAMILIES:
-        BUILDERS[family](root / family)
-    return {family: root / family for family in FAMILIES}
-
-
-@pytest.fixture
-def qwen3(homes) -> VLM:
-    return policy.load(homes["qwen3_vl"], device="cpu")
 
 
 def score(vlm: VLM) -> torch.Tensor:

@@ -25,10 +25,10 @@ def make_observation() -> Observation:
     return Observation(image=image, camera=camera, instruction="Lift the red mug")
 
 
-def ask(instruction: str, waypoints: str = "2d", asked: str = "plan") -> Prompt:
+def ask(instruction: str, waypoints: str = "2d", answer: str = "plan") -> Prompt:
     image = np.zeros((2, 2, 3), np.uint8)
     return Prompt(
-        image=image, instruction=instruction, waypoints=waypoints, answer=asked
+        image=image, instruction=instruction, waypoints=waypoints, answer=answer
     )
 
 
@@ -38,7 +38,8 @@ def test_a_prompt_carries_image_and_instruction_of_its_observation() -> None:
     assert prompt.image is observation.image
     assert prompt.instruction == "Lift the red mug"
     assert prompt.answer == "plan"
-    assert build_prompt(replace(observation, answer="affordance")).asked == "affordance"
+    part = replace(observation, answer="affordance")
+    assert build_prompt(part).answer == "affordance"
 
 
 def test_messages_are_one_user_turn_of_image_and_words() -> None:
@@ -52,22 +53,22 @@ def test_the_short_style_is_the_instruction_alone() -> None:
 
 
 @pytest.mark.parametrize("waypoints", ["2d", "3d"])
-@pytest.mark.parametrize("asked", ANSWERS)
+@pytest.mark.parametrize("kind", ANSWERS)
 def test_the_paper_style_explains_a_grammar_that_the_parser_reads(
-    waypoints: str, asked: str
+    waypoints: str, kind: str
 ) -> None:
-    words = format_words(ask("Lift the red mug", waypoints, asked), "paper")
+    words = format_words(ask("Lift the red mug", waypoints, kind), "paper")
     assert 'The task is "Lift the red mug".' in words
     example = words.rsplit("\n", 1)[-1]
     numbers = iter([100, 200, 300, 400, *range(500, 509)])
     answer = re.sub(r"\b[xyh][12]?\b", lambda _: str(next(numbers)), example)
-    read = PARSERS[asked](answer, NORMALIZED)
+    read = PARSERS[kind](answer, NORMALIZED)
     assert not isinstance(read, ParseFailure)
     assert read.well_formed
     assert getattr(read, "box", (0.1, 0.2, 0.3, 0.4)) == (0.1, 0.2, 0.3, 0.4)
     lengths = {len(point) for point in getattr(read, "waypoints", ())}
-    assert lengths == ({int(waypoints[0])} if asked != "affordance" else set())
-    heights = waypoints == "3d" and asked != "affordance"
+    assert lengths == ({int(waypoints[0])} if kind != "affordance" else set())
+    heights = waypoints == "3d" and kind != "affordance"
     assert ("millimetres" in words) == heights
 
 
@@ -75,7 +76,7 @@ def test_the_paper_style_asks_for_a_part_in_the_words_of_the_paper() -> None:
     start = 'You are a robot using the joint control. The task is "x". Please predict '
     box = "a possible affordance area of the end effector"
     path = "3-10 trajectory points of the end effector to complete the task"
-    asked = {asked: format_words(ask("x", answer=asked), "paper") for asked in ANSWERS}
+    asked = {kind: format_words(ask("x", answer=kind), "paper") for kind in ANSWERS}
     assert asked["plan"].startswith(f"{start}{box}, and {path}.\n")
     assert asked["affordance"].startswith(f"{start}{box}.\n")
     assert asked["trajectory"].startswith(f"{start}{path}.\n")

@@ -7,34 +7,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from compared import find_worst
+from miniatures import BUILDERS
 
 import policy
 from policy.model import recompute
 from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
 from policy.runtime.memory import count_saved_bytes
-from tests.compared import find_worst
-from tests.miniatures import BUILDERS
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (84, 84, 3), np.uint8)
 PROMPTS = [Prompt(image=IMAGE, instruction=words) for words in ("Lift", "Lift the mug")]
 
 
 @pytest.fixture(scope="module", params=BUILDERS)
-def home(request, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("policies") / request.param
-    BUILDERS[request.param](path)
-    return path
+def home(request, homes) -> Path:
+    return homes[request.param]
 
 
 def measure(vlm: VLM) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
     """Scores of fixed answers, their gradient, and the bytes kept on the way."""
-    said = Completion(
-        text="",
-        token_ids=tuple(range(40, 60)),
-        logprobs=np.zeros(20, np.float32),
-        finished=True,
-    )
+    said = Completion(text="", token_ids=tuple(range(40, 60)))
     with count_saved_bytes(vlm.model) as sizes:
         scores = vlm.score(PROMPTS, [[said] * 3] * 2, temperature=1.0)
     (scores * torch.linspace(-1, 1, scores.numel()).view_as(scores)).sum().backward()

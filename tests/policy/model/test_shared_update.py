@@ -6,12 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-
-from policy.grpo.batch import Batch
-from policy.grpo.config import GRPOConfig
-from policy.grpo.credit import build_batch
-from policy.model.vlm import VLM
-from tests.compared import (
+from compared import (
+    SAMPLING,
     Recorder,
     answer_randomly,
     build_home,
@@ -19,6 +15,11 @@ from tests.compared import (
     learn,
     load_free,
 )
+
+from policy.grpo.batch import Batch
+from policy.grpo.config import GRPOConfig
+from policy.grpo.credit import build_batch
+from policy.model.vlm import VLM
 
 FAMILIES = ("qwen3_vl", "qwen2_5_vl", "smolvlm", "text")  # the last two: no M-RoPE
 PLAIN = GRPOConfig(
@@ -54,7 +55,7 @@ def vlm(request, tmp_path_factory) -> VLM:
 @pytest.fixture(scope="module")
 def batch(vlm: VLM) -> Batch:
     """Answers of 1 to 12 tokens, off-policy by up to a factor of e."""
-    batch, _ = build_batch(vlm, answer_randomly(vlm), PLAIN)
+    batch, _ = build_batch(vlm, answer_randomly(vlm), PLAIN, SAMPLING)
     noise = 2 * torch.rand_like(batch.mask) - 1
     return replace(batch, old_logprobs=batch.old_logprobs + noise * batch.mask)
 

@@ -12,12 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-
-import policy
-from policy.model.vlm import VLM
-from policy.records import Completion, LoraSpec, Prompt
-from tests.compared import (
+from compared import (
     SHORT,
     TEMPERATURE,
     WORDS,
@@ -25,6 +20,11 @@ from tests.compared import (
     draw_prompts,
     find_worst,
 )
+from torch import Tensor
+
+import policy
+from policy.model.vlm import VLM
+from policy.records import Completion, LoraSpec, Prompt
 
 FAMILIES = ("qwen3_vl", "qwen2_5_vl", "smolvlm")
 

@@ -14,15 +14,19 @@ from envs.answer import format_answer
 from envs.randomization.colours import PALETTE
 from envs.records import Plan
 from policy.model.prompt import build_prompt
-from policy.model.tiny import (
+from policy.model.tiny.model import (
     TinySize,
     adopt_weights,
     build_image_processor,
     build_model,
     save_policy,
 )
-from policy.model.tokenizer import build_tokenizer, list_colour_ids, list_integer_ids
-from policy.model.words import WORDS
+from policy.model.tiny.tokenizer import (
+    build_tokenizer,
+    list_colour_ids,
+    list_integer_ids,
+)
+from policy.model.tiny.words import WORDS
 from policy.sft.loss import patchify
 
 TOKENIZER = build_tokenizer()

@@ -2,7 +2,6 @@
 
 import importlib.util
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,11 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 import policy
 from envs.answer import format_answer
 from envs.records import Plan
-from policy.model import prefix, sampling
-from policy.model.attention import SharedPrompt, attend
+from policy.model import sampling
+from policy.model.sharing import prefix
+from policy.model.sharing.attention import SharedPrompt, attend
 from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
-from tests.miniatures import BUILDERS
 
 ANSWER = format_answer(
     Plan(box=(0.1, 0.2, 0.3, 0.4), waypoints=((0.1, 0.2),) * 3, thought="the mug")
@@ -35,23 +34,9 @@ FAMILIES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def homes(tmp_path_factory) -> dict[str, Path]:
-    """Directories of the miniatures, by family."""
-    root = tmp_path_factory.mktemp("policies")
-    for family, build in BUILDERS.items():
-        build(root / family)
-    return {family: root / family for family in BUILDERS}
-
-
 @pytest.fixture(params=FAMILIES)
 def vlm(request, homes) -> VLM:
     return policy.load(homes[request.param], device="cpu")
-
-
-@pytest.fixture
-def qwen3(homes) -> VLM:
-    return policy.load(homes["qwen3_vl"], device="cpu")
 
 
 def make_prompts(*instructions: str) -> list[Prompt]:
@@ -71,12 +56,7 @@ def make_completions(vlm: VLM, lengths: list[list[int]]) -> list[list[Completion
     usable = torch.nonzero(vlm.vocabulary.bias == 0)[:, 0].numpy()
     return [
         [
-            Completion(
-                text="",
-                token_ids=tuple(int(i) for i in rng.choice(usable, length)),
-                logprobs=np.zeros(length, np.float32),
-                finished=True,
-            )
+            Completion(text="", token_ids=tuple(rng.choice(usable, length).tolist()))
             for length in group
         ]
         for group in lengths
@@ -180,15 +160,28 @@ def test_an_answer_does_not_depend_on_finished_rows_leaving(vlm: VLM, monkeypatc
         assert [c.token_ids for c in a] == [c.token_ids for c in b]
 
 
-def test_answers_are_told_as_soon_as_the_last_of_a_prompt_ends(vlm: VLM) -> None:
+def test_answers_are_told_as_soon_as_the_last_of_a_prompt_ends(
+    vlm: VLM, monkeypatch
+) -> None:
     stops = torch.arange(len(vlm.vocabulary.stops)) % 4 == 0
     vlm.vocabulary = replace(vlm.vocabulary, stops=stops)
-    told = {}
-    groups = vlm.sample(
-        PROMPTS * 3, 2, temperature=1.0, max_new_tokens=12, ended=told.__setitem__
+    prompts, said, ends, steps = PROMPTS * 3, {}, [], []
+    extend = prefix.Branches.extend
+
+    def step(*given: Any) -> torch.Tensor:
+        steps.append(given)
+        return extend(*given)
+
+    monkeypatch.setattr(prefix.Branches, "extend", step)
+    streamed = vlm.stream(
+        prompts, 2, temperature=1.0, max_new_tokens=12, seeds=range(len(prompts))
     )
-    assert [told[prompt] for prompt in range(len(groups))] == groups
-    ends = [max(len(c.token_ids) for c in group) for group in told.values()]
+    for prompt, group in streamed:
+        said[prompt] = [c.token_ids for c in group]
+        ends.append(max(map(len, said[prompt])))
+        assert len(steps) == ends[-1] - 1  # the prompt's own run says the first token
+    groups = sample(vlm, prompts, n=2)
+    assert said == {i: [c.token_ids for c in g] for i, g in enumerate(groups)}
     assert ends == sorted(ends) and len(set(ends)) > 1
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_trainer import JOB, execute, read_figures
+from runs import JOB, execute, read_log
 
-from policy.rollout.collect import RolloutConfig
+from policy.rollout.config import RolloutConfig
 from policy.rollout.curriculum import allot
 from policy.rollout.scene_source import SceneSource
 
@@ -56,5 +56,5 @@ def test_a_resumed_run_asks_for_the_same_scenes(tmp_path: Path) -> None:
     whole = execute(tmp_path / "whole", job)
     broken = execute(tmp_path / "broken", replace(job, steps=2))
     (broken.path / "summary.json").unlink()
-    resumed = execute(broken.path, job, resume=True)
-    assert read_figures(resumed) == read_figures(whole)
+    execute(broken.path, job, resume=True)
+    assert read_log(broken.path) == read_log(whole.path)

@@ -1,15 +1,29 @@
 """Lanes: the gradient is that of one pass, whichever lane is done first."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from policy.runtime import lanes
 from policy.runtime.lanes import SMALL, back_propagate, count_lanes
 
+THREADS = 3
 ROWS = torch.arange(5)
 INPUTS = torch.linspace(-1, 1, 5 * 3).view(5, 3)
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    """As many threads as on a machine of some cores, and lanes that are new."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    lanes._start_threads.cache_clear()
+    yield
+    torch.set_num_threads(before)
 
 
 class Net(nn.Module):
@@ -22,43 +36,53 @@ class Net(nn.Module):
         self.idle = nn.Parameter(torch.ones(2))
         self.frozen = nn.Parameter(torch.ones(()), requires_grad=False)
 
+    def lose(self, rows: Tensor) -> Tensor:
+        return (self.frozen * self.layers(INPUTS[rows]) ** 3).sum()
 
-def learn(net: Net, lanes: int, late: int = -1) -> list[list[int]]:
-    """Adds the gradient; the lane of row `late` takes longest."""
+
+def learn(net: Net, count: int, late: int = -1) -> list[list[int]]:
+    """Adds the gradient in some lanes; that of row `late` takes longest."""
+    start = Barrier(min(count, len(ROWS)))
 
     def compute(rows):
+        start.wait(timeout=10)  # for the other lanes
         if late in rows.tolist():
             time.sleep(0.05)
-        assert lanes == 1 or torch.get_num_threads() == 1
-        return (net.frozen * net.layers(INPUTS[rows]) ** 3).sum(), rows.tolist()
+        assert torch.get_num_threads() == (THREADS if count == 1 else 1)
+        return net.lose(rows), rows.tolist()
 
-    return back_propagate(compute, ROWS, lanes, net)
+    return back_propagate(compute, ROWS, count, net)
 
 
-def read_gradients(net: Net) -> dict[str, torch.Tensor]:
+def read_gradients(net: Net) -> dict[str, Tensor]:
     return {n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("lanes", [2, 3, 5, 8])
-def test_the_gradient_is_that_of_one_pass(lanes: int) -> None:
-    whole, parts = Net(), Net()
-    assert learn(whole, 1) == [[0, 1, 2, 3, 4]]
-    dealt = learn(parts, lanes)
+@pytest.fixture
+def expected() -> dict[str, Tensor]:
+    """The gradient of one plain pass."""
+    net = Net()
+    net.lose(ROWS).backward()
+    return read_gradients(net)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
+def test_the_gradient_is_that_of_one_pass(expected, count: int) -> None:
+    net = Net()
+    dealt = learn(net, count)
     assert sorted(row for share in dealt for row in share) == [0, 1, 2, 3, 4]
-    assert len(dealt) == min(lanes, 5)
-    expected, found = read_gradients(whole), read_gradients(parts)
-    assert expected.keys() == found.keys() and "idle" not in found
-    for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient)
+    assert len(dealt) == min(count, 5)
+    torch.testing.assert_close(read_gradients(net), expected)
+    assert len(expected) == 4 and all(slope.any() for slope in expected.values())
 
 
-def test_gradients_of_several_passes_add_up() -> None:
-    once, twice = Net(), Net()
-    learn(once, 2)
-    learn(twice, 2)
-    learn(twice, 2)
-    for name, gradient in read_gradients(once).items():
-        torch.testing.assert_close(read_gradients(twice)[name], 2 * gradient)
+@pytest.mark.parametrize("count", [1, 2])
+def test_gradients_of_several_passes_add_up(expected, count: int) -> None:
+    net = Net()
+    learn(net, count)
+    learn(net, count)
+    doubled = {name: 2 * gradient for name, gradient in expected.items()}
+    torch.testing.assert_close(read_gradients(net), doubled)
 
 
 def test_the_sum_does_not_depend_on_which_lane_is_done_first() -> None:
@@ -67,38 +91,46 @@ def test_the_sum_does_not_depend_on_which_lane_is_done_first() -> None:
         net = Net()
         learn(net, 3, late)
         found.append(read_gradients(net))
+    assert found[0]
     for name, gradient in found[0].items():
         assert all(torch.equal(other[name], gradient) for other in found[1:])
 
 
 def test_gradients_of_low_weights_add_up_in_the_type_they_ask_for() -> None:
-    net = Net().to(torch.bfloat16)
-    for weight in net.parameters():
-        weight.grad_dtype = torch.float32
+    net = nn.Linear(2, 2, bias=False).to(torch.bfloat16)
+    net.weight.grad_dtype = torch.float32
+    scales = torch.tensor([1.0, 2.0**-12])  # the second too small for a bfloat16 of 1
 
     def compute(rows):
-        return net.layers(INPUTS[rows].bfloat16()).sum(), None
+        return net.weight.sum() * scales[rows].bfloat16().sum(), None
 
-    back_propagate(compute, ROWS, 2, net)
-    assert {g.dtype for g in read_gradients(net).values()} == {torch.float32}
+    back_propagate(compute, torch.arange(2), 2, net)
+    assert net.weight.grad is not None and net.weight.grad.dtype == torch.float32
+    assert (net.weight.grad == 1 + 2.0**-12).all()
 
 
-def test_an_error_in_a_lane_comes_out_and_the_lanes_go_on_working() -> None:
+def test_an_error_in_a_lane_comes_out_and_the_lanes_go_on_working(expected) -> None:
     def fail(rows):
+        if 0 in rows.tolist():
+            return net.lose(rows), None
         raise FloatingPointError("not finite")
 
+    net = Net()
     with pytest.raises(FloatingPointError, match="not finite"):
-        back_propagate(fail, ROWS, 2, Net())
-    assert len(learn(Net(), 2)) == 2
+        back_propagate(fail, ROWS, 2, net)
+    net = Net()
+    assert len(learn(net, 2)) == 2
+    torch.testing.assert_close(read_gradients(net), expected)
 
 
 def test_lanes_leave_other_threads_their_cores() -> None:
-    before = torch.get_num_threads()
     learn(Net(), 2)
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == THREADS
+    with ThreadPoolExecutor(1) as later:
+        assert later.submit(torch.get_num_threads).result() == THREADS
 
 
 def test_small_models_have_a_lane_for_each_thread_and_large_ones_a_single_one() -> None:
-    assert count_lanes(Net()) == torch.get_num_threads()
+    assert count_lanes(Net()) == THREADS
     assert count_lanes(nn.Linear(1, SMALL, device="cpu")) == 1
     assert count_lanes(nn.Linear(1, 8, device="meta")) == 1

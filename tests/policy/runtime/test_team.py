@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import ROOT, call
+from runs import read_log
 from safetensors.torch import load_file
 
 from policy.runtime.distributed import Team
-from tests.commands import ROOT, call
 
 # Three prompts for two processes, two minibatches, second turns, a batch's own std.
 ARGUMENTS = (
@@ -57,11 +57,6 @@ def launch_two(*arguments: str, cwd: Path) -> None:
     assert not process.returncode, process.stdout + process.stderr
 
 
-def read_rows(path: Path, name: str) -> list[dict]:
-    lines = (path / name).read_text().splitlines()
-    return [json.loads(line) | {"timing": None} for line in lines]
-
-
 def test_two_processes_reach_the_weights_of_one(tmp_path: Path) -> None:
     launch_two(*ARGUMENTS, "run_dir=two", cwd=tmp_path)
     assert not call("train", *ARGUMENTS, f"run_dir={tmp_path / 'one'}")
@@ -70,14 +65,11 @@ def test_two_processes_reach_the_weights_of_one(tmp_path: Path) -> None:
         sorted(p.name.split(".")[0] for p in path.iterdir()) for path in (one, two)
     ]
     assert names[0] == names[1]  # one process writes: one file of events, too
-    for row, twin in zip(
-        read_rows(one, "rollouts.jsonl"), read_rows(two, "rollouts.jsonl"), strict=True
-    ):
+    logs = (read_log(path, "rollouts.jsonl") for path in (one, two))
+    for row, twin in zip(*logs, strict=True):
         assert row["text"] == twin["text"]
         assert row["advantage"] == pytest.approx(twin["advantage"], abs=1e-4)
-    for row, twin in zip(
-        read_rows(one, "metrics.jsonl"), read_rows(two, "metrics.jsonl"), strict=True
-    ):
+    for row, twin in zip(read_log(one), read_log(two), strict=True):
         assert row == pytest.approx(twin, abs=1e-3)
     start = load_file(ROOT / "assets" / "tiny" / "model.safetensors")
     ends = [load_file(path / "final" / "model.safetensors") for path in (one, two)]

@@ -16,8 +16,8 @@ import policy
 from envs.records import Plan
 from policy.evaluation.figures import Evaluation
 from policy.evaluation.statistics import estimate_mean, estimate_rate
-from policy.model.tiny import TinySize, build_model, save_policy
-from policy.model.tokenizer import END, build_tokenizer, list_colour_ids
+from policy.model.tiny.model import TinySize, build_model, save_policy
+from policy.model.tiny.tokenizer import END, build_tokenizer, list_colour_ids
 from policy.records import Prompt
 from policy.rollout.scene_source import SceneSource
 from policy.sft.card import Provenance, write_card

@@ -8,8 +8,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import runs
 import torch
-from rich.console import Console
 from safetensors.torch import load_file
 
 import policy
@@ -17,26 +17,16 @@ from policy.grpo.average import list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.grpo.grpo import update
 from policy.model.vlm import VLM
-from policy.rollout.collect import RolloutConfig
-from policy.rollout.scene_source import SceneSource
 from policy.training.checkpoint import build_learner, find_newest, load_checkpoint
 from policy.training.evidence import load_batch
-from policy.training.job import Job
-from policy.training.progress import Screen
 from policy.training.run_dir import RunDir
-from policy.training.trainer import train
-from rewards import RewardMix
 
-JOB = Job(
-    source=SceneSource(names=("pick_mug",)),
-    mix=RewardMix(weights={"success": 1.0}),
+JOB = replace(
+    runs.JOB,
     algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, part_weight=0.5),
-    rollout=RolloutConfig(
-        prompts=1, num_generations=2, temperature=1.0, max_new_tokens=32, workers=0
-    ),
+    rollout=replace(runs.JOB.rollout, prompts=1, num_generations=2, max_new_tokens=32),
     steps=5,
     n=0,
-    checkpoint_every=1,
 )
 
 
@@ -51,12 +41,6 @@ def spoil(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
     monkeypatch.setattr(VLM, "score", spoiled)
 
 
-def start(path: Path, job: Job) -> RunDir:
-    run = RunDir.create(path, "a: 1\n")
-    train(policy.load("tiny", device="cpu"), job, run, Screen(Console(quiet=True)))
-    return run
-
-
 def read_weights(run: RunDir, step: int) -> dict[str, torch.Tensor]:
     state = load_file(run.checkpoints / f"step_{step}" / "trainer.safetensors")
     return {k: v for k, v in state.items() if not k.startswith("average.")}
@@ -66,7 +50,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, 2, 4)
-    run = start(tmp_path / "run", JOB)
+    run = runs.execute(tmp_path / "run", JOB)
     rows = run.read_metrics()
     assert [row["skipped"] for row in rows] == [0, 1, 0, 1, 0]
     assert [row["loss"] is None for row in rows] == [False, True, False, True, False]
@@ -84,13 +68,13 @@ def test_three_in_a_row_stop_the_run_and_leave_weights_and_batch(
     spoil(monkeypatch, 2, 3, 4)
     job = replace(JOB, checkpoint_every=100)
     with pytest.raises(FloatingPointError) as stop:
-        start(tmp_path / "run", job)
+        runs.execute(tmp_path / "run", job)
     run = RunDir(tmp_path / "run")
     bad = run.path / "bad_step_4"
     for said in ("steps 2 to 4", "step 1 are in", f"{run.checkpoints / 'step_4'}"):
         assert said in str(stop.value)
     assert f"{bad}" in str(stop.value) and "resume=" in str(stop.value)
-    good = start(tmp_path / "good", replace(JOB, steps=1))
+    good = runs.execute(tmp_path / "good", replace(JOB, steps=1))
     assert find_newest(run.checkpoints) == 4
     stopped, untouched = read_weights(run, 4), read_weights(good, 1)
     assert all(torch.equal(stopped[name], untouched[name]) for name in untouched)
@@ -102,11 +86,10 @@ def test_steps_lost_before_a_resume_count(
 ) -> None:
     with monkeypatch.context() as spoiled:
         spoil(spoiled, 4, 5)
-        run = start(tmp_path / "run", JOB)
+        run = runs.execute(tmp_path / "run", JOB)
     spoil(monkeypatch, 1)  # the sixth step
-    job, screen = replace(JOB, steps=6), Screen(Console(quiet=True))
     with pytest.raises(FloatingPointError, match="steps 4 to 6: the weights of step 3"):
-        train(policy.load("tiny", device="cpu"), job, run, screen)
+        runs.execute(run.path, replace(JOB, steps=6), resume=True)
 
 
 def test_the_batch_on_disk_repeats_the_update(
@@ -115,7 +98,7 @@ def test_the_batch_on_disk_repeats_the_update(
     with monkeypatch.context() as spoiled:
         spoil(spoiled, 1, 2, 3)
         with pytest.raises(FloatingPointError):
-            start(tmp_path / "run", JOB)
+            runs.execute(tmp_path / "run", JOB)
     path = tmp_path / "run" / "bad_step_3"
     batch = load_batch(path)
     lines = [json.loads(line) for line in (path / "rollouts.jsonl").open()]
@@ -125,14 +108,8 @@ def test_the_batch_on_disk_repeats_the_update(
     vlm = policy.load("tiny", device="cpu")
     learner = build_learner(vlm, JOB.algo)
     assert load_checkpoint(learner, tmp_path / "run" / "checkpoints") == 3
-    learned = update(
-        vlm,
-        learner.optimizer,
-        batch,
-        JOB.algo,
-        temperature=1.0,
-        max_new_tokens=32,
-        generator=torch.Generator().manual_seed(0),
-    )
+    assert batch.sampling == JOB.sampling
+    generator = torch.Generator().manual_seed(0)
+    learned = update(vlm, learner.optimizer, batch, JOB.algo, generator)
     assert learned.skipped == 0 and learned.grad_norm > 0
     assert all(p.isfinite().all() for _, p in list_trainable(vlm))

@@ -6,35 +6,26 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+import runs
 import torch
-from rich.console import Console
 
 import policy
 from policy.grpo.average import list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.model.vlm import VLM
 from policy.records import Prompt
-from policy.rollout.collect import RolloutConfig
-from policy.rollout.scene_source import SceneSource
 from policy.runtime.memory import measure_free_bytes
 from policy.training import rehearsal, trainer
 from policy.training.job import Job
-from policy.training.progress import Screen
 from policy.training.rehearsal import rehearse
-from policy.training.run_dir import RunDir
-from rewards import RewardMix
 
-JOB = Job(
-    source=SceneSource(names=("pick_mug",)),
-    mix=RewardMix(weights={"success": 1.0}),
+JOB = replace(
+    runs.JOB,
     algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, tokens_per_forward=400),
-    rollout=RolloutConfig(
-        prompts=3, num_generations=2, temperature=1.0, max_new_tokens=32, workers=0
-    ),
+    rollout=replace(runs.JOB.rollout, prompts=3, num_generations=2, max_new_tokens=32),
     steps=1,
     n=0,
 )
@@ -47,19 +38,13 @@ def vlm() -> VLM:
     return policy.load("tiny", device="cpu")
 
 
-def run(path: Path, job: Job = JOB) -> list[dict[str, Any]]:
-    directory = RunDir.create(path, "a: 1\n")
-    screen = Screen(Console(quiet=True))
-    trainer.train(policy.load("tiny", device="cpu"), job, directory, screen)
-    return [row | {"timing": None} for row in directory.read_metrics()]
-
-
 def test_a_run_is_the_same_with_and_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = run(tmp_path / "with")
+    runs.execute(tmp_path / "with", JOB)
     monkeypatch.setattr(trainer, "rehearse", lambda *_: None)
-    assert run(tmp_path / "without") == rows
+    runs.execute(tmp_path / "without", JOB)
+    assert runs.read_log(tmp_path / "without") == runs.read_log(tmp_path / "with")
     final = "final/model.safetensors"
     assert (tmp_path / "with" / final).read_bytes() == (
         tmp_path / "without" / final
@@ -101,7 +86,7 @@ def test_too_little_memory_is_said_before_any_work(
         r"0\.02 GiB are free: lower algo\.tokens_per_forward \(400\), .*num_gener"
     )
     with pytest.raises(MemoryError, match=message):
-        run(tmp_path / "run", replace(JOB, n=4))
+        runs.execute(tmp_path / "run", replace(JOB, n=4))
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.yaml"}
 
 

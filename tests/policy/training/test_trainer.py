@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
+from runs import JOB, execute, read_log
 
 import policy
 from envs import parse_answer, simulate
@@ -18,41 +17,15 @@ from policy.grpo.credit import build_batch
 from policy.grpo.optimizer import build_optimizer, set_rates
 from policy.model.vlm import VLM
 from policy.records import Group
-from policy.rollout.collect import RolloutConfig, collect, describe
-from policy.rollout.scene_source import SceneSource, choose_seeds
+from policy.rollout.collect import collect
+from policy.rollout.config import RolloutConfig
+from policy.rollout.figures import describe
+from policy.rollout.play import Referee
+from policy.rollout.scene_source import choose_seeds
 from policy.rollout.workers import Workers
-from policy.runtime.clock import Clock
 from policy.training.checkpoint import build_learner, load_checkpoint, save_checkpoint
-from policy.training.job import Job
-from policy.training.progress import Screen
 from policy.training.run_dir import RunDir
-from policy.training.trainer import train
 from rewards import TERMS, RewardMix
-
-JOB = Job(
-    source=SceneSource(names=("pick_mug",)),
-    mix=RewardMix(weights={"success": 1.0}),
-    # Without a cooldown, so that fewer steps are the beginning of more.
-    algo=GRPOConfig(cooldown=0.0, learning_rate=LearningRates(tower=1e-4)),
-    rollout=RolloutConfig(
-        prompts=2, num_generations=3, temperature=1.0, max_new_tokens=64, workers=0
-    ),
-    steps=3,
-    n=2,
-    videos=0,
-    checkpoint_every=1,
-)
-
-
-def execute(path: Path, job: Job = JOB, *, resume: bool = False) -> RunDir:
-    run = RunDir.open(path) if resume else RunDir.create(path, "a: 1\n")
-    train(policy.load("tiny", device="cpu"), job, run, Screen(Console(quiet=True)))
-    return run
-
-
-def read_figures(run: RunDir) -> list[dict]:
-    """Lines of metrics.jsonl without the timings."""
-    return [{k: v for k, v in r.items() if k != "timing"} for r in run.read_metrics()]
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +48,7 @@ def test_a_run_leaves_everything_behind(undisturbed: RunDir) -> None:
 
 
 def test_every_rollout_is_on_record(undisturbed: RunDir) -> None:
-    lines = (undisturbed.path / "rollouts.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = read_log(undisturbed.path, "rollouts.jsonl")
     assert len(rows) == 3 * 2 * 3
     assert {row["seed"] for row in rows if row["step"] == 2} == set(
         choose_seeds(2, JOB.seed, 2)
@@ -99,9 +71,9 @@ def test_training_changes_the_weights_and_the_final_policy_loads(
 def test_the_same_seed_writes_the_same_figures(undisturbed, tmp_path: Path) -> None:
     job = replace(JOB, steps=1, n=0)
     again = execute(tmp_path / "again", job)
-    assert read_figures(again) == read_figures(undisturbed)[:1]
+    assert read_log(again.path) == read_log(undisturbed.path)[:1]
     other = execute(tmp_path / "other", replace(job, seed=1))
-    assert read_figures(other) != read_figures(undisturbed)[:1]
+    assert read_log(other.path) != read_log(undisturbed.path)[:1]
 
 
 def test_a_killed_run_resumes_as_if_undisturbed(undisturbed, tmp_path: Path) -> None:
@@ -111,8 +83,8 @@ def test_a_killed_run_resumes_as_if_undisturbed(undisturbed, tmp_path: Path) -> 
     (run.checkpoints / ".step_3.partial").mkdir()  # killed while it was written
     with (path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "timing": {"elapsed_s": 9}}\n{"step": 4, "rew')
-    resumed = execute(path, replace(JOB, n=0), resume=True)
-    assert read_figures(resumed) == read_figures(undisturbed)
+    execute(path, replace(JOB, n=0), resume=True)
+    assert read_log(path) == read_log(undisturbed.path)
     name = "final/model.safetensors"
     assert (path / name).read_bytes() == (undisturbed.path / name).read_bytes()
 
@@ -147,14 +119,15 @@ def collect_two_groups() -> tuple[VLM, list[Group]]:
     mix = RewardMix(weights={"format": 1.0})
     with Workers(0) as workers:
         scenes = next(workers.make_scenes(JOB.source, [[0, 1]]))
-        groups = collect(vlm, scenes, mix, JOB.rollout, workers, (0,), Clock())
+        referee = Referee(workers=workers, mix=mix)
+        groups = collect(vlm, scenes, JOB.rollout, referee, (0,))
     return vlm, groups
 
 
 def test_the_experts_answer_joins_the_group_as_text_that_succeeds() -> None:
     vlm, groups = collect_two_groups()
     config = GRPOConfig(part_weight=0.0, expert_advantage=2.0)
-    batch, _ = build_batch(vlm, groups, config)
+    batch, _ = build_batch(vlm, groups, config, JOB.sampling)
     size = JOB.rollout.num_generations
     for i, group in enumerate(groups):
         assert len(batch.completions[i]) == size + 1
@@ -171,7 +144,8 @@ def test_the_experts_answer_joins_the_group_as_text_that_succeeds() -> None:
 def test_each_part_of_an_answer_gets_its_own_advantage_on_its_own_tokens() -> None:
     vlm, groups = collect_two_groups()
     assert describe(groups)["parse_rate"] > 0.5
-    batch, answers = build_batch(vlm, groups, GRPOConfig(part_weight=0.5))
+    config = GRPOConfig(part_weight=0.5)
+    batch, answers = build_batch(vlm, groups, config, JOB.sampling)
     assert not answers.any()
     for row, completions in zip(batch.advantages, batch.completions, strict=True):
         for advantages, completion in zip(row, completions, strict=True):

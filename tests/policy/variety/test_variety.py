@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import envs
 from envs.randomization.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
 from envs.randomization.factors import Factors
-from policy.model.tokenizer import build_tokenizer
+from policy.model.tiny.tokenizer import build_tokenizer
 from policy.rollout.scene_source import SceneSource
 from policy.sft.data import BLOCK, ExampleSource, ExampleStream
 from policy.sft.example import Example, mirror_example, move_frame, vary_example
@@ -101,7 +101,7 @@ def test_what_has_a_held_out_mirror_image_is_not_mirrored(one_sided: bool) -> No
 
 def test_examples_of_stretched_ranges_are_one_sided() -> None:
     for seed in range(20):
-        stretched = EVERY.scenes.choose(seed)["stretched"]
+        stretched = EVERY.scenes.choose(seed).stretched
         assert EVERY(seed).one_sided == bool(stretched)
 
 

@@ -1,0 +1,80 @@
+"""Low-rank adapters: put in, found, and added to the weights for a while."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
+from torch import nn
+from transformers import PreTrainedModel
+
+from policy.records import LoraSpec
+
+
+def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
+    """Puts adapters into the decoder's linear layers and freezes all else.
+
+    Args:
+        model: Changed in place.
+        spec: Size and seed of the adapters, which are float32 whatever the model is.
+
+    Returns:
+        The wrapper that switches adapters off and merges them.
+    """
+    decoder = {id(module) for module in model.get_decoder().modules()}
+    targets = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and id(module) in decoder
+    ]
+    config = LoraConfig(
+        r=spec.rank, lora_alpha=spec.alpha, lora_dropout=0.0, target_modules=targets
+    )
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft reads a property that transformers has renamed.
+        warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
+        torch.manual_seed(spec.seed)
+        adapted = get_peft_model(model, config)
+    return adapted.eval()
+
+
+def list_adapters(model: PreTrainedModel) -> set[str]:
+    """Returns the names of the parameters that adapters add."""
+    inside = {
+        id(parameter)
+        for layer in model.modules()
+        if isinstance(layer, LoraLayer)
+        for kind in layer.adapter_layer_names
+        for parameter in getattr(layer, kind).parameters()
+    }
+    return {name for name, p in model.named_parameters() if id(p) in inside}
+
+
+@contextmanager
+def merged(model: nn.Module) -> Iterator[None]:
+    """Adds adapters to the weights they adapt while the `with` block runs.
+
+    A layer is then one product instead of three. Afterwards the weights are the very
+    ones of before. Weights of fewer than 32 bits stay as they are: a sum would lose
+    what is finer than their numbers.
+    """
+    layers: list[Any] = [m for m in model.modules() if isinstance(m, LoraLayer)]
+    full = [x for x in layers if x.get_base_layer().weight.dtype == torch.float32]
+    plain = [layer.get_base_layer().weight.data for layer in full]
+    try:
+        with torch.no_grad():
+            for layer, weight in zip(full, plain, strict=True):
+                [name] = layer.active_adapters
+                added = weight + layer.get_delta_weight(name)
+                layer.get_base_layer().weight.data = added
+                layer.merged_adapters.append(name)
+        yield
+    finally:
+        for layer, weight in zip(full, plain, strict=True):
+            layer.get_base_layer().weight.data = weight
+            layer.merged_adapters.clear()
