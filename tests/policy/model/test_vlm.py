@@ -340,3 +340,39 @@ def test_tokens_of_a_prompt_are_counted_as_they_are_encoded(vlm: VLM) -> None:
 def test_an_instruction_with_a_control_token_is_an_error(qwen3: VLM) -> None:
     with pytest.raises(ValueError, match="image_pad"):
         sample(qwen3, make_prompts("Lift <|image_pad|>"))
+
+
+def test_lanes_draw_the_answers_that_one_thread_draws(vlm: VLM) -> None:
+    alone = sample(vlm)
+    torch.set_num_threads(2)
+    try:
+        lanes = sample(vlm)
+        again = sample(vlm)
+    finally:
+        torch.set_num_threads(1)
+    for row, other, repeated in zip(alone, lanes, again, strict=True):
+        assert [c.text for c in row] == [c.text for c in other]
+        for a, b, c in zip(row, other, repeated, strict=True):
+            np.testing.assert_allclose(a.logprobs, b.logprobs, atol=1e-5)
+            np.testing.assert_array_equal(b.logprobs, c.logprobs)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_adapters_are_merged_for_sampling_and_taken_out_to_the_last_bit(
+    homes, dtype: str
+) -> None:
+    lora = LoraSpec(rank=4, alpha=8)
+    vlm = policy.load(homes["qwen3_vl"], lora=lora, device="cpu", dtype=dtype)
+    for name, parameter in vlm.model.named_parameters():
+        if "lora_B" in name:  # they begin with 0, which would hide them
+            torch.nn.init.normal_(parameter, std=0.05)
+    before = {n: p.detach().clone() for n, p in vlm.model.named_parameters()}
+    groups = sample(vlm)
+    for name, parameter in vlm.model.named_parameters():
+        assert torch.equal(parameter, before[name]), name
+    scored = vlm.score(PROMPTS, groups, temperature=1.0)
+    for rows, group in zip(scored, groups, strict=True):
+        for row, completion in zip(rows, group, strict=True):
+            drawn = torch.from_numpy(completion.logprobs)
+            close = 1e-5 if dtype == "float32" else 0.1
+            torch.testing.assert_close(row[: len(drawn)], drawn, atol=close, rtol=0)

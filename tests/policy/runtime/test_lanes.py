@@ -2,14 +2,19 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from policy.runtime import lanes
-from policy.runtime.lanes import SMALL, back_propagate, count_lanes
+from policy.runtime.lanes import (
+    SMALL,
+    back_propagate,
+    count_lanes,
+    run_side_by_side,
+)
 
 THREADS = 3
 ROWS = torch.arange(5)
@@ -134,3 +139,51 @@ def test_small_models_have_a_lane_for_each_thread_and_large_ones_a_single_one() 
     assert count_lanes(Net()) == THREADS
     assert count_lanes(nn.Linear(1, SMALL, device="cpu")) == 1
     assert count_lanes(nn.Linear(1, 8, device="meta")) == 1
+
+
+def test_items_come_as_soon_as_they_are_there_whichever_lane_makes_them() -> None:
+    second_may_go_on = Event()
+
+    def work(share):
+        for item in share:
+            if item == "late":
+                assert second_may_go_on.wait(timeout=10)
+            assert torch.get_num_threads() == 1
+            yield item
+
+    found = run_side_by_side(work, [["a", "b"], ["late", "d"]])
+    assert {next(found), next(found)} == {"a", "b"}
+    second_may_go_on.set()
+    assert list(found) == ["late", "d"]
+
+
+def test_one_share_is_done_by_all_threads() -> None:
+    counts = run_side_by_side(lambda n: iter([torch.get_num_threads()] * n), [2])
+    assert list(counts) == [THREADS] * 2
+
+
+def test_whoever_stops_listening_finds_the_lanes_at_rest() -> None:
+    running = []
+
+    def work(share):
+        running.append(share)
+        yield share
+        time.sleep(0.05)
+        running.remove(share)
+
+    found = run_side_by_side(work, [1, 2])
+    next(found)
+    found.close()
+    assert running == []
+
+
+def test_an_error_of_one_share_comes_out_after_the_items_of_the_others() -> None:
+    def work(share):
+        if share == 2:
+            raise FloatingPointError("not finite")
+        yield from (share, share)
+
+    found = run_side_by_side(work, [1, 2])
+    assert [next(found), next(found)] == [1, 1]
+    with pytest.raises(FloatingPointError, match="not finite"):
+        next(found)
