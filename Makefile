@@ -4,9 +4,7 @@
 
 PY := .venv/bin/python
 DONE := .venv/.complete
-# Scenes like those that the default policy was taught leave it nothing to learn.
-train: ARGS ?= env=pick_mug experiment=adapt split=ood steps=80
-evaluate record warmstart bench: ARGS ?= env=pick_mug
+train evaluate record warmstart bench: ARGS ?= env=pick_mug
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

@@ -30,7 +30,7 @@ ANY_POLICY = {
     "device": "auto",
     "coordinates": None,
     "trainable": ["language", "tower"],
-    "lora": None,
+    "lora": {"rank": 4, "alpha": 8, "seed": 0},
     "gradient_checkpointing": False,
 }
 
@@ -190,7 +190,9 @@ def choose_answerer(node: DictConfig, max_new_tokens: int) -> Any:
 
     if node.path in scripted:
         return answer_scripted(scripted[node.path])
-    return answer_greedily(load_policy(node), max_new_tokens)
+    plain = OmegaConf.merge(node, {"lora": None})  # adapters are for training
+    assert isinstance(plain, DictConfig)
+    return answer_greedily(load_policy(plain), max_new_tokens)
 
 
 def name_policy(node: DictConfig) -> str:

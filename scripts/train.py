@@ -43,6 +43,7 @@ def main(config: DictConfig) -> None:
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
         config = read_config(stopped.path)
+    fit_reward(config)
     wanted = config.algo.bf16
     check_precision(wanted)
     config.algo.bf16 = wanted is True
@@ -69,6 +70,24 @@ def show_precision(precision: Precision, screen: Screen) -> None:
     advice = "; algo.bf16=auto is faster" if precision.doubtful else ""
     warning = "warning: " if precision.doubtful else ""
     screen.say(f"{warning}products in {numbers}: {precision.reason}{advice}")
+
+
+def fit_reward(config: DictConfig) -> None:
+    """Takes reward=physical where the usual one needs an expert that a scene lacks.
+
+    What the user named stays, and is an error where it cannot be given.
+    """
+    from envs.registry import has_expert
+    from policy.home import HOME
+    from rewards import RewardMix
+
+    lacking = [name for name in list_envs(config) if not has_expert(name)]
+    usual = build(RewardMix, config.reward)
+    named = list_overrides().keys() & {"reward", "experiment", "answer"}
+    if not lacking or not usual.needs_reference or named:
+        return
+    config.reward = OmegaConf.load(HOME / "conf" / "reward" / "physical.yaml")
+    print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
 
 
 def choose_path(config: DictConfig) -> Path:

@@ -69,6 +69,14 @@ def test_a_scene_without_an_expert_trains_on_success(installed: Path) -> None:
     assert len((installed / "can" / "metrics.jsonl").read_text().splitlines()) == 2
 
 
+def test_a_scene_without_an_expert_takes_a_reward_that_needs_none(installed: Path):
+    code, output = train(installed, "env=lift_can", "run_dir=physical")
+    assert code == 0, output
+    assert "reward=physical: 'lift_can' has no expert" in output
+    text = (installed / "physical" / "config.yaml").read_text()
+    assert "name: physical" in text
+
+
 def test_a_scene_without_an_expert_is_filmed(installed: Path) -> None:
     film = ("env=lift_can", "policy=random", "n=1", "out=can.jpg")
     code, output = run(installed, str(ROOT / "scripts" / "record.py"), *film)
@@ -77,7 +85,7 @@ def test_a_scene_without_an_expert_is_filmed(installed: Path) -> None:
 
 
 def test_a_mix_that_needs_an_expert_says_so_in_one_line(installed: Path) -> None:
-    code, output = train(installed, "env=lift_can", "run_dir=mixed")
+    code, output = train(installed, "env=lift_can", "reward=mixed", "run_dir=mixed")
     assert code == 1
     [line] = [line for line in output.splitlines() if "error" in line]
     assert "lift_can" in line and "expert" in line and "reward=success" in line

@@ -85,15 +85,13 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_end(trained: Path) -> No
 
 def test_evaluate_writes_rows_for_a_trained_directory(trained: Path) -> None:
     code, output = run(
-        "evaluate", "policy=run/final", "n=2", "out=new/rows.json", cwd=trained
+        *("evaluate", "policy=run/final", "split=ood", "n=2", "out=new/rows.json"),
+        cwd=trained,
     )
     assert code == 0, output
     (row,) = json.loads((trained / "new" / "rows.json").read_text())
-    assert (row["env"], row["policy"], row["split"]) == (
-        "pick_mug",
-        "run/final",
-        "test",
-    )
+    what = (row["env"], row["policy"], row["split"])
+    assert what == ("pick_mug", "run/final", "ood")
     summary = json.loads((trained / "run" / "summary.json").read_text())
     for figure in ("success", "parse_rate", "iou", "dfd", "hd", "rmse", "endpoint"):
         assert row[figure] == summary["after"][figure]
