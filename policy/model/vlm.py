@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -26,32 +25,15 @@ from envs.answer import Codec
 from policy.model.adapters import add_adapters, merged
 from policy.model.processing import Processor
 from policy.model.recompute import recompute_layers
-from policy.model.sampling import Sampled, sample_tokens
+from policy.model.sampling import Sampled
 from policy.model.scoring import gather_logprobs, pad_completions, run_plain, run_shared
+from policy.model.share import Drawing, Share, draw_share
 from policy.model.sharing.attention import can_share, enable_sharing
-from policy.model.sharing.prefix import Branches, prefill
 from policy.model.sharing.sight import Sight
 from policy.model.trainable import PARTS, count_parameters, set_trainable
 from policy.model.vocabulary import read_vocabulary
 from policy.records import Completion, GroupCount, LoraSpec, Prompt
 from policy.runtime.lanes import count_lanes, run_side_by_side
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Share:
-    """The prompts that one lane samples.
-
-    Attributes:
-        places: Their places among all prompts.
-        prompts: P of them.
-        seeds: One for each.
-        inputs: What the processor made of them.
-    """
-
-    places: Sequence[int]
-    prompts: Sequence[Prompt]
-    seeds: Sequence[int]
-    inputs: dict[str, Tensor]
 
 
 class VLM:
@@ -155,9 +137,8 @@ class VLM:
             )
             for lane in range(lanes)
         ]
-        draw = partial(
-            self._draw, n=n, temperature=temperature, max_new_tokens=max_new_tokens
-        )
+        how = Drawing(n=n, temperature=temperature, max_new_tokens=max_new_tokens)
+        draw = partial(draw_share, self.model, self._sight, self.vocabulary, how)
         with merged(self.model) if self._adapted else nullcontext():
             for place, answers in run_side_by_side(draw, shares):
                 yield place, self._read_completions(answers)
@@ -168,33 +149,15 @@ class VLM:
         seeds: Sequence[int],
         places: range,
         max_new_tokens: int,
-    ) -> _Share:
+    ) -> Share:
         """Some of the prompts, encoded: a tokenizer does not serve several threads."""
         own = [prompts[place] for place in places]
-        return _Share(
+        return Share(
             places=places,
             prompts=own,
             seeds=[seeds[place] for place in places],
             inputs=self._encode(own, max_new_tokens),
         )
-
-    @torch.inference_mode()
-    def _draw(
-        self, share: _Share, *, n: int, temperature: float, max_new_tokens: int
-    ) -> Iterator[tuple[int, Sampled]]:
-        """Yields the place of a prompt and its answers, once the last of them ends."""
-        inputs = self._sight.encode(share.prompts, share.inputs)
-        prefix = prefill(self.model, inputs)
-        sampled = sample_tokens(
-            Branches(self.model, prefix, n, room=max_new_tokens),
-            len(share.prompts),
-            self.vocabulary,
-            temperature=temperature,
-            max_new_tokens=max_new_tokens,
-            seeds=share.seeds,
-        )
-        for prompt, answers in sampled:
-            yield share.places[prompt], answers
 
     def score(
         self,

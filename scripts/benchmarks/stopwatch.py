@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from inspect import isgeneratorfunction
+from threading import Lock, current_thread, local, main_thread
 from typing import Any
 from unittest.mock import patch
 
@@ -17,24 +18,36 @@ from policy.runtime.memory import GIB
 
 
 class Stopwatch(Clock):
-    """A clock by which time in an inner stage is not time in the outer one."""
+    """A clock by which time in an inner stage is not time in the outer one.
+
+    A second in one of several lanes (`policy.runtime.lanes`) counts as its part of a
+    second: the stages together are the time that passed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._inner = [0.0]
+        self._inner = [0.0]  # of this thread
+        self._lanes = torch.get_num_threads()
+        self._lane, self._lock = local(), Lock()
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
         """Adds the time inside the `with` block to a stage."""
-        self._inner.append(0.0)
+        in_lane = current_thread() is not main_thread()
+        inner = vars(self._lane).setdefault("inner", [0.0]) if in_lane else self._inner
+        part = 1 / self._lanes if in_lane else 1.0
+        inner.append(0.0)
         start = now()
         try:
             yield
         finally:
             spent = now() - start
-            own = spent - self._inner.pop()
-            self._inner[-1] += spent
-            self.seconds[name] = self.seconds.get(name, 0.0) + own
+            own = spent - inner.pop()
+            inner[-1] += spent
+            with self._lock:
+                self.seconds[name] = self.seconds.get(name, 0.0) + part * own
+                if in_lane and len(inner) == 1:
+                    self._inner[-1] += part * spent
 
 
 def now() -> float:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-import policy.model.vlm
+import policy.model.share
 from policy.grpo.average import list_trainable
 from policy.grpo.batch import Batch, Policy, Sampling
 from policy.grpo.config import GRPOConfig
@@ -200,8 +200,8 @@ def watch_sampling(clock: Clock, vlm: VLM):
         {
             "prepare": (Processor, "encode"),
             "tower": (vlm.model.base_model, "get_image_features"),
-            "prefill": (policy.model.vlm, "prefill"),
-            "decode": (policy.model.vlm, "sample_tokens"),
+            "prefill": (policy.model.share, "prefill"),
+            "decode": (policy.model.share, "sample_tokens"),
         },
     )
 
