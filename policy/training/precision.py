@@ -25,6 +25,7 @@ from policy.training.job import Job
 AUTO = "auto"
 CHOICES = (AUTO, True, False)
 PROMPTS = 4  # of a timed update: enough for two lanes, little enough to wait for
+CLEARLY = 0.95  # a smaller win is noise, and runs on one machine should choose alike
 ROUNDS = 3  # both ways, one after the other; the medians count
 
 
@@ -73,7 +74,7 @@ def choose_precision(vlm: VLM, job: Job, wanted: str | bool) -> Precision:
     if wanted is True:
         reason = f"as asked for, though the processor has no such products: {measured}"
         return Precision(bf16=True, reason=reason, doubtful=low > full)
-    return Precision(bf16=low < full, reason=f"{there}; {measured}")
+    return Precision(bf16=low < CLEARLY * full, reason=f"{there}; {measured}")
 
 
 def find_products(device: torch.device) -> str:

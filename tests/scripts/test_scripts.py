@@ -25,6 +25,7 @@ SMALL = (
     "rollout.prompts=2",
     "rollout.num_generations=3",
     "rollout.workers=1",
+    "algo.bf16=false",  # two runs might choose differently
 )
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 SMALL = (
+    "algo=whole",  # with the expert, or random weights had nothing to learn from
     "policy.device=cpu",
     "n=0",
     "checkpoint_every=1",

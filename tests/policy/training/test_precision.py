@@ -41,6 +41,7 @@ def pretend(monkeypatch, flags: tuple[str, ...], low: float, full: float) -> Non
     [
         (("amx_bf16",), 1.0, 2.0, "auto", True, False),
         (("amx_bf16",), 2.0, 1.0, "auto", False, False),
+        (("amx_bf16",), 0.97, 1.0, "auto", False, False),
         ((), 1.0, 2.0, "auto", False, False),
         ((), 9.0, 1.0, True, True, True),
         (("bf16",), 9.0, 1.0, True, True, False),
