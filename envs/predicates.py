@@ -10,6 +10,7 @@ import numpy as np
 
 from envs.records import Outcome
 from envs.robot.arm import FINGERS
+from envs.state import State
 
 UNMOVED = 0.01  # m: a hand that only brushes past moves a thing by less
 
@@ -30,6 +31,11 @@ class Execution:
     before: mujoco.MjData
     after: mujoco.MjData
     peak_forces: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def start(self) -> State:
+        """The state at the start, to ask for bodies by name."""
+        return State(self.model, self.before)
 
 
 def rise(run: Execution, body: str) -> float:

@@ -63,8 +63,8 @@ def choose_numbers(config: DictConfig) -> None:
 
     wanted, config.algo.bf16 = config.algo.bf16, False
     check_precision(wanted)
-    if wanted is False or config.size.random is not None:
-        return
+    if wanted is False or "step" not in config.parts or config.size.random is not None:
+        return  # the comparisons are in float32
     job = Job(
         source=SceneSource(names=(config.env.name,)),
         mix=build(RewardMix, config.reward),

@@ -94,7 +94,7 @@ class FoldCloth:
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads where the clips stand."""
-        end = _find_end(goal, State(run.model, run.before))
+        end = _find_end(goal, run.start)
         left = _distance_to(end, run.after, goal.target)
         way = _distance_to(end, run.before, goal.target)
         standing = (

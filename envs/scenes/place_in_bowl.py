@@ -88,7 +88,7 @@ class PlaceInBowl:
         """Reads where the object lies."""
         left = distance(run.after, goal.target, goal.place)
         way = distance(run.before, goal.target, goal.place)
-        radius = State(run.model, run.after).size(goal.place)[0]  # of its bottom
+        radius = run.start.size(goal.place)[0]  # of its bottom
         moved = disturbed(run, goal.bystanders, STILL)
         tipped = any(tilt(run.after, body) > UPRIGHT for body in goal.bystanders)
         held = in_hand(run, goal.target)

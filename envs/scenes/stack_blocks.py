@@ -84,7 +84,7 @@ class StackBlocks:
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads where the blocks stand."""
-        side, _, half = State(run.model, run.after).size(goal.place)
+        side, _, half = run.start.size(goal.place)
         left = distance(run.after, goal.target, goal.place)
         way = distance(run.before, goal.target, goal.place)
         checks = {
