@@ -1,7 +1,8 @@
 """A run's directory: every file that training leaves behind.
 
     config.yaml  metrics.jsonl  rollouts.jsonl  events.out.tfevents.*  summary.json
-    before.json  videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
+    before.json  evaluations/before.jsonl  evaluations/after.jsonl
+    videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
     bad_step_<n>/ of a run that stopped because its gradient was not finite
 
 Lines are flushed as they are written. A resumed run first drops the lines of steps
@@ -20,11 +21,9 @@ import numpy as np
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from envs.records import ParseFailure
-from envs.scene import Scene
-from policy.records import Group, Rollout
+from policy.records import Group
+from policy.rollout.log import describe_rollout
 
-TEXT_LIMIT = 2000  # characters of an answer that rollouts.jsonl keeps
 ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
 
 
@@ -125,11 +124,26 @@ class RunDir:
         if path.exists() and path.stat().st_size > ROLLOUTS_LIMIT:
             return
         rows = [
-            _describe_rollout(step, group.scene, rollout, advantage)
+            {
+                "step": step,
+                **describe_rollout(rollout),
+                "advantage": round(advantage, 6),
+            }
             for group, values in zip(groups, advantages.tolist(), strict=True)
             for rollout, advantage in zip(group.rollouts, values, strict=True)
         ]
         self._append("rollouts.jsonl", rows)
+
+    def log_evaluation(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Writes the answers to held-out scenes, whole or not at all.
+
+        Args:
+            name: "before" or "after".
+            rows: One an answer, see `policy.rollout.log`.
+        """
+        (self.path / "evaluations").mkdir(exist_ok=True)
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        self._write(f"evaluations/{name}.jsonl", text)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file, whole or not at all."""
@@ -151,9 +165,10 @@ class RunDir:
             file.write(text)
 
     def _write(self, name: str, text: str) -> None:
-        partial = self.path / f".{name}.partial"
+        path = self.path / name
+        partial = path.with_name(f".{path.name}.partial")
         partial.write_text(text)
-        os.replace(partial, self.path / name)
+        os.replace(partial, path)
 
     def _cut(self, path: Path, step: int) -> None:
         """Keeps the lines up to a step; one that a crash cut short goes too."""
@@ -166,28 +181,6 @@ class RunDir:
                     break
                 new.write(line)
         os.replace(partial, path)
-
-
-def _describe_rollout(
-    step: int, scene: Scene, rollout: Rollout, advantage: float
-) -> dict[str, Any]:
-    answer, outcome = rollout.answer, rollout.outcome
-    return {
-        "step": step,
-        "env": scene.name,
-        "seed": scene.seed,
-        "scene": scene.config.to_dict(),
-        "instruction": scene.instruction,
-        "text": rollout.completion.text[:TEXT_LIMIT],
-        "box": getattr(answer, "box", None),
-        "waypoints": getattr(answer, "waypoints", None),
-        "parse_failure": answer.reason if isinstance(answer, ParseFailure) else None,
-        "success": outcome is not None and outcome.success,
-        "reason": None if outcome is None else outcome.reason,
-        "terms": {name: round(v, 6) for name, v in rollout.reward.terms.items()},
-        "reward": round(rollout.reward.total, 6),
-        "advantage": round(advantage, 6),
-    }
 
 
 def _drop_infinite(row: dict[str, Any]) -> dict[str, Any]:
