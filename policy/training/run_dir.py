@@ -1,7 +1,7 @@
 """A run's directory: every file that training leaves behind.
 
     config.yaml  metrics.jsonl  rollouts.jsonl  events.out.tfevents.*  summary.json
-    before.json  evaluations/before.jsonl  evaluations/after.jsonl
+    before.json  evaluations/{before,after}.jsonl  evaluations/images/
     videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
     bad_step_<n>/ of a run that stopped because its gradient was not finite
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from policy.records import Group
-from policy.rollout.log import describe_rollout
+from policy.rollout.log import EvaluationLog, describe_rollout
 
 ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
 
@@ -134,16 +134,9 @@ class RunDir:
         ]
         self._append("rollouts.jsonl", rows)
 
-    def log_evaluation(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Writes the answers to held-out scenes, whole or not at all.
-
-        Args:
-            name: "before" or "after".
-            rows: One an answer, see `policy.rollout.log`.
-        """
-        (self.path / "evaluations").mkdir(exist_ok=True)
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        self._write(f"evaluations/{name}.jsonl", text)
+    def open_evaluation(self, name: str) -> EvaluationLog:
+        """Returns what keeps the answers to held-out scenes, "before" or "after"."""
+        return EvaluationLog(self.path / "evaluations", name)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file, whole or not at all."""
@@ -165,10 +158,9 @@ class RunDir:
             file.write(text)
 
     def _write(self, name: str, text: str) -> None:
-        path = self.path / name
-        partial = path.with_name(f".{path.name}.partial")
+        partial = self.path / f".{name}.partial"
         partial.write_text(text)
-        os.replace(partial, path)
+        os.replace(partial, self.path / name)
 
     def _cut(self, path: Path, step: int) -> None:
         """Keeps the lines up to a step; one that a crash cut short goes too."""

@@ -28,7 +28,6 @@ from policy.model.vlm import VLM
 from policy.rollout.collect import answer_greedily, collect
 from policy.rollout.curriculum import allot
 from policy.rollout.figures import describe
-from policy.rollout.log import describe_episode
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import SceneSource, choose_seeds
 from policy.rollout.workers import Workers
@@ -272,7 +271,7 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
         n=job.n,
         max_turns=job.rollout.max_turns,
     )
-    rows: list[dict[str, Any]] = []
+    log = site.run.open_evaluation(name)
     give_back()  # before the films, which come on top of what training has left
     with screen.task(f"evaluating {name}", job.n) as bar:
         evaluation, rollouts = evaluate(
@@ -281,9 +280,9 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
             Referee(workers=site.workers, mix=job.mix),
             keep=job.videos,
             progress=lambda done: screen.move(bar, done),
-            on_episode=lambda episode: rows.extend(describe_episode(episode)),
+            on_episode=log.add,
         )
-        site.run.log_evaluation(name, rows)
+        log.save()
         if rollouts:
             write_rollout_videos(rollouts, site.run.video(name))
     return {"split": split} | evaluation.to_row()

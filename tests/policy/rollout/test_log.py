@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import envs
 from envs.records import Affordance, Completion, ParseFailure, Trajectory
 from envs.rollout import Rollout
 from envs.scene import SceneConfig
 from policy.rollout.log import (
+    IMAGES,
     TEXT_LIMIT,
-    describe_episode,
+    EvaluationLog,
     describe_rollout,
     read_answer,
     read_rows,
@@ -27,9 +30,10 @@ def test_a_row_makes_the_same_scene_and_answer_again(tmp_path: Path) -> None:
     outcome = envs.simulate(scene, [plan])[0]
     completion = Completion(text=envs.format_answer(plan))
     rollout = Rollout(scene=scene, completion=completion, answer=plan, outcome=outcome)
-    path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps(r) + "\n" for r in describe_episode([rollout])))
-    (row,) = read_rows(path)
+    log = EvaluationLog(tmp_path, "before")
+    log.add([rollout])
+    log.save()
+    (row,) = read_rows(tmp_path / "before.jsonl")
     again = envs.sample_scene(SceneConfig(**row["scene"]))
     assert (again.observation.image == scene.observation.image).all()
     read = read_answer(row)
@@ -37,6 +41,10 @@ def test_a_row_makes_the_same_scene_and_answer_again(tmp_path: Path) -> None:
     assert envs.simulate(again, [read]) == [outcome]  # type: ignore
     assert row["turn"] == 1 and row["success"] == outcome.success
     assert tuple(row["expert"]["box"]) == scene.reference.box
+    picture = np.asarray(Image.open(tmp_path / IMAGES / row["image"]), float)
+    assert abs(picture - scene.observation.image).mean() < 4
+    low, high = 14, 22  # degrees: the held-out camera
+    assert low <= row["factors"]["camera azimuth"] <= high
 
 
 @pytest.mark.parametrize(
