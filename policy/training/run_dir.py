@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from policy.records import Group
-from policy.rollout.log import EvaluationLog, describe_rollout
+from policy.rollout.log import EvaluationLog, describe_rollout, read_rows
 
 ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
 
@@ -137,6 +137,10 @@ class RunDir:
     def open_evaluation(self, name: str) -> EvaluationLog:
         """Returns what keeps the answers to held-out scenes, "before" or "after"."""
         return EvaluationLog(self.path / "evaluations", name)
+
+    def read_evaluation(self, name: str) -> list[dict[str, Any]]:
+        """Returns the rows of what `open_evaluation` kept; none if it did not."""
+        return read_rows(self.path / "evaluations" / f"{name}.jsonl")
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file, whole or not at all."""

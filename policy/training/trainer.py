@@ -19,6 +19,7 @@ import torch
 from envs.scene import Scene
 from envs.video.film import write_rollout_videos
 from policy.evaluation.evaluate import Exam, evaluate
+from policy.evaluation.pairs import compare_solved, list_solved
 from policy.grpo.batch import Batch, UpdateMetrics
 from policy.grpo.credit import build_batch
 from policy.grpo.grpo import update
@@ -122,6 +123,7 @@ def train(
         "peak_gib": measure_peak_gib(),
         "before": before,
         "after": after,
+        "paired": _compare(run, before),
     }
     run.write_json("summary.json", summary)
     return summary
@@ -247,6 +249,15 @@ def _give_up(learner: Learner, batch: Batch, site: _Site, step: int) -> NoReturn
         f"start from policy={checkpoint} with a lower algo.learning_rate, or go on "
         f"with other scenes by resume={run.path}"
     )
+
+
+def _compare(run: RunDir, before: dict[str, Any]) -> dict[str, Any]:
+    """Returns what training gained, scene by scene, if anything was executed."""
+    kept = [run.read_evaluation(name) for name in ("before", "after")]
+    if "success" not in before or not all(kept):
+        return {}
+    found = compare_solved(*map(list_solved, kept))
+    return {name: pairs.to_row() for name, pairs in found.items()}
 
 
 def _evaluate_once(vlm: VLM, site: _Site) -> dict[str, Any]:
