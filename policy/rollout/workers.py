@@ -12,17 +12,19 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import envs
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
 from envs.sampling.turns import follow_up
 from envs.scene import Scene
 from policy.rollout.scene_source import SceneSource
+
+T = TypeVar("T")
 
 
 class Workers:
@@ -82,6 +84,10 @@ class Workers:
         """Returns the scenes of the turns after answers that failed."""
         futures = [self._pool.submit(follow_up, *pair) for pair in failed]
         return [future.result() for future in futures]
+
+    def start(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Starts any other work; the function must not load torch."""
+        return self._pool.submit(work, *arguments)
 
     def _submit_scene(self, source: SceneSource, seed: int) -> Future[Scene]:
         return self._pool.submit(source.make_scene, seed)
