@@ -11,7 +11,6 @@ Qwen2.5-VL-3B with random weights, for a GPU; `size=miniature` is the same in sm
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from _command import spell_command
 from _launch import build, launch, load_policy, read_lora
 from omegaconf import DictConfig, OmegaConf
 
@@ -149,25 +149,12 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
 
 
 def describe_machine(work: Any) -> dict[str, Any]:
-    """Returns what the figures were measured on."""
-    import platform
+    """Returns how the figures are made, and on what."""
+    from policy.runtime.manifest import make_manifest
 
-    import torch
-
-    from policy.runtime.processor import read_processor
-
-    gpu = torch.cuda.is_available()
-    return {
-        "processor": read_processor().name,
-        "bf16": list(read_processor().bf16),
-        "cores": len(os.sched_getaffinity(0)),
-        "numbers": _name_numbers(work.algo.bf16),  # of the step and beside TRL
-        "trl_numbers": _name_numbers(work.trl_bf16),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if gpu else None,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+    # Of the step and of ours beside TRL; the other parts are in float32.
+    manifest = make_manifest(spell_command(), _name_numbers(work.algo.bf16))
+    return manifest | {"trl_numbers": _name_numbers(work.trl_bf16)}
 
 
 def _name_numbers(bf16: bool) -> str:

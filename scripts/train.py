@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from _command import spell_command
 from _launch import (
     build,
     launch,
@@ -61,6 +62,8 @@ def main(config: DictConfig) -> None:
         config.algo.bf16 = precision.bf16
         if stopped is None and team.leads:
             RunDir.create(path, OmegaConf.to_yaml(config))
+        if team.leads:
+            record(RunDir(path), "bfloat16" if precision.bf16 else "float32", screen)
         execute(vlm, build_job(config), RunDir(path), screen, team)
 
 
@@ -70,6 +73,20 @@ def show_precision(precision: Precision, screen: Screen) -> None:
     advice = "; algo.bf16=auto is faster" if precision.doubtful else ""
     warning = "warning: " if precision.doubtful else ""
     screen.say(f"{warning}products in {numbers}: {precision.reason}{advice}")
+
+
+def record(run: RunDir, numbers: str, screen: Screen) -> None:
+    """Writes how the run is made; of a resumed one, says what is not as it was."""
+    from policy.runtime.manifest import NAME, compare_manifests, make_manifest
+
+    old, new = run.read_json(NAME), make_manifest(spell_command(), numbers)
+    if old is None:
+        run.write_json(NAME, new)
+        return
+    if differing := compare_manifests(old, new):
+        screen.say(f"warning: resumed under other conditions: {differing}")
+    again = [*old.get("resumed", []), f"{new['date']} {differing}".rstrip()]
+    run.write_json(NAME, old | {"resumed": again})
 
 
 def fit_reward(config: DictConfig) -> None:
@@ -109,7 +126,7 @@ def check_unfinished(run: RunDir, job: Job) -> None:
 
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
-    from policy.evaluation.table import tabulate
+    from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.training.trainer import train
 
     screen.say(f"run directory: {run.path}")
@@ -126,6 +143,9 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
             for when in ("before", "after")
         ]
         screen.say(tabulate(rows))
+        if summary["paired"]:
+            title = "after beside before"
+            screen.say(tabulate_pairs(summary["paired"], title, job.source.name))
     screen.say(f"trained policy: {run.path / 'final'}")
 
 

@@ -48,7 +48,6 @@ __all__ = [
 ]
 
 FPS = 25  # every tenth physics step, so that motion is even
-STEPS = round(1 / (FPS * TIME_STEP))
 WIDTH, VIEW, STRIP = 640, 448, 144  # pixels: multiples of 16, as video blocks are
 INSET = 168  # pixels, a side of the policy's image beside the execution
 HOLD_S = 1.2  # s that the first and the last picture stay
@@ -117,30 +116,41 @@ def _film_arm(scene: Scene, playback: Playback) -> Iterator[Image8]:
     """[448, 640, 3] pictures from home to the end of the execution."""
     data = mujoco.MjData(scene.model)
     with Overview(scene.model, WIDTH, VIEW) as overview:
-        for qpos in _sample_motion(scene.data.qpos, playback.frames):
-            data.qpos[:] = qpos
-            mujoco.mj_kinematics(scene.model, data)
-            mujoco.mj_camlight(scene.model, data)
-            mujoco.mj_flex(scene.model, data)
+        for qpos in sample_motion(scene.data.qpos, playback.frames):
+            place(scene.model, data, qpos)
             yield overview.render(data).copy()
 
 
-def _sample_motion(
-    home: NDArray[np.float64], frames: NDArray[np.float64]
+def place(model: mujoco.MjModel, data: mujoco.MjData, qpos: NDArray) -> None:
+    """Computes what is seen of positions: where bodies, cameras, lights, cloth are."""
+    data.qpos[:] = qpos
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_camlight(model, data)
+    mujoco.mj_flex(model, data)
+
+
+def sample_motion(
+    home: NDArray[np.float64], frames: NDArray[np.float64], rate: float = FPS
 ) -> Iterator[NDArray[np.float64]]:
-    """[nq] positions, one a picture: the way to the grasp, then the execution."""
+    """Yields [nq] positions, one a picture: the way to the grasp, then the execution.
+
+    Args:
+        home: [nq] positions at the start.
+        frames: [T, nq] positions after each physics step.
+        rate: Pictures a second of simulated time.
+    """
     usable = frames[np.isfinite(frames).all(axis=1) & frames.any(axis=1)]
     if len(usable) == 0:  # the physics diverged at once
         yield home
         return
     start = usable[0, :ARM_JOINTS]
     way = start - home[:ARM_JOINTS]
-    count = max(round(FPS * 0.5), round(FPS * abs(way).max() / JOINT_SPEED))
+    count = max(round(rate * 0.5), round(rate * abs(way).max() / JOINT_SPEED))
     for t in np.linspace(0, 1, count, endpoint=False):
         qpos = home.copy()
         qpos[:ARM_JOINTS] += ease(t) * way
         yield qpos
-    yield from usable[::STEPS]
+    yield from usable[:: round(1 / (rate * TIME_STEP))]
     yield usable[-1]
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import envs
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
@@ -47,6 +47,9 @@ class Aside:
 
     def __str__(self) -> str:
         return f"put aside ({self.what}): {self.scene.where}: {self.why}"
+
+
+T = TypeVar("T")
 
 
 class Workers:
@@ -110,6 +113,13 @@ class Workers:
             self._wait("next turn", future, scene.config, (answer,)) or scene
             for future, (scene, answer) in zip(started, failed, strict=True)
         ]
+
+    def start(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Starts any other work; the function must not load torch.
+
+        Its result raises a `LostWork` if nobody could finish it.
+        """
+        return self._crew.submit(work, *arguments)
 
     def submit(self, scene: Scene, answers: Sequence[AnyAnswer]) -> Running:
         """Starts to execute the answers to a scene; see `simulate`."""

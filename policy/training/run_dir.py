@@ -1,7 +1,8 @@
 """A run's directory: every file that training leaves behind.
 
     config.yaml  metrics.jsonl  rollouts.jsonl  events.out.tfevents.*  summary.json
-    before.json  videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
+    before.json  evaluations/{before,after}.jsonl  evaluations/images/
+    videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
     bad_step_<n>/ of a run that stopped because its gradient was not finite
 
 Lines are flushed as they are written. A resumed run first drops the lines of steps
@@ -20,11 +21,9 @@ import numpy as np
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from envs.records import ParseFailure
-from envs.scene import Scene
-from policy.records import Group, Rollout
+from policy.records import Group
+from policy.rollout.log import EvaluationLog, describe_rollout, read_rows
 
-TEXT_LIMIT = 2000  # characters of an answer that rollouts.jsonl keeps
 ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
 
 
@@ -125,11 +124,23 @@ class RunDir:
         if path.exists() and path.stat().st_size > ROLLOUTS_LIMIT:
             return
         rows = [
-            _describe_rollout(step, group.scene, rollout, advantage)
+            {
+                "step": step,
+                **describe_rollout(rollout),
+                "advantage": round(advantage, 6),
+            }
             for group, values in zip(groups, advantages.tolist(), strict=True)
             for rollout, advantage in zip(group.rollouts, values, strict=True)
         ]
         self._append("rollouts.jsonl", rows)
+
+    def open_evaluation(self, name: str) -> EvaluationLog:
+        """Returns what keeps the answers to held-out scenes, "before" or "after"."""
+        return EvaluationLog(self.path / "evaluations", name)
+
+    def read_evaluation(self, name: str) -> list[dict[str, Any]]:
+        """Returns the rows of what `open_evaluation` kept; none if it did not."""
+        return read_rows(self.path / "evaluations" / f"{name}.jsonl")
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file, whole or not at all."""
@@ -166,28 +177,6 @@ class RunDir:
                     break
                 new.write(line)
         os.replace(partial, path)
-
-
-def _describe_rollout(
-    step: int, scene: Scene, rollout: Rollout, advantage: float
-) -> dict[str, Any]:
-    answer, outcome = rollout.answer, rollout.outcome
-    return {
-        "step": step,
-        "env": scene.name,
-        "seed": scene.seed,
-        "scene": scene.config.to_dict(),
-        "instruction": scene.instruction,
-        "text": rollout.completion.text[:TEXT_LIMIT],
-        "box": getattr(answer, "box", None),
-        "waypoints": getattr(answer, "waypoints", None),
-        "parse_failure": answer.reason if isinstance(answer, ParseFailure) else None,
-        "success": outcome is not None and outcome.success,
-        "reason": None if outcome is None else outcome.reason,
-        "terms": {name: round(v, 6) for name, v in rollout.reward.terms.items()},
-        "reward": round(rollout.reward.total, 6),
-        "advantage": round(advantage, 6),
-    }
 
 
 def _drop_infinite(row: dict[str, Any]) -> dict[str, Any]:

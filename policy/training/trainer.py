@@ -19,6 +19,7 @@ import torch
 from envs.scene import Scene
 from envs.video.film import write_rollout_videos
 from policy.evaluation.evaluate import Exam, evaluate
+from policy.evaluation.pairs import compare_solved, list_solved
 from policy.grpo.batch import Batch, UpdateMetrics
 from policy.grpo.credit import build_batch
 from policy.grpo.grpo import update
@@ -122,6 +123,7 @@ def train(
         "peak_gib": measure_peak_gib(),
         "before": before,
         "after": after,
+        "paired": _compare(run, before),
     }
     run.write_json("summary.json", summary)
     return summary
@@ -249,6 +251,15 @@ def _give_up(learner: Learner, batch: Batch, site: _Site, step: int) -> NoReturn
     )
 
 
+def _compare(run: RunDir, before: dict[str, Any]) -> dict[str, Any]:
+    """Returns what training gained, scene by scene, if anything was executed."""
+    kept = [run.read_evaluation(name) for name in ("before", "after")]
+    if "success" not in before or not all(kept):
+        return {}
+    found = compare_solved(*map(list_solved, kept))
+    return {name: pairs.to_row() for name, pairs in found.items()}
+
+
 def _evaluate_once(vlm: VLM, site: _Site) -> dict[str, Any]:
     """Measures the policy before training, unless the run has done so."""
     before = site.run.read_json("before.json")
@@ -271,6 +282,7 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
         n=job.n,
         max_turns=job.rollout.max_turns,
     )
+    log = site.run.open_evaluation(name)
     give_back()  # before the films, which come on top of what training has left
     with screen.task(f"evaluating {name}", job.n) as bar:
         evaluation, rollouts = evaluate(
@@ -279,7 +291,9 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
             Referee(workers=site.workers, mix=job.mix),
             keep=job.videos,
             progress=lambda done: screen.move(bar, done),
+            on_episode=log.add,
         )
+        log.save()
         if rollouts:
             write_rollout_videos(rollouts, site.run.video(name))
     return {"split": split} | evaluation.to_row()

@@ -47,6 +47,16 @@ def test_a_run_leaves_everything_behind(undisturbed: RunDir) -> None:
         assert summary[when]["intervals"].keys() >= figures - {"n"}
 
 
+def test_every_answer_of_the_evaluations_is_on_record(undisturbed: RunDir) -> None:
+    for name in ("before", "after"):
+        rows = read_log(undisturbed.path, f"evaluations/{name}.jsonl")
+        assert [row["seed"] for row in rows] == choose_seeds(JOB.n, 0)
+        summary = undisturbed.read_json("summary.json")
+        assert summary is not None
+        hits = sum(row["success"] for row in rows)
+        assert hits == pytest.approx(JOB.n * summary[name]["success"])
+
+
 def test_every_rollout_is_on_record(undisturbed: RunDir) -> None:
     rows = read_log(undisturbed.path, "rollouts.jsonl")
     assert len(rows) == 3 * 2 * 3
