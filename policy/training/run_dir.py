@@ -11,19 +11,25 @@ after its checkpoint, so the files end as if it had never stopped.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from policy.records import Group
 from policy.rollout.log import EvaluationLog, describe_rollout, read_rows
 
+LOCK = ".lock"
+_STEPS = re.compile(r"^steps: .*$", re.MULTILINE)
 ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
 
 
@@ -37,28 +43,47 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._board: SummaryWriter | None = None
+        self._lock = FileLock(path / LOCK, timeout=0)
 
     @classmethod
-    def create(cls, path: Path, config: str) -> RunDir:
-        """Makes the directory of a new run and writes its config.yaml.
+    def create(cls, path: Path) -> RunDir:
+        """Makes the directory of a new run and takes it.
 
         Raises:
             FileExistsError: If there is something at the path.
+            OSError: If nobody may write there.
         """
         cls.check_free(path)
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path)
-        run._write("config.yaml", config)
+        run.take()
+        cls.check_free(path)  # another may have been quicker
         return run
 
     @staticmethod
     def check_free(path: Path) -> None:
         """Raises a FileExistsError if there is anything at the path of a new run."""
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        there = path.is_dir() and {inside.name for inside in path.iterdir()} <= {LOCK}
+        if path.exists() and not there:
             raise FileExistsError(
                 f"run directory {path} already exists and is never overwritten; "
                 f"go on with it by resume={path}, or choose another run_dir="
             )
+
+    def take(self) -> None:
+        """Keeps other processes from writing here, as long as this one lives.
+
+        Raises:
+            FileExistsError: If another writes here.
+            OSError: If nobody may.
+        """
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise FileExistsError(
+                f"another process is writing to {self.path}: wait for it, or choose "
+                "another run_dir="
+            ) from error
 
     @classmethod
     def open(cls, path: Path) -> RunDir:
@@ -73,6 +98,20 @@ class RunDir:
             )
         return cls(path)
 
+    def digest_config(self) -> str:
+        """Returns a digest of config.yaml but for `steps`, which may grow."""
+        kept = _STEPS.sub("", (self.path / "config.yaml").read_text())
+        return hashlib.blake2b(kept.encode(), digest_size=16).hexdigest()
+
+    def write_config(self, config: str) -> None:
+        """Writes config.yaml, by which a directory is that of a run."""
+        self._write("config.yaml", config)
+
+    def set_steps(self, steps: int) -> None:
+        """Changes `steps` in config.yaml."""
+        text = (self.path / "config.yaml").read_text()
+        self._write("config.yaml", _STEPS.sub(f"steps: {steps}", text))
+
     @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
@@ -83,6 +122,30 @@ class RunDir:
         folder = self.path / "videos"
         folder.mkdir(exist_ok=True)
         return folder / f"{name}.mp4"
+
+    def check_history(self, step: int, checkpoint_every: int) -> None:
+        """Refuses to go on where metrics and checkpoints tell different stories.
+
+        Args:
+            step: That of the checkpoint, 0 without one.
+            checkpoint_every: Steps between checkpoints.
+
+        Raises:
+            ValueError: Lines up to the checkpoint are missing, or checkpoints are.
+        """
+        steps = [row["step"] for row in self.read_metrics()]
+        if steps[:step] != list(range(1, step + 1)):
+            raise ValueError(
+                f"{self.path / 'metrics.jsonl'} lacks lines of steps before the "
+                f"checkpoint of step {step}: put it back, or start a new run from "
+                f"policy={self.checkpoints / f'step_{step}'}"
+            )
+        if not step and len(steps) >= checkpoint_every:
+            raise ValueError(
+                f"{self.path / 'metrics.jsonl'} has {len(steps)} steps, but there is "
+                f"no checkpoint in {self.checkpoints}: put them back, or start a new "
+                "run"
+            )
 
     def rewind(self, step: int) -> float:
         """Forgets what was written after a step.
@@ -101,7 +164,18 @@ class RunDir:
         """Returns the lines of metrics.jsonl but one that was cut off."""
         path = self.path / "metrics.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return [
+            _parse(path, number, line)
+            for number, line in enumerate(lines, 1)
+            if line.endswith("\n")
+        ]
+
+    def flush(self) -> None:
+        """Brings the lines written so far to the disk, as a checkpoint needs them."""
+        for name in ("metrics.jsonl", "rollouts.jsonl"):
+            if (self.path / name).exists():
+                with (self.path / name).open("a") as file:
+                    os.fsync(file.fileno())
 
     def log_step(self, row: dict[str, Any]) -> None:
         """Adds a line to metrics.jsonl and its numbers to TensorBoard."""
@@ -149,12 +223,23 @@ class RunDir:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Returns what `write_json` wrote, None if it has not been written."""
         path = self.path / name
-        return json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is damaged: remove it or put it back") from error
 
     def close(self) -> None:
-        """Closes the TensorBoard file."""
+        """Closes the TensorBoard file and lets others write here.
+
+        A directory in which nothing was written goes.
+        """
         if self._board is not None:
             self._board.close()
+        self._lock.release()
+        if self.path.is_dir() and {one.name for one in self.path.iterdir()} == {LOCK}:
+            shutil.rmtree(self.path)
 
     def _append(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
         text = "".join(json.dumps(row) + "\n" for row in rows)
@@ -172,11 +257,29 @@ class RunDir:
             return
         partial = path.with_name(f".{path.name}.partial")
         with path.open() as old, partial.open("w") as new:
-            for line in old:
-                if not line.endswith("\n") or json.loads(line)["step"] > step:
+            for number, line in enumerate(old, 1):
+                whole = line.endswith("\n")
+                if not whole or _parse(path, number, line)["step"] > step:
                     break
                 new.write(line)
         os.replace(partial, path)
+
+
+def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
+    """A line of a file of steps.
+
+    Raises:
+        ValueError: It is none; file and line are named.
+    """
+    try:
+        row = json.loads(line)
+        int(row["step"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path}, line {number} is damaged: put the file back as it was, or start "
+            "a new run"
+        ) from error
+    return row
 
 
 def _drop_infinite(row: dict[str, Any]) -> dict[str, Any]:

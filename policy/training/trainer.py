@@ -39,7 +39,7 @@ from policy.runtime.memory import give_back, measure_peak_gib
 from policy.training.checkpoint import (
     Learner,
     build_learner,
-    find_newest,
+    find_sound,
     load_checkpoint,
     save_checkpoint,
     save_policy,
@@ -50,6 +50,7 @@ from policy.training.job import Job
 from policy.training.progress import Screen
 from policy.training.rehearsal import rehearse
 from policy.training.run_dir import RunDir
+from policy.training.stop import Stopped, StopSignals
 
 MAX_SKIPPED = 3  # steps in a row without a finite gradient: more means divergence
 
@@ -60,6 +61,7 @@ class _Site:
 
     Attributes:
         history: Metrics of the steps taken, in every process; grows with them.
+        stop: Whether the training has been asked to end.
     """
 
     job: Job
@@ -68,6 +70,7 @@ class _Site:
     team: Team
     workers: Workers
     history: list[dict[str, Any]]
+    stop: StopSignals
 
 
 def train(
@@ -88,12 +91,14 @@ def train(
     Raises:
         MemoryError: If the largest step would not fit.
         FloatingPointError: If the gradient stays without a finite value.
+        Stopped: If a signal asked for it; there is a checkpoint of the last step.
     """
     start = time.perf_counter()
-    with Workers(job.rollout.workers, team.local_size) as workers:
+    workers, stop = Workers(job.rollout.workers, team.local_size), StopSignals()
+    with workers, stop:
         learner = build_learner(vlm, job.algo)
         screen.show_parameters(vlm.count_parameters())
-        done = find_newest(run.checkpoints)
+        done = team.tell(_find_start(job, run, screen) if team.leads else 0)
         kept = [row for row in run.read_metrics() if row["step"] <= done]
         site = _Site(
             job=job,
@@ -102,10 +107,11 @@ def train(
             team=team,
             workers=workers,
             history=team.tell(kept),
+            stop=stop,
         )
         feed = _rehearse(vlm, _make_scenes(site, done), site)
         before = _evaluate_once(vlm, site) if team.leads else {}
-        load_checkpoint(learner, run.checkpoints)
+        load_checkpoint(learner, run.checkpoints, done)
         if team.leads:
             start -= run.rewind(done)
         _learn(learner, feed, site, done, start)
@@ -127,6 +133,13 @@ def train(
     }
     run.write_json("summary.json", summary)
     return summary
+
+
+def _find_start(job: Job, run: RunDir, screen: Screen) -> int:
+    """Returns the step that the run goes on from, 0 if it starts."""
+    done = find_sound(run.checkpoints, run.digest_config(), screen.say)
+    run.check_history(done, job.checkpoint_every)
+    return done
 
 
 def _make_scenes(site: _Site, done: int) -> Iterator[list[Scene]]:
@@ -171,8 +184,20 @@ def _learn(
             skipped = skipped + 1 if _is_lost(row, job) else 0
             if skipped == MAX_SKIPPED:
                 _give_up(learner, batch, site, step)
-            if leads and (step % job.checkpoint_every == 0 or step == job.steps):
-                save_checkpoint(learner, run.checkpoints, step)
+            asked = site.team.tell(site.stop.number)  # all stop at the same step
+            due = step % job.checkpoint_every == 0 or step == job.steps
+            if leads and (due or asked):
+                _save(learner, site, step)
+            if asked:
+                raise Stopped(asked)
+
+
+def _save(learner: Learner, site: _Site, step: int) -> None:
+    """Writes a checkpoint after everything that it must not be ahead of."""
+    run = site.run
+    run.flush()
+    config, keep = run.digest_config(), site.job.keep
+    save_checkpoint(learner, run.checkpoints, step, config=config, keep=keep)
 
 
 def _is_lost(row: dict[str, Any], job: Job) -> bool:
@@ -240,7 +265,7 @@ def _give_up(learner: Learner, batch: Batch, site: _Site, step: int) -> NoReturn
     run, good = site.run, step - MAX_SKIPPED
     checkpoint, bad = run.checkpoints / f"step_{step}", run.path / f"bad_step_{step}"
     if site.team.leads:
-        save_checkpoint(learner, run.checkpoints, step)
+        _save(learner, site, step)
         write_whole(bad, lambda path: save_batch(batch, path))
     site.team.tell("saved")  # one process that fails takes the others along
     raise FloatingPointError(
@@ -277,12 +302,19 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
     # Held-out seeds of their own: the same scenes whatever the run's seed, so that
     # runs can be compared, and `scripts/evaluate.py` repeats the figures.
     split = "test" if job.source.split == "train" else job.source.split
+    known = site.run.read_evaluation("before")  # scenes that need not be tried again
+    draws = {r["seed"]: r["scene"]["draw"] for r in known if "draw" in r["scene"]}
     exam = Exam(
-        source=replace(job.source, split=split, varied=False),
+        source=replace(job.source, split=split, varied=False, draws=draws),
         n=job.n,
         max_turns=job.rollout.max_turns,
     )
     log = site.run.open_evaluation(name)
+
+    def show(done: int) -> None:
+        screen.move(bar, done)
+        site.stop.check()
+
     give_back()  # before the films, which come on top of what training has left
     with screen.task(f"evaluating {name}", job.n) as bar:
         evaluation, rollouts = evaluate(
@@ -290,7 +322,7 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
             exam,
             Referee(workers=site.workers, mix=job.mix),
             keep=job.videos,
-            progress=lambda done: screen.move(bar, done),
+            progress=show,
             on_episode=log.add,
         )
         log.save()
