@@ -36,7 +36,7 @@ def main(config: DictConfig) -> None:
     from benchmarks.figures import tabulate, write
     from rich.console import Console
 
-    console, figures = Console(), {}
+    console, figures = Console(quiet=config.quiet), {}
     parts = choose_parts(config.parts)
     bars: Any = OmegaConf.to_container(config.bars) if config.bars else {}
     choose_numbers(config)

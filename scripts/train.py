@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
-    from rich.console import Console
-
     from policy.runtime.distributed import join_team
+    from policy.training.boards import check_boards
     from policy.training.precision import check_precision, choose_precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
@@ -44,6 +43,7 @@ def main(config: DictConfig) -> None:
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
         config = read_config(stopped.path)
+    check_boards(config.log)
     fit_reward(config)
     wanted = config.algo.bf16
     check_precision(wanted)
@@ -55,7 +55,7 @@ def main(config: DictConfig) -> None:
         else:
             check_unfinished(stopped, job)
             path = stopped.path
-        screen = Screen(Console(quiet=not team.leads))
+        screen = Screen(quiet=config.quiet or not team.leads)
         vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
         precision = team.tell(choose_precision(vlm, job, wanted))
         show_precision(precision, screen)
@@ -64,7 +64,10 @@ def main(config: DictConfig) -> None:
             RunDir.create(path, OmegaConf.to_yaml(config))
         if team.leads:
             record(RunDir(path), "bfloat16" if precision.bf16 else "float32", screen)
-        execute(vlm, build_job(config), RunDir(path), screen, team)
+        run = RunDir(path)
+        if team.leads:
+            run.open_boards(config.log)
+        execute(vlm, build_job(config), run, screen, team)
 
 
 def show_precision(precision: Precision, screen: Screen) -> None:
@@ -104,7 +107,8 @@ def fit_reward(config: DictConfig) -> None:
     if not lacking or not usual.needs_reference or named:
         return
     config.reward = OmegaConf.load(HOME / "conf" / "reward" / "physical.yaml")
-    print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
+    if not config.quiet:
+        print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
 
 
 def choose_path(config: DictConfig) -> Path:
@@ -178,9 +182,13 @@ def read_config(run: Path) -> DictConfig:
     config = OmegaConf.load(run / "config.yaml")
     assert isinstance(config, DictConfig)
     config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
+    config.setdefault("log", ["tensorboard"])
+    config.quiet = False
     for key, value in list_overrides().items():
         if key == "steps":
             config.steps = int(value)
+        elif key == "quiet":
+            config.quiet = value == "true"
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "

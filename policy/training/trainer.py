@@ -108,11 +108,14 @@ def train(
         load_checkpoint(learner, run.checkpoints)
         if team.leads:
             start -= run.rewind(done)
+            if not done:
+                run.show_evaluation("before", before, 0, job.videos)
         _learn(learner, feed, site, done, start)
         if not team.leads:
             return {}
         with learner.average.applied(vlm):
             after = _evaluate(vlm, site, "after")
+    run.show_evaluation("after", after, job.steps, job.videos)
     write_whole(run.path / "final", lambda path: save_policy(learner, path))
     summary = {
         "env": job.source.name,
@@ -126,6 +129,7 @@ def train(
         "paired": _compare(run, before),
     }
     run.write_json("summary.json", summary)
+    run.close()
     return summary
 
 
