@@ -51,7 +51,7 @@ class Watched:
     @property
     def name(self) -> str:
         """What tells it from others to a reader: the last two parts of its path."""
-        return "/".join(self.path.resolve().parts[-2:])
+        return "-".join(self.path.resolve().parts[-2:])
 
 
 class Board(Protocol):

@@ -121,8 +121,9 @@ class RunDir:
     def log_step(self, row: dict[str, Any]) -> None:
         """Adds a line to metrics.jsonl and a point to the curves."""
         self._append("metrics.jsonl", [_drop_infinite(row)])
+        figures = flatten({k: v for k, v in row.items() if k != "step"})
         for board in self._boards:
-            board.plot(flatten(row), int(row["step"]))
+            board.plot(figures, int(row["step"]))
 
     def log_rollouts(
         self, step: int, groups: Sequence[Group], advantages: Tensor
