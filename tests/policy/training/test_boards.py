@@ -71,12 +71,13 @@ def read_leveldb(path):
 
 
 def test_wandb_has_the_same_names(tmp_path, monkeypatch):
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     from wandb.proto.wandb_internal_pb2 import Record
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     write("wandb", tmp_path, 0, [1, 2])
+    wandb.teardown()  # its process writes on for a moment
     (log,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     said = {
         item.key or "/".join(item.nested_key): json.loads(item.value_json)
