@@ -37,7 +37,7 @@ def main(config: DictConfig) -> None:
     from benchmarks.figures import tabulate, write
     from rich.console import Console
 
-    console, figures = Console(), {}
+    console, figures = Console(quiet=config.quiet), {}
     parts = choose_parts(config.parts)
     if find_spec("trl") is None and any(part.startswith("trl") for part in parts):
         console.print(NO_TRL, markup=False)

@@ -41,7 +41,7 @@ def main(config: DictConfig) -> None:
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
-    screen, rollout = Screen(), build(RolloutConfig, config.rollout)
+    screen, rollout = Screen(quiet=config.quiet), build(RolloutConfig, config.rollout)
     policies = list_policies(config)
     rows: list[list[dict[str, Any]]] = []
     solved: list[tuple[str, Solved]] = []

@@ -36,9 +36,8 @@ if TYPE_CHECKING:
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
-    from rich.console import Console
-
     from policy.runtime.distributed import join_team
+    from policy.training.boards import check_boards
     from policy.training.precision import check_precision, choose_precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
@@ -46,19 +45,21 @@ def main(config: DictConfig) -> None:
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
         config = read_config(stopped.path)
+    check_boards(config.log)
     fit_reward(config)
     wanted = config.algo.bf16
     check_precision(wanted)
     config.algo.bf16 = wanted is True
     job = build_job(config)
     with join_team() as team, closing(open_run(config, stopped, team)) as run:
-        screen = Screen(Console(quiet=not team.leads))
+        screen = Screen(quiet=config.quiet or not team.leads)
         vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
         precision = team.tell(choose_precision(vlm, job, wanted))
         show_precision(precision, screen)
         config.algo.bf16 = precision.bf16
         if team.leads:
             record(run, config, stopped is not None, screen)
+            run.open_boards(config.log)
         execute(vlm, build_job(config), run, screen, team)
 
 
@@ -134,7 +135,8 @@ def fit_reward(config: DictConfig) -> None:
     if not lacking or not usual.needs_reference or named:
         return
     config.reward = OmegaConf.load(HOME / "conf" / "reward" / "physical.yaml")
-    print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
+    if not config.quiet:
+        print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
 
 
 def check_unfinished(run: RunDir, steps: int) -> None:
@@ -207,9 +209,13 @@ def read_config(run: Path) -> DictConfig:
     assert isinstance(config, DictConfig)
     config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
     config.setdefault("keep", 0)
+    config.setdefault("log", ["tensorboard"])
+    config.quiet = False
     for key, value in list_overrides().items():
         if key == "steps":
             config.steps = int(value)
+        elif key == "quiet":
+            config.quiet = value == "true"
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "

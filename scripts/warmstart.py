@@ -162,7 +162,7 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     write_card(directory, origin, measured)
     what = {"policy": config.out, "split": "test"}
     rows = [{"env": env} | what | m.to_row() for env, m in measured.items()]
-    Screen().say(tabulate(rows))
+    Screen(quiet=config.quiet).say(tabulate(rows))
 
 
 def _describe_device() -> str:

@@ -41,6 +41,7 @@ def execute(path: Path, job: Job = JOB, *, resume: bool = False) -> RunDir:
     with closing(run):
         if not resume:
             run.write_config("a: 1\n")
+        run.open_boards(("tensorboard",))
         train(policy.load("tiny", device="cpu"), job, run, Screen(Console(quiet=True)))
     return run
 

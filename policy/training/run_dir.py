@@ -1,12 +1,11 @@
 """A run's directory: every file that training leaves behind.
 
-    config.yaml  metrics.jsonl  rollouts.jsonl  events.out.tfevents.*  summary.json
+    config.yaml  metrics.jsonl  rollouts.jsonl  aside.jsonl  events.out.tfevents.*  summary.json
     before.json  evaluations/{before,after}.jsonl  evaluations/images/
     videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
     bad_step_<n>/ of a run that stopped because its gradient was not finite
 
-Lines are flushed as they are written. A resumed run first drops the lines of steps
-after its checkpoint, so the files end as if it had never stopped.
+Its lines of steps, `metrics.jsonl` and the like, are in `policy.training.history`.
 """
 
 from __future__ import annotations
@@ -21,16 +20,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from filelock import FileLock, Timeout
-from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
+from PIL import Image
 
-from policy.records import Group
-from policy.rollout.log import EvaluationLog, describe_rollout, read_rows
+from envs.video.drawing import draw_plan
+from policy.rollout.log import (
+    IMAGES,
+    EvaluationLog,
+    read_answer,
+    read_rows,
+)
+from policy.training.boards import BOARDS, Board, Picture, Watched, flatten
+from policy.training.checkpoint import list_steps
+from policy.training.history import History
 
 LOCK = ".lock"
 _STEPS = re.compile(r"^steps: .*$", re.MULTILINE)
-ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
 
 
 class RunDir:
@@ -38,11 +44,13 @@ class RunDir:
 
     Attributes:
         path: The directory.
+        history: Its lines of steps.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._board: SummaryWriter | None = None
+        self.history = History(path)
+        self._boards: list[Board] = []
         self._lock = FileLock(path / LOCK, timeout=0)
 
     @classmethod
@@ -123,90 +131,19 @@ class RunDir:
         folder.mkdir(exist_ok=True)
         return folder / f"{name}.mp4"
 
-    def check_history(self, step: int, checkpoint_every: int) -> None:
-        """Refuses to go on where metrics and checkpoints tell different stories.
-
-        Args:
-            step: That of the checkpoint, 0 without one.
-            checkpoint_every: Steps between checkpoints.
-
-        Raises:
-            ValueError: Lines up to the checkpoint are missing, or checkpoints are.
-        """
-        steps = [row["step"] for row in self.read_metrics()]
-        if steps[:step] != list(range(1, step + 1)):
-            raise ValueError(
-                f"{self.path / 'metrics.jsonl'} lacks lines of steps before the "
-                f"checkpoint of step {step}: put it back, or start a new run from "
-                f"policy={self.checkpoints / f'step_{step}'}"
-            )
-        if not step and len(steps) >= checkpoint_every:
-            raise ValueError(
-                f"{self.path / 'metrics.jsonl'} has {len(steps)} steps, but there is "
-                f"no checkpoint in {self.checkpoints}: put them back, or start a new "
-                "run"
-            )
-
-    def rewind(self, step: int) -> float:
-        """Forgets what was written after a step.
-
-        Returns:
-            The seconds of training that the steps kept have taken.
-        """
-        for name in ("metrics.jsonl", "rollouts.jsonl"):
-            self._cut(self.path / name, step)
-        purge = step + 1 if step else None
-        self._board = SummaryWriter(str(self.path), purge_step=purge)
-        rows = self.read_metrics()
-        return float(rows[-1]["timing"]["elapsed_s"]) if rows else 0.0
-
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl but one that was cut off."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return [
-            _parse(path, number, line)
-            for number, line in enumerate(lines, 1)
-            if line.endswith("\n")
-        ]
-
-    def flush(self) -> None:
-        """Brings the lines written so far to the disk, as a checkpoint needs them."""
-        for name in ("metrics.jsonl", "rollouts.jsonl"):
-            if (self.path / name).exists():
-                with (self.path / name).open("a") as file:
-                    os.fsync(file.fileno())
+    def open_boards(self, names: Sequence[str]) -> None:
+        """Opens what shows the run, of `BOARDS`, from its newest checkpoint on."""
+        config = yaml.safe_load((self.path / "config.yaml").read_text())
+        done = max(list_steps(self.checkpoints), default=0)
+        run = Watched(path=self.path, config=config, done=done)
+        self._boards = [BOARDS[name](run) for name in names]
 
     def log_step(self, row: dict[str, Any]) -> None:
-        """Adds a line to metrics.jsonl and its numbers to TensorBoard."""
-        self._append("metrics.jsonl", [_drop_infinite(row)])
-        if self._board is not None:
-            _plot(self._board, row, int(row["step"]))
-            self._board.flush()
-
-    def log_rollouts(
-        self, step: int, groups: Sequence[Group], advantages: Tensor
-    ) -> None:
-        """Adds a line for every rollout to rollouts.jsonl, up to its limit.
-
-        Args:
-            step: Number of the step.
-            groups: P groups.
-            advantages: [P, G] of whole answers.
-        """
-        path = self.path / "rollouts.jsonl"
-        if path.exists() and path.stat().st_size > ROLLOUTS_LIMIT:
-            return
-        rows = [
-            {
-                "step": step,
-                **describe_rollout(rollout),
-                "advantage": round(advantage, 6),
-            }
-            for group, values in zip(groups, advantages.tolist(), strict=True)
-            for rollout, advantage in zip(group.rollouts, values, strict=True)
-        ]
-        self._append("rollouts.jsonl", rows)
+        """Adds a line to metrics.jsonl and a point to the curves."""
+        self.history.add_step(row)
+        figures = flatten({k: v for k, v in row.items() if k != "step"})
+        for board in self._boards:
+            board.plot(figures, int(row["step"]))
 
     def open_evaluation(self, name: str) -> EvaluationLog:
         """Returns what keeps the answers to held-out scenes, "before" or "after"."""
@@ -215,6 +152,24 @@ class RunDir:
     def read_evaluation(self, name: str) -> list[dict[str, Any]]:
         """Returns the rows of what `open_evaluation` kept; none if it did not."""
         return read_rows(self.path / "evaluations" / f"{name}.jsonl")
+
+    def show_evaluation(
+        self, name: str, figures: dict[str, Any], step: int, count: int
+    ) -> None:
+        """Shows the figures of an evaluation and its first answers.
+
+        Args:
+            name: "before" or "after".
+            figures: As summary.json has them.
+            step: Of the training.
+            count: How many answers.
+        """
+        folder = self.path / "evaluations" / IMAGES
+        rows = self.read_evaluation(name)[:count] if self._boards else []
+        pictures = [_draw_row(row, folder / row["image"]) for row in rows]
+        for board in self._boards:
+            board.plot(flatten(figures, f"{name}/"), step)
+            board.show(name, pictures, step)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file, whole or not at all."""
@@ -231,70 +186,25 @@ class RunDir:
             raise ValueError(f"{path} is damaged: remove it or put it back") from error
 
     def close(self) -> None:
-        """Closes the TensorBoard file and lets others write here.
+        """Closes what shows the run and lets others write here.
 
         A directory in which nothing was written goes.
         """
-        if self._board is not None:
-            self._board.close()
+        for board in self._boards:
+            board.close()
         self._lock.release()
         if self.path.is_dir() and {one.name for one in self.path.iterdir()} == {LOCK}:
             shutil.rmtree(self.path)
-
-    def _append(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        with (self.path / name).open("a") as file:
-            file.write(text)
 
     def _write(self, name: str, text: str) -> None:
         partial = self.path / f".{name}.partial"
         partial.write_text(text)
         os.replace(partial, self.path / name)
 
-    def _cut(self, path: Path, step: int) -> None:
-        """Keeps the lines up to a step; one that a crash cut short goes too."""
-        if not path.exists():
-            return
-        partial = path.with_name(f".{path.name}.partial")
-        with path.open() as old, partial.open("w") as new:
-            for number, line in enumerate(old, 1):
-                whole = line.endswith("\n")
-                if not whole or _parse(path, number, line)["step"] > step:
-                    break
-                new.write(line)
-        os.replace(partial, path)
 
-
-def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
-    """A line of a file of steps.
-
-    Raises:
-        ValueError: It is none; file and line are named.
-    """
-    try:
-        row = json.loads(line)
-        int(row["step"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{path}, line {number} is damaged: put the file back as it was, or start "
-            "a new run"
-        ) from error
-    return row
-
-
-def _drop_infinite(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose numbers JSON can write: null for those of a step that failed."""
-    return {
-        name: None if isinstance(value, float) and not np.isfinite(value) else value
-        for name, value in row.items()
-    }
-
-
-def _plot(
-    board: SummaryWriter, row: dict[str, Any], step: int, under: str = ""
-) -> None:
-    for name, value in row.items():
-        if isinstance(value, dict):
-            _plot(board, value, step, f"{under}{name}/")
-        elif isinstance(value, int | float) and np.isfinite(value):
-            board.add_scalar(f"{under}{name}", value, step)
+def _draw_row(row: dict[str, Any], image: Path) -> Picture:
+    """An answer of `evaluations/`, drawn into what was seen, and its words."""
+    seen = np.asarray(Image.open(image))
+    verdict = "success" if row["success"] else row["reason"] or row["parse_failure"]
+    words = f"{row['instruction']}\n{verdict}\n{row['text']}"
+    return Picture(image=draw_plan(seen, read_answer(row)), words=words)

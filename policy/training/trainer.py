@@ -31,7 +31,7 @@ from policy.rollout.curriculum import allot
 from policy.rollout.figures import describe
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import SceneSource, choose_seeds
-from policy.rollout.workers import Workers
+from policy.rollout.workers import Aside, Workers
 from policy.runtime.clock import Clock
 from policy.runtime.distributed import ALONE, Team
 from policy.runtime.lanes import count_lanes
@@ -72,6 +72,14 @@ class _Site:
     history: list[dict[str, Any]]
     stop: StopSignals
 
+    def list_aside(self) -> list[Aside]:
+        """What nobody could finish since this was asked last, in all processes."""
+        found = self.team.gather(self.workers.aside)
+        self.workers.aside.clear()
+        for one in found:
+            self.screen.say(f"warning: {one}")
+        return found
+
 
 def train(
     vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team = ALONE
@@ -99,7 +107,7 @@ def train(
         learner = build_learner(vlm, job.algo)
         screen.show_parameters(vlm.count_parameters())
         done = team.tell(_find_start(job, run, screen) if team.leads else 0)
-        kept = [row for row in run.read_metrics() if row["step"] <= done]
+        kept = [row for row in run.history.read() if row["step"] <= done]
         site = _Site(
             job=job,
             run=run,
@@ -113,18 +121,21 @@ def train(
         before = _evaluate_once(vlm, site) if team.leads else {}
         load_checkpoint(learner, run.checkpoints, done)
         if team.leads:
-            start -= run.rewind(done)
+            start -= run.history.rewind(done)
+            if not done:
+                run.show_evaluation("before", before, 0, job.videos)
         _learn(learner, feed, site, done, start)
         if not team.leads:
             return {}
         with learner.average.applied(vlm):
             after = _evaluate(vlm, site, "after")
+    run.show_evaluation("after", after, job.steps, job.videos)
     write_whole(run.path / "final", lambda path: save_policy(learner, path))
     summary = {
         "env": job.source.name,
         "seed": job.seed,
         "steps": job.steps,
-        "skipped": sum(row["skipped"] > 0 for row in run.read_metrics()),
+        "skipped": sum(row["skipped"] > 0 for row in run.history.read()),
         "seconds": round(time.perf_counter() - start, 3),
         "peak_gib": measure_peak_gib(),
         "before": before,
@@ -132,13 +143,14 @@ def train(
         "paired": _compare(run, before),
     }
     run.write_json("summary.json", summary)
+    run.close()
     return summary
 
 
 def _find_start(job: Job, run: RunDir, screen: Screen) -> int:
     """Returns the step that the run goes on from, 0 if it starts."""
     done = find_sound(run.checkpoints, run.digest_config(), screen.say)
-    run.check_history(done, job.checkpoint_every)
+    run.history.check(done, job.checkpoint_every)
     return done
 
 
@@ -195,7 +207,7 @@ def _learn(
 def _save(learner: Learner, site: _Site, step: int) -> None:
     """Writes a checkpoint after everything that it must not be ahead of."""
     run = site.run
-    run.flush()
+    run.history.flush()
     config, keep = run.digest_config(), site.job.keep
     save_checkpoint(learner, run.checkpoints, step, config=config, keep=keep)
 
@@ -226,13 +238,16 @@ def _step(
             batch, advantages = build_batch(vlm, groups, job.algo, job.sampling)
         with clock.measure("update"):
             learned = _update(learner, batch, site, step)
+        aside = site.list_aside()
         if site.team.leads:
-            site.run.log_rollouts(step, groups, advantages)
+            site.run.history.add_rollouts(step, groups, advantages)
+            site.run.history.add_aside(step, aside)
     row = {
         "step": step,
         **describe(groups),
         "filtered": 1 - float(batch.signal.float().mean()),
         **asdict(learned),
+        "put_aside": len(aside),
         "timing": {
             **{f"{name}_s": spent for name, spent in clock.seconds.items()},
             "peak_gib": measure_peak_gib(),

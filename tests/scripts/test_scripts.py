@@ -170,7 +170,7 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("record", "policy=expert n=1 failed=true", "nothing failed"),
         ("train", "env=all env.without=[pick_mugg]", "pick_mug"),
         ("evaluate", "policy=null env=[pick_mug,mugg]", "env.only 'mugg'; valid: clo"),
-        ("record", "policy=null out=films", "''; valid: .mp4, .png, .jpg"),
+        ("record", "policy=null out=films", "''; valid: .mp4, .gif, .webp, .png"),
     ],
 )
 def test_a_mistake_is_answered_with_the_valid_choices(
