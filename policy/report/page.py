@@ -61,13 +61,16 @@ class Files:
         return name
 
 
-def write_report(path: Path, workers: Workers, films: int = FILMS) -> Path:
-    """Writes report.html into a run directory.
+def write_report(
+    path: Path, workers: Workers, films: int = FILMS, out: Path | None = None
+) -> Path:
+    """Writes the page of a run.
 
     Args:
         path: The run directory.
         workers: They make films.
         films: Scenes of which the executions are filmed.
+        out: The file; report.html in the run directory if None.
 
     Returns:
         The file.
@@ -81,7 +84,7 @@ def write_report(path: Path, workers: Workers, films: int = FILMS) -> Path:
     filmed = choose_films(cases, films)
     _make(media, cases, filmed, workers)
     return _write(
-        path / FILE,
+        out or path / FILE,
         "run.html",
         run=run,
         title=run.name,
@@ -110,9 +113,7 @@ def write_comparison(
     """
     runs = [read_run(path) for path in paths]
     last = {_label(run, runs): _get_last(run) for run in runs}
-    media = {
-        _label(run, runs): Media(folder=run.path / "evaluations") for run in runs
-    }
+    media = {_label(run, runs): Media(folder=run.path / "evaluations") for run in runs}
     cases = sort_cases(pair_up(last)) if all(last.values()) else []
     filmed = choose_films(cases, films)
     _make(media, cases, filmed, workers)
@@ -198,7 +199,9 @@ def _write(out: Path, template: str, **content: Any) -> Path:
         lstrip_blocks=True,
     )
     writer.filters |= {"word": word_reason, "time": tell_time}
-    plain = {name: Markup((TEMPLATES / name).read_text()) for name in ("page.css", "page.js")}
+    plain = {
+        name: Markup((TEMPLATES / name).read_text()) for name in ("page.css", "page.js")
+    }
     page = writer.get_template(template).render(
         style=plain["page.css"],
         script=plain["page.js"],
