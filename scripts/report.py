@@ -35,10 +35,12 @@ def main(config: DictConfig) -> None:
 
 def read_paths(config: DictConfig) -> list[Path]:
     """Returns the run directories, each of which must be there."""
-    named = (
-        config.run_dir if isinstance(config.run_dir, ListConfig) else [config.run_dir]
-    )
-    paths = [Path(str(name)) for name in named]
+    if not config.run_dir:
+        raise ValueError(
+            "which run? run_dir=<run directory>, or several as run_dir=[a,b]"
+        )
+    several = isinstance(config.run_dir, ListConfig)
+    paths = [Path(str(p)) for p in (config.run_dir if several else [config.run_dir])]
     for path in paths:
         if not path.is_dir():
             raise FileNotFoundError(f"run_dir={path}: there is no such directory")

@@ -66,7 +66,7 @@ def make_metrics(steps: int) -> list[dict[str, Any]]:
         {
             "step": step,
             "reward": 0.5 + step / 100,
-            **{term: 0.6 for term in TERMS},
+            **dict.fromkeys(TERMS, 0.6),
             **{"parse_rate": 1.0, "cut_off": 0.0, "tokens": 20.0, "surprise": 1.2},
             **{"filtered": 0.0, "kl": 0.0, "loss": 0.01, "clip_fraction": 0.0},
             **{"grad_norm": None if step == 2 else 0.1, "skipped": 0},

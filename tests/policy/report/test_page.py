@@ -144,6 +144,11 @@ def test_a_models_text_is_shown_and_never_run(opened: Visit, hostile: str) -> No
     ).first.inner_text().replace("\u202e", "")
 
 
+def test_runs_of_one_name_are_told_apart(comparison: Path) -> None:
+    text = comparison.read_text()
+    assert "both/first (1)" in text and "both/first (2)" in text
+
+
 def test_filters_outlive_a_reload(browser: Browser, page: Path) -> None:
     with visit(browser, page.as_uri()) as visited:
         choose(visited, verdict="gained")

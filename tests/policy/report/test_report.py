@@ -35,7 +35,7 @@ def test_every_scene_is_there_once_and_what_flipped_comes_first(cases) -> None:
     verdicts = [case.verdict for case in cases]
     assert len(cases) == len({case.first["seed"] for case in cases})
     flips = sum(verdict in ("gained", "lost") for verdict in verdicts)
-    assert 2 <= flips and {"gained", "lost"} == set(verdicts[:flips])
+    assert flips >= 2 and {"gained", "lost"} == set(verdicts[:flips])
     ends = {"failed": 1, "solved": 2}
     assert verdicts[flips:] == sorted(verdicts[flips:], key=ends.__getitem__)
 
