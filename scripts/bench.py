@@ -11,7 +11,6 @@ Qwen2.5-VL-3B with random weights, for a GPU; `size=miniature` is the same in sm
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from _command import spell_command
 from _launch import build, launch, load_policy, read_lora
 from omegaconf import DictConfig, OmegaConf
 
@@ -36,7 +36,7 @@ def main(config: DictConfig) -> None:
     from benchmarks.figures import tabulate, write
     from rich.console import Console
 
-    console, figures = Console(), {}
+    console, figures = Console(quiet=config.quiet), {}
     parts = choose_parts(config.parts)
     bars: Any = OmegaConf.to_container(config.bars) if config.bars else {}
     choose_numbers(config)
@@ -137,25 +137,12 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
 
 
 def describe_machine(config: DictConfig) -> dict[str, Any]:
-    """Returns what the figures were measured on."""
-    import platform
+    """Returns how the figures are made, and on what."""
+    from policy.runtime.manifest import make_manifest
 
-    import torch
-
-    from policy.runtime.processor import read_processor
-
-    gpu = torch.cuda.is_available()
-    return {
-        "processor": read_processor().name,
-        "bf16": list(read_processor().bf16),
-        "cores": len(os.sched_getaffinity(0)),
-        "step_numbers": "bfloat16" if config.algo.bf16 else "float32",
-        "trl_numbers": "float32",  # of both
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if gpu else None,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+    of_step = "bfloat16" if config.algo.bf16 else "float32"
+    manifest = make_manifest(spell_command(), of_step)
+    return manifest | {"trl_numbers": "float32"}  # of both that are compared
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def main(config: DictConfig) -> None:
         write_sheet(rollouts, out)
     else:
         write_rollout_videos(rollouts, out)
-    Screen().say(f"{len(rollouts)} rollouts: {out}")
+    Screen(quiet=config.quiet).say(f"{len(rollouts)} rollouts: {out}")
 
 
 if __name__ == "__main__":

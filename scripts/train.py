@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from _command import spell_command
 from _launch import (
     build,
     launch,
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
-    from rich.console import Console
-
     from policy.runtime.distributed import join_team
+    from policy.training.boards import check_boards
     from policy.training.precision import check_precision, choose_precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
@@ -44,6 +44,7 @@ def main(config: DictConfig) -> None:
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
         config = read_config(stopped.path)
+    check_boards(config.log)
     fit_reward(config)
     wanted = config.algo.bf16
     check_precision(wanted)
@@ -55,14 +56,19 @@ def main(config: DictConfig) -> None:
         else:
             check_unfinished(stopped, job)
             path = stopped.path
-        screen = Screen(Console(quiet=not team.leads))
+        screen = Screen(quiet=config.quiet or not team.leads)
         vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
         precision = team.tell(choose_precision(vlm, job, wanted))
         show_precision(precision, screen)
         config.algo.bf16 = precision.bf16
         if stopped is None and team.leads:
             RunDir.create(path, OmegaConf.to_yaml(config))
-        execute(vlm, build_job(config), RunDir(path), screen, team)
+        if team.leads:
+            record(RunDir(path), "bfloat16" if precision.bf16 else "float32", screen)
+        run = RunDir(path)
+        if team.leads:
+            run.open_boards(config.log)
+        execute(vlm, build_job(config), run, screen, team)
 
 
 def show_precision(precision: Precision, screen: Screen) -> None:
@@ -71,6 +77,20 @@ def show_precision(precision: Precision, screen: Screen) -> None:
     advice = "; algo.bf16=auto is faster" if precision.doubtful else ""
     warning = "warning: " if precision.doubtful else ""
     screen.say(f"{warning}products in {numbers}: {precision.reason}{advice}")
+
+
+def record(run: RunDir, numbers: str, screen: Screen) -> None:
+    """Writes how the run is made; of a resumed one, says what is not as it was."""
+    from policy.runtime.manifest import NAME, compare_manifests, make_manifest
+
+    old, new = run.read_json(NAME), make_manifest(spell_command(), numbers)
+    if old is None:
+        run.write_json(NAME, new)
+        return
+    if differing := compare_manifests(old, new):
+        screen.say(f"warning: resumed under other conditions: {differing}")
+    again = [*old.get("resumed", []), f"{new['date']} {differing}".rstrip()]
+    run.write_json(NAME, old | {"resumed": again})
 
 
 def fit_reward(config: DictConfig) -> None:
@@ -88,7 +108,8 @@ def fit_reward(config: DictConfig) -> None:
     if not lacking or not usual.needs_reference or named:
         return
     config.reward = OmegaConf.load(HOME / "conf" / "reward" / "physical.yaml")
-    print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
+    if not config.quiet:
+        print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
 
 
 def choose_path(config: DictConfig) -> Path:
@@ -110,7 +131,7 @@ def check_unfinished(run: RunDir, job: Job) -> None:
 
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
-    from policy.evaluation.table import tabulate
+    from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE, write_report
     from policy.training.trainer import train
 
@@ -128,6 +149,9 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
             for when in ("before", "after")
         ]
         screen.say(tabulate(rows))
+        if summary["paired"]:
+            title = "after beside before"
+            screen.say(tabulate_pairs(summary["paired"], title, job.source.name))
     screen.say(f"trained policy: {run.path / 'final'}")
     screen.say(f"report: {run.path / FILE}")
 
@@ -161,9 +185,13 @@ def read_config(run: Path) -> DictConfig:
     config = OmegaConf.load(run / "config.yaml")
     assert isinstance(config, DictConfig)
     config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
+    config.setdefault("log", ["tensorboard"])
+    config.quiet = False
     for key, value in list_overrides().items():
         if key == "steps":
             config.steps = int(value)
+        elif key == "quiet":
+            config.quiet = value == "true"
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "

@@ -36,6 +36,7 @@ JOB = Job(
 def execute(path: Path, job: Job = JOB, *, resume: bool = False) -> RunDir:
     """Trains the default policy, or goes on with a run."""
     run = RunDir.open(path) if resume else RunDir.create(path, "a: 1\n")
+    run.open_boards(("tensorboard",))
     train(policy.load("tiny", device="cpu"), job, run, Screen(Console(quiet=True)))
     return run
 

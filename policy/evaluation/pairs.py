@@ -8,7 +8,7 @@ easy scene is easy for both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
@@ -41,10 +41,8 @@ class Pairs:
 
     def to_row(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
-        return {
-            name: round(value, 6) if isinstance(value, float) else value
-            for name, value in asdict(self).items()
-        }
+        rounded = {n: round(getattr(self, n), 6) for n in ("difference", "low", "high")}
+        return asdict(self) | rounded | {"p_value": float(f"{self.p_value:.3g}")}
 
 
 def compare_pairs(before: Sequence[bool], after: Sequence[bool]) -> Pairs:
@@ -69,6 +67,42 @@ def compare_pairs(before: Sequence[bool], after: Sequence[bool]) -> Pairs:
         high=high,
         p_value=float(binomtest(gained, differ).pvalue) if differ else 1.0,
     )
+
+
+def compare_solved(
+    before: Mapping[str, Sequence[bool]], after: Mapping[str, Sequence[bool]]
+) -> dict[str, Pairs]:
+    """Compares successes on all scenes and, of several kinds of scenes, on each.
+
+    Args:
+        before: By kind of scene, successes in the order of the scenes.
+        after: Those of the other policy on the same scenes.
+
+    Returns:
+        By name of the figure: `success`, and `success/<scene>` of several.
+    """
+    kinds = sorted(before)
+    every = [[done for kind in kinds for done in row[kind]] for row in (before, after)]
+    found = {"success": compare_pairs(*every)}
+    if len(kinds) > 1:
+        for kind in kinds:
+            found[f"success/{kind}"] = compare_pairs(before[kind], after[kind])
+    return found
+
+
+def list_solved(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[bool]]:
+    """Returns which scenes of `evaluations/*.jsonl` succeeded, by kind, in order.
+
+    Args:
+        rows: A row a turn; the last of a scene tells how it ended.
+    """
+    solved: dict[str, list[bool]] = {}
+    for row in rows:
+        of_kind = solved.setdefault(row["env"], [])
+        if row["turn"] > 1:
+            of_kind.pop()
+        of_kind.append(row["success"])
+    return solved
 
 
 def _bound_difference(gained: float, lost: float, n: int) -> tuple[float, float]:

@@ -18,11 +18,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
+from PIL import Image
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
+from envs.video.drawing import draw_plan
 from policy.records import Group
-from policy.rollout.log import EvaluationLog, describe_rollout
+from policy.rollout.log import (
+    IMAGES,
+    EvaluationLog,
+    describe_rollout,
+    read_answer,
+    read_rows,
+)
+from policy.training.boards import BOARDS, Board, Picture, Watched, flatten
+from policy.training.checkpoint import find_newest
 
 ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
 
@@ -36,7 +46,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._board: SummaryWriter | None = None
+        self._boards: list[Board] = []
 
     @classmethod
     def create(cls, path: Path, config: str) -> RunDir:
@@ -92,10 +102,15 @@ class RunDir:
         """
         for name in ("metrics.jsonl", "rollouts.jsonl"):
             self._cut(self.path / name, step)
-        purge = step + 1 if step else None
-        self._board = SummaryWriter(str(self.path), purge_step=purge)
         rows = self.read_metrics()
         return float(rows[-1]["timing"]["elapsed_s"]) if rows else 0.0
+
+    def open_boards(self, names: Sequence[str]) -> None:
+        """Opens what shows the run, of `BOARDS`, from its newest checkpoint on."""
+        config = yaml.safe_load((self.path / "config.yaml").read_text())
+        done = find_newest(self.checkpoints)
+        run = Watched(path=self.path, config=config, done=done)
+        self._boards = [BOARDS[name](run) for name in names]
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Returns the lines of metrics.jsonl but one that was cut off."""
@@ -104,11 +119,11 @@ class RunDir:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def log_step(self, row: dict[str, Any]) -> None:
-        """Adds a line to metrics.jsonl and its numbers to TensorBoard."""
+        """Adds a line to metrics.jsonl and a point to the curves."""
         self._append("metrics.jsonl", [_drop_infinite(row)])
-        if self._board is not None:
-            _plot(self._board, row, int(row["step"]))
-            self._board.flush()
+        figures = flatten({k: v for k, v in row.items() if k != "step"})
+        for board in self._boards:
+            board.plot(figures, int(row["step"]))
 
     def log_rollouts(
         self, step: int, groups: Sequence[Group], advantages: Tensor
@@ -138,6 +153,28 @@ class RunDir:
         """Returns what keeps the answers to held-out scenes, "before" or "after"."""
         return EvaluationLog(self.path / "evaluations", name)
 
+    def read_evaluation(self, name: str) -> list[dict[str, Any]]:
+        """Returns the rows of what `open_evaluation` kept; none if it did not."""
+        return read_rows(self.path / "evaluations" / f"{name}.jsonl")
+
+    def show_evaluation(
+        self, name: str, figures: dict[str, Any], step: int, count: int
+    ) -> None:
+        """Shows the figures of an evaluation and its first answers.
+
+        Args:
+            name: "before" or "after".
+            figures: As summary.json has them.
+            step: Of the training.
+            count: How many answers.
+        """
+        folder = self.path / "evaluations" / IMAGES
+        rows = self.read_evaluation(name)[:count] if self._boards else []
+        pictures = [_draw_row(row, folder / row["image"]) for row in rows]
+        for board in self._boards:
+            board.plot(flatten(figures, f"{name}/"), step)
+            board.show(name, pictures, step)
+
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file, whole or not at all."""
         self._write(name, json.dumps(content, indent=2) + "\n")
@@ -148,9 +185,9 @@ class RunDir:
         return json.loads(path.read_text()) if path.exists() else None
 
     def close(self) -> None:
-        """Closes the TensorBoard file."""
-        if self._board is not None:
-            self._board.close()
+        """Closes what shows the run."""
+        for board in self._boards:
+            board.close()
 
     def _append(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
         text = "".join(json.dumps(row) + "\n" for row in rows)
@@ -175,19 +212,17 @@ class RunDir:
         os.replace(partial, path)
 
 
+def _draw_row(row: dict[str, Any], image: Path) -> Picture:
+    """An answer of `evaluations/`, drawn into what was seen, and its words."""
+    seen = np.asarray(Image.open(image))
+    verdict = "success" if row["success"] else row["reason"] or row["parse_failure"]
+    words = f"{row['instruction']}\n{verdict}\n{row['text']}"
+    return Picture(image=draw_plan(seen, read_answer(row)), words=words)
+
+
 def _drop_infinite(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose numbers JSON can write: null for those of a step that failed."""
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value
         for name, value in row.items()
     }
-
-
-def _plot(
-    board: SummaryWriter, row: dict[str, Any], step: int, under: str = ""
-) -> None:
-    for name, value in row.items():
-        if isinstance(value, dict):
-            _plot(board, value, step, f"{under}{name}/")
-        elif isinstance(value, int | float) and np.isfinite(value):
-            board.add_scalar(f"{under}{name}", value, step)

@@ -19,6 +19,7 @@ import torch
 from envs.scene import Scene
 from envs.video.film import write_rollout_videos
 from policy.evaluation.evaluate import Exam, evaluate
+from policy.evaluation.pairs import compare_solved, list_solved
 from policy.grpo.batch import Batch, UpdateMetrics
 from policy.grpo.credit import build_batch
 from policy.grpo.grpo import update
@@ -119,11 +120,14 @@ def train(
         load_checkpoint(learner, run.checkpoints)
         if team.leads:
             start -= run.rewind(done)
+            if not done:
+                run.show_evaluation("before", before, 0, job.videos)
         _learn(learner, feed, site, done, start)
         if not team.leads:
             return {}
         with learner.average.applied(vlm):
             after = _evaluate(vlm, site, "after")
+        run.show_evaluation("after", after, job.steps, job.videos)
         write_whole(run.path / "final", lambda path: save_policy(learner, path))
         summary = {
             "env": job.source.name,
@@ -134,9 +138,11 @@ def train(
             "peak_gib": measure_peak_gib(),
             "before": before,
             "after": after,
+            "paired": _compare(run, before),
         }
         run.write_json("summary.json", summary)
         report(workers)
+    run.close()
     return summary
 
 
@@ -261,6 +267,15 @@ def _give_up(learner: Learner, batch: Batch, site: _Site, step: int) -> NoReturn
         f"start from policy={checkpoint} with a lower algo.learning_rate, or go on "
         f"with other scenes by resume={run.path}"
     )
+
+
+def _compare(run: RunDir, before: dict[str, Any]) -> dict[str, Any]:
+    """Returns what training gained, scene by scene, if anything was executed."""
+    kept = [run.read_evaluation(name) for name in ("before", "after")]
+    if "success" not in before or not all(kept):
+        return {}
+    found = compare_solved(*map(list_solved, kept))
+    return {name: pairs.to_row() for name, pairs in found.items()}
 
 
 def _evaluate_once(vlm: VLM, site: _Site) -> dict[str, Any]:

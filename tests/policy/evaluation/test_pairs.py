@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from policy.evaluation.pairs import compare_pairs
+from policy.evaluation.pairs import compare_pairs, list_solved
 
 pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
@@ -69,6 +69,13 @@ def test_the_interval_covers_what_is_true_19_times_in_20(n, rates):
     after = np.array([False, True, False, True])
     found = [compare_pairs(before.repeat(d), after.repeat(d)) for d in draws]
     assert np.mean([f.low <= true <= f.high for f in found]) > 0.93  # 600 draws: +-0.02
+
+
+def test_rows_of_several_turns_are_one_scene_that_ends_as_its_last():
+    ends = [("a", 1, True), ("b", 1, False), ("b", 2, True), ("a", 1, False)]
+    ends += [("a", 2, False), ("a", 3, False)]
+    rows = [{"env": e, "turn": t, "success": s} for e, t, s in ends]
+    assert list_solved(rows) == {"a": [True, False], "b": [True]}
 
 
 def test_what_cannot_be_paired_is_refused():
