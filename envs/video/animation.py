@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,14 +43,14 @@ def write_animation(path: Path, frames: Iterable[Image8], fps: float) -> None:
         pictures = _reduce_colours(pictures)
     path.parent.mkdir(parents=True, exist_ok=True)
     first, *others = pictures
-    options = {"quality": QUALITY, "method": 4} if path.suffix == ".webp" else {}
+    webp: dict[str, Any] = {"quality": QUALITY, "method": 4}
     first.save(
         path,
         save_all=True,
         append_images=others,
         duration=durations,
         loop=0,
-        **options,
+        **(webp if path.suffix == ".webp" else {}),
     )
 
 
@@ -63,8 +64,8 @@ def _count_equal(frames: Iterable[Image8]) -> Iterator[tuple[Image.Image, int]]:
         for image in small
     )
     for _, equal in groupby(scaled, key=lambda image: image.tobytes()):
-        first = next(equal)
-        yield first, 1 + sum(1 for _ in equal)
+        same = list(equal)
+        yield same[0], len(same)
 
 
 def _reduce_colours(pictures: list[Image.Image]) -> list[Image.Image]:

@@ -2,9 +2,9 @@
 
     metrics.jsonl  rollouts.jsonl  aside.jsonl
 
-Lines are flushed as they are written, and on the disk before a checkpoint is. A run that
-is gone on with first drops the lines of steps after its checkpoint, so the files end as
-if it had never stopped.
+Lines are flushed as they are written, and on the disk before a checkpoint is. A run
+that is gone on with first drops the lines of steps after its checkpoint, so the files
+end as if it had never stopped.
 """
 
 from __future__ import annotations

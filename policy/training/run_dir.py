@@ -1,6 +1,7 @@
 """A run's directory: every file that training leaves behind.
 
-    config.yaml  metrics.jsonl  rollouts.jsonl  aside.jsonl  events.out.tfevents.*  summary.json
+    config.yaml  manifest.json  metrics.jsonl  rollouts.jsonl  aside.jsonl
+    events.out.tfevents.*  report.html  summary.json
     before.json  evaluations/{before,after}.jsonl  evaluations/images/
     videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
     bad_step_<n>/ of a run that stopped because its gradient was not finite

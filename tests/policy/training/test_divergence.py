@@ -51,7 +51,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(
 ) -> None:
     spoil(monkeypatch, 2, 4)
     run = runs.execute(tmp_path / "run", JOB)
-    rows = run.read_metrics()
+    rows = run.history.read()
     assert [row["skipped"] for row in rows] == [0, 1, 0, 1, 0]
     assert [row["loss"] is None for row in rows] == [False, True, False, True, False]
     assert "NaN" not in (run.path / "metrics.jsonl").read_text()
