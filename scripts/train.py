@@ -28,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from policy.model.vlm import VLM
+    from policy.rollout.workers import Workers
     from policy.runtime.distributed import Team
     from policy.training.job import Job
     from policy.training.precision import Precision
@@ -153,13 +154,13 @@ def check_unfinished(run: RunDir, steps: int) -> None:
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
     from policy.evaluation.table import tabulate, tabulate_pairs
-    from policy.report.page import FILE, write_report
+    from policy.report.page import FILE
     from policy.training.stop import Stopped
     from policy.training.trainer import train
 
     screen.say(f"run directory: {run.path}")
     try:
-        summary = train(vlm, job, run, screen, team, partial(write_report, run.path))
+        summary = train(vlm, job, run, screen, team, partial(show, run, screen))
     except KeyboardInterrupt:
         screen.say(f"stopped; go on with resume={run.path}")
         sys.exit(130)
@@ -179,6 +180,16 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
             screen.say(tabulate_pairs(summary["paired"], title, job.source.name))
     screen.say(f"trained policy: {run.path / 'final'}")
     screen.say(f"report: {run.path / FILE}")
+
+
+def show(run: RunDir, screen: Screen, workers: Workers) -> None:
+    """Writes the report; a training is worth more than its page."""
+    from policy.report.page import write_report
+
+    try:
+        write_report(run.path, workers)
+    except Exception as error:  # noqa: BLE001 whatever it is, the run goes on
+        screen.say(f"warning: no report was written: {type(error).__name__}: {error}")
 
 
 def build_job(config: DictConfig) -> Job:

@@ -15,8 +15,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class RunDir:
         self.path = path
         self.history = History(path)
         self._boards: list[Board] = []
+        self._made: list[Path] = []
         self._lock = FileLock(path / LOCK, timeout=0)
 
     @classmethod
@@ -63,8 +64,9 @@ class RunDir:
             OSError: If nobody may write there.
         """
         cls.check_free(path)
-        path.mkdir(parents=True, exist_ok=True)
         run = cls(path)
+        run._made = [one for one in (path, *path.parents) if not one.exists()]
+        path.mkdir(parents=True, exist_ok=True)
         run.take()
         cls.check_free(path)  # another may have been quicker
         return run
@@ -189,13 +191,16 @@ class RunDir:
     def close(self) -> None:
         """Closes what shows the run and lets others write here.
 
-        A directory in which nothing was written goes.
+        Directories that were made for the run and are empty go.
         """
         for board in self._boards:
             board.close()
         self._lock.release()
         if self.path.is_dir() and {one.name for one in self.path.iterdir()} == {LOCK}:
-            shutil.rmtree(self.path)
+            (self.path / LOCK).unlink()
+            with suppress(OSError):  # somebody else has filled one
+                for folder in self._made:
+                    folder.rmdir()
 
     def _write(self, name: str, text: str) -> None:
         partial = self.path / f".{name}.partial"
