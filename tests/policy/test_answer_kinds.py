@@ -24,8 +24,8 @@ from policy.records import Completion, Group, Rollout
 from policy.rollout.play import Referee, answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
-from policy.training.job import Job
 from policy.training.history import History
+from policy.training.job import Job
 from policy.training.run_dir import RunDir
 from rewards import RewardMix
 
