@@ -47,10 +47,10 @@ FLOORS = {
     "policy": (
         ("home", "records", "runtime"),
         ("model",),
-        ("grpo", "variety"),
+        ("grpo", "variety", "data"),
         ("rollout",),
         ("evaluation",),
-        ("training", "sft"),
+        ("training", "sft", "export"),
     ),
 }
 SOURCES = [

@@ -15,7 +15,6 @@ from PIL import Image, ImageDraw
 
 from envs.cameras.overview import Overview
 from envs.execution.execute import replay
-from envs.execution.motion import ease
 from envs.execution.physics import Playback
 from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajectory
 from envs.robot.arm import ARM_JOINTS
@@ -37,7 +36,7 @@ from envs.video.drawing import (
     load_font,
     wrap_text,
 )
-from envs.world import TIME_STEP
+from envs.video.motion import FPS, STEPS, pose, show_approach
 
 __all__ = [
     "contact_sheet",
@@ -47,12 +46,9 @@ __all__ = [
     "write_video",
 ]
 
-FPS = 25  # every tenth physics step, so that motion is even
-STEPS = round(1 / (FPS * TIME_STEP))
 WIDTH, VIEW, STRIP = 640, 448, 144  # pixels: multiples of 16, as video blocks are
 INSET = 168  # pixels, a side of the policy's image beside the execution
 HOLD_S = 1.2  # s that the first and the last picture stay
-JOINT_SPEED = 1.5  # rad/s of the fastest joint on the way to the grasp, on average
 
 
 def film(rollout: Rollout) -> Iterator[Image8]:
@@ -118,10 +114,7 @@ def _film_arm(scene: Scene, playback: Playback) -> Iterator[Image8]:
     data = mujoco.MjData(scene.model)
     with Overview(scene.model, WIDTH, VIEW) as overview:
         for qpos in _sample_motion(scene.data.qpos, playback.frames):
-            data.qpos[:] = qpos
-            mujoco.mj_kinematics(scene.model, data)
-            mujoco.mj_camlight(scene.model, data)
-            mujoco.mj_flex(scene.model, data)
+            pose(scene.model, data, qpos)
             yield overview.render(data).copy()
 
 
@@ -133,13 +126,7 @@ def _sample_motion(
     if len(usable) == 0:  # the physics diverged at once
         yield home
         return
-    start = usable[0, :ARM_JOINTS]
-    way = start - home[:ARM_JOINTS]
-    count = max(round(FPS * 0.5), round(FPS * abs(way).max() / JOINT_SPEED))
-    for t in np.linspace(0, 1, count, endpoint=False):
-        qpos = home.copy()
-        qpos[:ARM_JOINTS] += ease(t) * way
-        yield qpos
+    yield from show_approach(home, usable[0, :ARM_JOINTS])
     yield from usable[::STEPS]
     yield usable[-1]
 

@@ -12,17 +12,21 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from itertools import islice
 from multiprocessing.connection import wait
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import envs
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
 from envs.sampling.turns import follow_up
 from envs.scene import Scene
 from policy.rollout.scene_source import SceneSource
+
+A, B = TypeVar("A"), TypeVar("B")
+AHEAD = 8  # items of a stream: enough for every core, and an episode is 15 MB
 
 
 class Workers:
@@ -82,6 +86,17 @@ class Workers:
         """Returns the scenes of the turns after answers that failed."""
         futures = [self._pool.submit(follow_up, *pair) for pair in failed]
         return [future.result() for future in futures]
+
+    def stream(self, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+        """Yields what work makes of items, in their order, a few always ahead.
+
+        Whatever work gets and gives has to be such as can be sent to a process.
+        """
+        items = iter(items)
+        waiting = deque(self._pool.submit(work, item) for item in islice(items, AHEAD))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(self._pool.submit(work, item) for item in islice(items, 1))
 
     def _submit_scene(self, source: SceneSource, seed: int) -> Future[Scene]:
         return self._pool.submit(source.make_scene, seed)

@@ -10,10 +10,7 @@ directory called step_<n> is always whole.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from policy.grpo.average import WeightAverage, copy_weights, list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.grpo.optimizer import build_optimizer
 from policy.model.vlm import VLM
+from policy.runtime.whole import write_whole
 
 STATE_FILE = "trainer.safetensors"
 _NAME = re.compile(r"step_(\d+)")
@@ -85,28 +83,6 @@ def load_checkpoint(learner: Learner, folder: Path) -> int:
 def find_newest(folder: Path) -> int:
     """Returns the step of the newest checkpoint in a folder, 0 if there is none."""
     return max(map(_read_step, folder.glob("step_*")), default=0)
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
-    """Lets `write` fill a directory that gets its name only when it is on disk."""
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(path, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write(partial)
-    for file in partial.rglob("*"):
-        _flush(file)
-    partial.rename(path)
-    _flush(path.parent)
-    return path
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_step(path: Path) -> int:

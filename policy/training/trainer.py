@@ -36,6 +36,7 @@ from policy.runtime.clock import Clock
 from policy.runtime.distributed import ALONE, Team
 from policy.runtime.lanes import count_lanes
 from policy.runtime.memory import give_back, measure_peak_gib
+from policy.runtime.whole import write_whole
 from policy.training.checkpoint import (
     Learner,
     build_learner,
@@ -43,7 +44,6 @@ from policy.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
     save_policy,
-    write_whole,
 )
 from policy.training.evidence import save_batch
 from policy.training.job import Job
