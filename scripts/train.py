@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _launch import (
+    OFFLINE,
     build,
     launch,
     list_envs,
@@ -61,6 +62,7 @@ def main(config: DictConfig) -> None:
         config.algo.bf16 = precision.bf16
         if stopped is None and team.leads:
             RunDir.create(path, OmegaConf.to_yaml(config))
+            job.source.list_broken(path / "broken_items.jsonl")
         execute(vlm, build_job(config), RunDir(path), screen, team)
 
 
@@ -73,21 +75,27 @@ def show_precision(precision: Precision, screen: Screen) -> None:
 
 
 def fit_reward(config: DictConfig) -> None:
-    """Takes reward=physical where the usual one needs an expert that a scene lacks.
+    """Takes another reward where the usual one cannot be given, and says so.
 
-    What the user named stays, and is an error where it cannot be given.
+    That is `physical` where a scene lacks an expert, and `paper` for annotated images,
+    which nothing is executed in. What the user named stays, and is an error where it
+    cannot be given.
     """
     from envs.registry import has_expert
     from policy.home import HOME
     from rewards import RewardMix
 
-    lacking = [name for name in list_envs(config) if not has_expert(name)]
-    usual = build(RewardMix, config.reward)
-    named = list_overrides().keys() & {"reward", "experiment", "answer"}
-    if not lacking or not usual.needs_reference or named:
+    envs, usual = list_envs(config), build(RewardMix, config.reward)
+    offline = envs == (OFFLINE,)
+    lacking = [] if offline else [name for name in envs if not has_expert(name)]
+    needed = usual.needs_outcome if offline else lacking and usual.needs_reference
+    named = {"reward", "experiment"} | (set() if offline else {"answer"})
+    if not needed or list_overrides().keys() & named:
         return
-    config.reward = OmegaConf.load(HOME / "conf" / "reward" / "physical.yaml")
-    print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
+    other = "paper" if offline else "physical"
+    config.reward = OmegaConf.load(HOME / "conf" / "reward" / f"{other}.yaml")
+    why = "images are not executed" if offline else f"{lacking[0]!r} has no expert"
+    print(f"reward={other}: {why}")
 
 
 def choose_path(config: DictConfig) -> Path:

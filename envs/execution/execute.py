@@ -19,6 +19,7 @@ from envs.contract import blaming
 from envs.execution.motion import Motion, plan_motions
 from envs.execution.physics import Playback, play
 from envs.execution.unprojection import unproject
+from envs.picture import AnyScene
 from envs.predicates import Execution
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan, Waypoints
 from envs.robot.arm import FINGERS
@@ -82,9 +83,11 @@ def run(
     return _judge(scene, motion, playback), playback
 
 
-def replay(scene: Scene, answer: AnyAnswer) -> tuple[Outcome | None, Playback | None]:
+def replay(
+    scene: AnyScene, answer: AnyAnswer
+) -> tuple[Outcome | None, Playback | None]:
     """Executes what can be executed, with every physics step; else nothing happens."""
-    if isinstance(answer, Plan | ParseFailure):
+    if isinstance(scene, Scene) and isinstance(answer, Plan | ParseFailure):
         return run(scene, answer, keep_frames=True)
     return None, None
 

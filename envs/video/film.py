@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from envs.cameras.overview import Overview
 from envs.execution.execute import replay
 from envs.execution.physics import Playback
+from envs.picture import AnyScene
 from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajectory
 from envs.robot.arm import ARM_JOINTS
 from envs.rollout import UNREWARDED, Rollout
@@ -66,7 +67,7 @@ def film(rollout: Rollout) -> Iterator[Image8]:
     card = _draw_card(scene, answer)
     yield from _hold(_join(card, _draw_strip(rollout, ("the question", FAINT))))
     view = card
-    if playback is not None:
+    if isinstance(scene, Scene) and playback is not None:
         strip = _draw_strip(rollout, ("the arm moves", FAINT))
         inset = _draw_inset(scene, answer)
         for picture in _film_arm(scene, playback):
@@ -143,7 +144,7 @@ def _join(view: Image8, strip: Image8) -> Image8:
     return np.concatenate([view, strip])
 
 
-def _draw_inset(scene: Scene, answer: AnyAnswer) -> Image8:
+def _draw_inset(scene: AnyScene, answer: AnyAnswer) -> Image8:
     """The policy's image with its plan, small and framed."""
     seen = Image.fromarray(draw_plan(scene.observation.image, answer))
     small = np.array(seen.resize((INSET, INSET), Image.Resampling.LANCZOS))
@@ -157,7 +158,7 @@ def _set_in(picture: Image8, inset: Image8) -> Image8:
     return picture
 
 
-def _draw_card(scene: Scene, answer: AnyAnswer) -> Image8:
+def _draw_card(scene: AnyScene, answer: AnyAnswer) -> Image8:
     """[448, 640, 3] the policy's image with its plan, and what the colours mean."""
     card = Image.new("RGB", (WIDTH, VIEW), PAPER)
     size = (VIEW, VIEW)

@@ -28,6 +28,11 @@ class FileImage:
 
     path: str
 
+    @property
+    def key(self) -> str:
+        """The file's name."""
+        return Path(self.path).name
+
     def read(self) -> bytes:
         """The file's bytes."""
         return Path(self.path).read_bytes()
@@ -41,6 +46,11 @@ class ParquetImage:
     group: int
     row: int
     column: str
+
+    @property
+    def key(self) -> str:
+        """The file's name and the place in it."""
+        return f"{Path(self.path).name}/{self.group}/{self.row}"
 
     def read(self) -> bytes:
         """The cell's bytes; of a list the first."""

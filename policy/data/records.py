@@ -19,6 +19,11 @@ Box = tuple[float, float, float, float]
 class Source(Protocol):
     """Where an image's bytes are."""
 
+    @property
+    def key(self) -> str:
+        """What tells images of a set apart, wherever the set is."""
+        ...
+
     def read(self) -> bytes:
         """The bytes of the image file; a FileNotFoundError if there is none."""
         ...

@@ -11,16 +11,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from envs.answer import NORMALIZED, PARSERS
+from envs.picture import AnyScene
 from envs.records import AnyAnswer, Completion, Outcome
 from envs.rollout import UNREWARDED, Rollout
-from envs.scene import Scene
 from policy.model.prompt import build_prompt
 from policy.records import Group, Said
 from policy.rollout.workers import Workers
 from policy.runtime.clock import Clock
 from rewards import RewardMix, score
 
-Answerer = Callable[[Sequence[Scene]], Iterator[Said]]
+Answerer = Callable[[Sequence[AnyScene]], Iterator[Said]]
 """Answers scenes, each once, in any order, as its answers end."""
 
 
@@ -39,10 +39,10 @@ class Referee:
     clock: Clock = field(default_factory=Clock)
 
 
-def answer_scripted(baseline: Callable[[Scene], str]) -> Answerer:
+def answer_scripted(baseline: Callable[[AnyScene], str]) -> Answerer:
     """Returns a function from a scene to a text as an answerer."""
 
-    def answer(scenes: Sequence[Scene]) -> Iterator[Said]:
+    def answer(scenes: Sequence[AnyScene]) -> Iterator[Said]:
         for place, scene in enumerate(scenes):
             yield Said(
                 place=place,
@@ -54,7 +54,9 @@ def answer_scripted(baseline: Callable[[Scene], str]) -> Answerer:
     return answer
 
 
-def play(answerer: Answerer, scenes: Sequence[Scene], referee: Referee) -> list[Group]:
+def play(
+    answerer: Answerer, scenes: Sequence[AnyScene], referee: Referee
+) -> list[Group]:
     """Answers scenes, executes and judges the answers.
 
     Returns:
@@ -84,14 +86,14 @@ class _Heard:
     running: Future[Sequence[Outcome | None]]
 
 
-def _hear(scene: Scene, said: Said, referee: Referee) -> _Heard:
+def _hear(scene: AnyScene, said: Said, referee: Referee) -> _Heard:
     parse = PARSERS[scene.observation.answer]
     answers = [parse(completion.text, said.codec) for completion in said.completions]
     return _Heard(said, answers, referee.workers.submit(scene, answers))
 
 
 def _judge(
-    scene: Scene,
+    scene: AnyScene,
     heard: _Heard,
     outcomes: Sequence[Outcome | None],
     mix: RewardMix | None,

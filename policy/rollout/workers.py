@@ -20,10 +20,11 @@ from threading import Thread
 from typing import Any, TypeVar
 
 import envs
+from envs.picture import AnyScene
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
 from envs.sampling.turns import follow_up
 from envs.scene import Scene
-from policy.rollout.scene_source import SceneSource
+from policy.rollout.picture_source import Source
 
 A, B = TypeVar("A"), TypeVar("B")
 AHEAD = 8  # items of a stream: enough for every core, and an episode is 15 MB
@@ -55,16 +56,16 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def make_scenes(
-        self, source: SceneSource, batches: Iterable[Sequence[int]]
-    ) -> Iterator[list[Scene]]:
+        self, source: Source, batches: Iterable[Sequence[int]]
+    ) -> Iterator[list[AnyScene]]:
         """Yields the scenes of each batch of seeds, always building one batch ahead."""
         return self.make_mixed((source, seeds) for seeds in batches)
 
     def make_mixed(
-        self, batches: Iterable[tuple[SceneSource, Sequence[int]]]
-    ) -> Iterator[list[Scene]]:
+        self, batches: Iterable[tuple[Source, Sequence[int]]]
+    ) -> Iterator[list[AnyScene]]:
         """Yields the scenes of batches, each of a source of its own; see above."""
-        ahead: deque[list[Future[Scene]]] = deque()
+        ahead: deque[list[Future[AnyScene]]] = deque()
         for source, seeds in batches:
             ahead.append([self._submit_scene(source, seed) for seed in seeds])
             if len(ahead) > 1:
@@ -77,7 +78,8 @@ class Workers:
     ) -> Sequence[Sequence[Outcome | None]]:
         """Executes the answers to each scene, as `envs.simulate_groups` does.
 
-        Where part of a plan was asked nothing is executed: the outcomes are None.
+        Where part of a plan was asked, or there is only an image, nothing is executed:
+        the outcomes are None.
         """
         futures = [self.submit(*group) for group in groups]
         return [future.result() for future in futures]
@@ -98,14 +100,14 @@ class Workers:
             yield waiting.popleft().result()
             waiting.extend(self._pool.submit(work, item) for item in islice(items, 1))
 
-    def _submit_scene(self, source: SceneSource, seed: int) -> Future[Scene]:
-        return self._pool.submit(source.make_scene, seed)
+    def _submit_scene(self, source: Source, seed: int) -> Future[AnyScene]:
+        return self._pool.submit(source.prepare(seed))
 
     def submit(
-        self, scene: Scene, answers: Sequence[AnyAnswer]
+        self, scene: AnyScene, answers: Sequence[AnyAnswer]
     ) -> Future[Sequence[Outcome | None]]:
         """Starts to execute the answers to a scene; see `simulate`."""
-        if scene.observation.answer != Plan.kind:
+        if not isinstance(scene, Scene) or scene.observation.answer != Plan.kind:
             return _Inline().submit(list, [None] * len(answers))
         plans = [a for a in answers if isinstance(a, Plan | ParseFailure)]
         return self._pool.submit(envs.simulate, scene, plans, 1)

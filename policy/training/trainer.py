@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from envs.scene import Scene
+from envs.picture import AnyScene
 from envs.video.film import write_rollout_videos
 from policy.evaluation.evaluate import Exam, evaluate
 from policy.grpo.batch import Batch, UpdateMetrics
@@ -29,8 +29,9 @@ from policy.rollout.collect import answer_greedily, collect
 from policy.rollout.curriculum import allot
 from policy.rollout.figures import describe
 from policy.rollout.log import describe_episode
+from policy.rollout.picture_source import Source
 from policy.rollout.play import Referee
-from policy.rollout.scene_source import SceneSource, choose_seeds
+from policy.rollout.scene_source import choose_seeds
 from policy.rollout.workers import Workers
 from policy.runtime.clock import Clock
 from policy.runtime.distributed import ALONE, Team
@@ -128,23 +129,23 @@ def train(
     return summary
 
 
-def _make_scenes(site: _Site, done: int) -> Iterator[list[Scene]]:
+def _make_scenes(site: _Site, done: int) -> Iterator[list[AnyScene]]:
     """Yields this process's share of the scenes of each step that is left."""
     job, team = site.job, site.team
 
-    def choose(step: int) -> tuple[SceneSource, Sequence[int]]:
+    def choose(step: int) -> tuple[Source, Sequence[int]]:
         # Scenes are built a step ahead, when the step before is not known yet.
         known = [row for row in site.history if row["step"] < step - 1]
         names = allot(job.source.names, known, job.rollout.focus)
-        seeds = choose_seeds(job.rollout.prompts, job.seed, step)
+        seeds = job.source.choose_seeds(job.rollout.prompts, job.seed, step)
         return replace(job.source, names=names), team.share(seeds)
 
     return site.workers.make_mixed(map(choose, range(done + 1, job.steps + 1)))
 
 
 def _rehearse(
-    vlm: VLM, feed: Iterator[list[Scene]], site: _Site
-) -> Iterator[list[Scene]]:
+    vlm: VLM, feed: Iterator[list[AnyScene]], site: _Site
+) -> Iterator[list[AnyScene]]:
     """Tries the worst case of the first scenes; returns the same scenes again."""
     for scenes in feed:
         prompts = [build_prompt(scene.observation) for scene in scenes]
@@ -154,7 +155,11 @@ def _rehearse(
 
 
 def _learn(
-    learner: Learner, feed: Iterator[list[Scene]], site: _Site, done: int, start: float
+    learner: Learner,
+    feed: Iterator[list[AnyScene]],
+    site: _Site,
+    done: int,
+    start: float,
 ) -> None:
     """Takes the steps that are left and adds them to the history."""
     job, run, leads = site.job, site.run, site.team.leads
@@ -186,7 +191,7 @@ def _count_lost(history: list[dict[str, Any]], job: Job) -> int:
 
 
 def _step(
-    learner: Learner, feed: Iterator[list[Scene]], site: _Site, step: int
+    learner: Learner, feed: Iterator[list[AnyScene]], site: _Site, step: int
 ) -> tuple[dict[str, Any], Batch]:
     """One step of GRPO; returns its line of metrics and what was learned from."""
     job, vlm, clock = site.job, learner.vlm, Clock()
@@ -266,9 +271,9 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
         return {"n": 0}
     # Held-out seeds of their own: the same scenes whatever the run's seed, so that
     # runs can be compared, and `scripts/evaluate.py` repeats the figures.
-    split = "test" if job.source.split == "train" else job.source.split
+    source = job.source.held_out()
     exam = Exam(
-        source=replace(job.source, split=split, varied=False),
+        source=source,
         n=job.n,
         max_turns=job.rollout.max_turns,
     )
@@ -286,4 +291,4 @@ def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
         site.run.log_evaluation(name, rows)
         if rollouts:
             write_rollout_videos(rollouts, site.run.video(name))
-    return {"split": split} | evaluation.to_row()
+    return {"split": source.split} | evaluation.to_row()

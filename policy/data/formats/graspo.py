@@ -54,7 +54,7 @@ def write(samples: Iterable[Sample], folder: Path) -> int:
     """Writes samples; returns how many."""
     count = 0
     with (folder / FILE).open("w", encoding="utf-8") as file:
-        for count, sample in enumerate(samples, start=1):  # noqa: B007
+        for count, sample in enumerate(samples, start=1):
             name = f"images/{count - 1:06d}.png"
             save_image(sample.image, folder / name)
             row = describe(sample, count - 1, name)

@@ -1,11 +1,11 @@
 """LLARVA's vision-action instruction tuning (VAIT): a JSON list of conversations.
 
     {"id": 0, "image": "images/0.png", "conversations": [
-        {"from": "human", "value": '<image> You are a Franka robot ... The task is "...",
-         and the previous five (including current) steps are ... Can you predict the 2D
-         visual trace of the end effector and the action of the next 1 step?'},
-        {"from": "gpt", "value": "The next action step: [...]. The visual trace: [[x, y],
-         ...]"}]}
+        {"from": "human", "value": '<image> You are a Franka robot ... The task is
+         "...", and the previous five (including current) steps are ... Can you predict
+         the 2D visual trace of the end effector and the action of the next 1 step?'},
+        {"from": "gpt", "value": "The next action step: [...]. The visual trace:
+         [[x, y], ...]"}]}
 
 Of the answer the points are read, in pixels, and the action is not.
 """
