@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from envs.picture import AnyScene
 from envs.records import AnyAnswer, Completion, Outcome, ParseFailure, Reward
+from envs.scene import AnyScene
 
 UNREWARDED = Reward(terms={}, total=0.0)
 

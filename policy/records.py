@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.answer import Codec
-from envs.picture import AnyScene
 from envs.records import Completion
 from envs.rollout import Rollout
+from envs.scene import AnyScene
 
 __all__ = ["Completion", "Group", "GroupCount", "LoraSpec", "Prompt", "Rollout", "Said"]
 

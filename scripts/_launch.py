@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -158,7 +158,7 @@ def open_pictures(config: DictConfig) -> Any:
     return PictureSource(images=images, split=split, answer=config.answer)
 
 
-@cache
+@lru_cache(maxsize=1)
 def _open_set(data: str, answer: str) -> Any:
     """Opens a set once, although a run builds its job twice."""
     from policy.data.sets import SetConfig, open_set

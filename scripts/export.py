@@ -52,7 +52,8 @@ def check(config: DictConfig) -> None:
     from policy.data.sets import FORMATS
 
     check_choice("format", config.format, (EPISODES, *FORMATS))
-    check_choice("only", config.only, (None, "success"))
+    if config.only is not None:
+        check_choice("only", config.only, ("success",))
     if config.format in NEED_PYARROW and importlib.util.find_spec("pyarrow") is None:
         raise ValueError(
             f"format={config.format} needs pyarrow: pip install 'graspo[export]'"

@@ -39,7 +39,7 @@ FLOORS = {
         ("records", "state", "rotation", "robot", "skills", "randomization"),
         ("answer", "cameras", "objects", "predicates"),
         ("task", "world", "mjcf"),
-        ("scene", "picture", "rollout", "contract", "naming", "clutter"),
+        ("scene", "rollout", "contract", "naming", "clutter"),
         ("execution", "registry"),
         ("scenes", "sampling", "video"),
         ("gym", "testing"),

@@ -19,11 +19,10 @@ from envs.contract import blaming
 from envs.execution.motion import Motion, plan_motions
 from envs.execution.physics import Playback, play
 from envs.execution.unprojection import unproject
-from envs.picture import AnyScene
 from envs.predicates import Execution
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan, Waypoints
 from envs.robot.arm import FINGERS
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 
 Answer = Plan | ParseFailure
 """What `simulate` takes; parts of a plan cannot be executed."""

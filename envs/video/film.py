@@ -16,11 +16,10 @@ from PIL import Image, ImageDraw
 from envs.cameras.overview import Overview
 from envs.execution.execute import replay
 from envs.execution.physics import Playback
-from envs.picture import AnyScene
 from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajectory
 from envs.robot.arm import ARM_JOINTS
 from envs.rollout import UNREWARDED, Rollout
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from envs.video.drawing import (
     BOX,
     EXPERT,

@@ -11,9 +11,13 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.cameras.render import render
+from envs.cameras.viewpoint import CAMERA
 from envs.execution.motion import ease
 from envs.execution.physics import Playback
 from envs.robot.arm import ARM_JOINTS
+from envs.scene import IMAGE_SIZE
+from envs.state import State
 from envs.world import TIME_STEP
 
 FPS = 25  # every tenth physics step, so that motion is even
@@ -81,6 +85,16 @@ def show_approach(
     along = ease(np.linspace(0, 1, count, endpoint=False))
     qpos[:, :ARM_JOINTS] += along[:, None] * way
     return qpos
+
+
+def photograph(model: mujoco.MjModel, recording: Recording) -> NDArray[np.uint8]:
+    """[N, H, W, 3] what the policy's camera sees of a recording."""
+    state = State(model, mujoco.MjData(model))
+    images = np.empty((len(recording.qpos), IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+    for image, qpos in zip(images, recording.qpos, strict=True):
+        pose(model, state.data, qpos)
+        image[:] = render(state, CAMERA, IMAGE_SIZE, IMAGE_SIZE)
+    return images
 
 
 def pose(model: mujoco.MjModel, data: mujoco.MjData, qpos: NDArray[np.float64]) -> None:

@@ -13,9 +13,8 @@ from envs.cameras.overview import Overview
 from envs.cameras.viewpoint import CAMERA
 from envs.execution.execute import replay
 from envs.execution.physics import Playback
-from envs.picture import AnyScene
 from envs.rollout import Rollout
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from envs.video.drawing import (
     FAINT,
     INK,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -85,7 +86,7 @@ def measure_image(source: Source) -> tuple[int, int]:
         raise BrokenItem("truncated_image", source)
     if head.startswith(JPEG) and JPEG_END not in tail:
         raise BrokenItem("truncated_image", source)
-    if head.startswith(PNG) and b"eXIf" not in head:
+    if head.startswith(PNG) and b"IDAT" in head and b"eXIf" not in head + tail:
         width, height = np.frombuffer(head, ">u4", 2, 16).tolist()
         return width, height
     return _measure_slowly(rest, source)
@@ -96,10 +97,13 @@ def _peek(source: Source) -> tuple[bytes, bytes, Any]:
     if not isinstance(source, FileImage):
         content = source.read()
         return content[:1024], content[-TAIL:], io.BytesIO(content)
-    with open(source.path, "rb") as file:
-        head = file.read(1024)
-        file.seek(max(0, file.seek(0, io.SEEK_END) - TAIL))
-        return head, file.read(), source.path
+    file = os.open(source.path, os.O_RDONLY)
+    try:
+        size = os.fstat(file).st_size
+        tail = os.pread(file, TAIL, max(0, size - TAIL))
+        return os.pread(file, 1024, 0), tail, source.path
+    finally:
+        os.close(file)
 
 
 def _measure_slowly(opened: Any, source: Source) -> tuple[int, int]:

@@ -11,10 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS, format_answer
-from envs.picture import AnyScene
 from envs.records import Plan, Reference
 from envs.sampling.reference import make_reference
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 
 
 def answer_expert(scene: AnyScene) -> str:

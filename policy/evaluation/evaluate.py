@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from envs.picture import AnyScene
 from envs.rollout import Rollout
 from envs.sampling.suite import Suite
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from policy.evaluation.figures import Evaluation, Tally
 from policy.rollout.picture_source import Source
 from policy.rollout.play import Answerer, Referee, play

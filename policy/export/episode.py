@@ -8,17 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.cameras.render import render
-from envs.cameras.viewpoint import CAMERA
 from envs.execution.execute import replay
 from envs.records import Outcome
-from envs.scene import IMAGE_SIZE, Scene
-from envs.state import State
-from envs.video.motion import Recording, pose, read_arm, record_motion
+from envs.video.motion import photograph, read_arm, record_motion
 from policy.export.takes import Take
 from rewards import RewardMix, score
 
@@ -79,19 +74,8 @@ def record_take(
         text=take.text,
         outcome=outcome,
         reward=score(take.answer, scene.reference, outcome, fitting).total,
-        images=_film(scene, recording),
+        images=photograph(scene.model, recording),
         state=read_arm(recording.qpos).astype(np.float32),
         action=recording.target.astype(np.float32),
         simulated=recording.simulated,
     )
-
-
-def _film(scene: Scene, recording: Recording) -> NDArray[np.uint8]:
-    """[N, H, W, 3] what the policy's camera sees of a motion."""
-    data = mujoco.MjData(scene.model)
-    state = State(scene.model, data)
-    images = np.empty((len(recording.qpos), IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
-    for image, qpos in zip(images, recording.qpos, strict=True):
-        pose(scene.model, data, qpos)
-        image[:] = render(state, CAMERA, IMAGE_SIZE, IMAGE_SIZE)
-    return images

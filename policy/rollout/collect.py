@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from envs.picture import AnyScene
 from envs.records import AnyAnswer
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from policy.model.prompt import build_prompt
 from policy.model.vlm import VLM
 from policy.records import Group, Said

@@ -16,9 +16,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.picture import Picture, PictureConfig
 from envs.randomization.factors import check_choice
 from envs.records import ANSWERS, NO_BOX, Plan, Question, Reference
+from envs.scene import Picture, PictureConfig
 from policy.data.images import load_image
 from policy.data.records import Annotation, BrokenItem
 from policy.data.sets import AnnotatedSet

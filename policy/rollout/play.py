@@ -11,9 +11,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from envs.answer import NORMALIZED, PARSERS
-from envs.picture import AnyScene
 from envs.records import AnyAnswer, Completion, Outcome
 from envs.rollout import UNREWARDED, Rollout
+from envs.scene import AnyScene
 from policy.model.prompt import build_prompt
 from policy.records import Group, Said
 from policy.rollout.workers import Workers

@@ -20,10 +20,9 @@ from threading import Thread
 from typing import Any, TypeVar
 
 import envs
-from envs.picture import AnyScene
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
 from envs.sampling.turns import follow_up
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from policy.rollout.picture_source import Source
 
 A, B = TypeVar("A"), TypeVar("B")

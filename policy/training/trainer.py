@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from envs.picture import AnyScene
+from envs.scene import AnyScene
 from envs.video.film import write_rollout_videos
 from policy.evaluation.evaluate import Exam, evaluate
 from policy.grpo.batch import Batch, UpdateMetrics

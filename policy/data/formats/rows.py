@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -10,6 +12,7 @@ from typing import IO, Any
 from policy.data.records import BrokenItem
 
 CHUNK = 2**20  # characters
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", "")  # of images named without one
 
 
 def read_json(path: Path) -> Iterator[Any]:
@@ -143,15 +146,12 @@ def find_image(folder: Path, named: Any, *inside: str) -> str:
     if isinstance(named, bool) or not isinstance(named, str | int) or named == "":
         raise BrokenItem("wrong_type", f"image {named!r}")
     name = str(named)
-    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+    if os.path.isabs(name) or ".." in re.split(r"[/\\]", name) or "\0" in name:
         raise BrokenItem("missing_image", f"{name} is outside the set")
-    endings = ("",) if Path(name).suffix else ENDINGS
+    endings = ("",) if os.path.splitext(name)[1] else ENDINGS
     places = [f"{folder}/{part}/{name}" for part in inside] + [f"{folder}/{name}"]
     for place in places:
         for ending in endings:
-            if Path(place + ending).is_file():
+            if os.path.isfile(place + ending):  # a fifth of the time of Path's
                 return place + ending
     raise BrokenItem("missing_image", name)
-
-
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", "")

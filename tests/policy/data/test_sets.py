@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -166,6 +169,37 @@ def test_what_is_seen_through_is_on_white(tmp_path):
     Image.fromarray(image).save(tmp_path / "a.png")
     pixels = load_image(FileImage(str(tmp_path / "a.png")))
     assert (pixels[:2] == 0).all() and (pixels[2:] == 255).all()
+
+
+OPENING = """
+import resource, sys, time
+from policy.data.sets import SetConfig, open_set
+start = time.process_time()
+found = open_set(SetConfig(path=sys.argv[1]))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(len(found.items), time.process_time() - start, peak)
+"""
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_items_open_in_seconds_and_little_memory(folder):
+    images = folder / "images"
+    for number in range(100_000):
+        if number % 30_000 == 0:  # a file can have 65,000 names
+            Image.fromarray(PIXELS).save(images / f"source{number}.png")
+            source = images / f"source{number}.png"
+        (images / f"{number}.png").hardlink_to(source)
+    write(folder, [{"image": f"images/{number}.png"} for number in range(100_000)])
+    done = subprocess.run(
+        [sys.executable, "-c", OPENING, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    count, seconds, mebibytes = map(float, done.stdout.split())
+    assert count == 100_000
+    assert seconds < 10 and mebibytes < 500
 
 
 VALUES = st.recursive(
