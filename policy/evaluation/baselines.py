@@ -50,7 +50,9 @@ def answer_wrong_target(scene: AnyScene) -> str:
 
     Where nothing else could, it does nothing: neither may ever succeed.
     """
-    for goal in scene.others if isinstance(scene, Scene) else ():
+    if not isinstance(scene, Scene):
+        return answer_null(scene)
+    for goal in scene.others:
         reference = make_reference(scene, goal)
         if reference is not None:
             return _format_reference(reference)

@@ -91,7 +91,7 @@ def evaluate(
     tally, kept = Tally(source.answer), []
     for scenes in referee.workers.make_scenes(source, batches):
         if exam.suite is not None:
-            exam.suite.check(scenes)
+            exam.suite.check([scene for scene in scenes if isinstance(scene, Scene)])
         for episode in _play_episodes(answerer, scenes, referee, exam.max_turns):
             tally.add(episode)
             on_episode(episode)

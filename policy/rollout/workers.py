@@ -17,16 +17,25 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from itertools import islice
 from multiprocessing.connection import wait
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import envs
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
 from envs.sampling.turns import follow_up
 from envs.scene import AnyScene, Scene
-from policy.rollout.picture_source import Source
 
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
 AHEAD = 8  # items of a stream: enough for every core, and an episode is 15 MB
+
+
+class Maker(Protocol[B_co]):
+    """A source of scenes, or of annotated images."""
+
+    def prepare(self, seed: int) -> Callable[[], B_co]:
+        """What makes the one of a seed, to be sent to a process."""
+        ...
 
 
 class Workers:
@@ -55,16 +64,16 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def make_scenes(
-        self, source: Source, batches: Iterable[Sequence[int]]
-    ) -> Iterator[list[AnyScene]]:
+        self, source: Maker[B], batches: Iterable[Sequence[int]]
+    ) -> Iterator[list[B]]:
         """Yields the scenes of each batch of seeds, always building one batch ahead."""
         return self.make_mixed((source, seeds) for seeds in batches)
 
     def make_mixed(
-        self, batches: Iterable[tuple[Source, Sequence[int]]]
-    ) -> Iterator[list[AnyScene]]:
+        self, batches: Iterable[tuple[Maker[B], Sequence[int]]]
+    ) -> Iterator[list[B]]:
         """Yields the scenes of batches, each of a source of its own; see above."""
-        ahead: deque[list[Future[AnyScene]]] = deque()
+        ahead: deque[list[Future[B]]] = deque()
         for source, seeds in batches:
             ahead.append([self._submit_scene(source, seed) for seed in seeds])
             if len(ahead) > 1:
@@ -99,7 +108,7 @@ class Workers:
             yield waiting.popleft().result()
             waiting.extend(self._pool.submit(work, item) for item in islice(items, 1))
 
-    def _submit_scene(self, source: Source, seed: int) -> Future[AnyScene]:
+    def _submit_scene(self, source: Maker[B], seed: int) -> Future[B]:
         return self._pool.submit(source.prepare(seed))
 
     def submit(

@@ -72,7 +72,7 @@ def _read_table(file: Path) -> Iterator[tuple[str, Any, Any, Any]]:
 
 
 def _read_row(name: str, image: Source, mask: Source, row: Any) -> Item:
-    marked = load_image(mask).any(axis=2)
+    marked = load_image(mask).max(axis=2) > 0
     return Item(
         name=name,
         image=image,

@@ -22,7 +22,7 @@ def summarize(values: NDArray[Any]) -> dict[str, NDArray[Any]]:
         "mean": rows.mean(axis=0),
         "std": rows.std(axis=0),
         "count": np.array([len(rows)]),
-        **_name_quantiles(spread),
+        **_name_quantiles(list(spread)),
     }
 
 
