@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from envs.scene import IMAGE_SIZE
 from envs.video.motion import FPS
 
-# Pixels come back within 2 of 255 on average, at 8 KB a frame. Training reads frames in
+# Pixels differ by about 2 of 255 on average, at 8 KB a frame. Training reads frames in
 # any order, so every second one can be decoded without those before it.
 QUALITY = ("-crf", "12", "-preset", "veryfast", "-g", "2", "-bf", "0")
 COLOURS = ("-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709")
