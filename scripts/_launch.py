@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -25,6 +26,7 @@ MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
 BASELINES = ("expert", "null", "random", "wrong_target")
 SEVERAL = "several"  # stands for policy=[one,other]
 ALL = {"name": "all", "only": [], "without": []}
+OFFLINE = "offline"  # annotated images instead of scenes: conf/env/offline.yaml
 ANY_POLICY = {
     "path": "???",
     "dtype": "float32",
@@ -135,9 +137,11 @@ def list_envs(config: DictConfig) -> tuple[str, ...]:
 
 
 def read_source(config: DictConfig, *envs: str) -> Any:
-    """Returns where scenes of these names come from."""
+    """Returns where scenes of these names come from, or annotated images."""
     from policy.rollout.scene_source import SceneSource
 
+    if envs == (OFFLINE,):
+        return open_pictures(config)
     return SceneSource(
         names=envs,
         split=config.split,
@@ -147,6 +151,30 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         varied=config.varied,
         camera=read_camera(config),
     )
+
+
+def open_pictures(config: DictConfig) -> Any:
+    """Returns the annotated images that `data.*` names; says how many are broken."""
+    from policy.rollout.picture_source import PictureSource
+
+    if config.data.path is None:
+        raise ValueError(f"env={OFFLINE} needs data.path=<directory or file>")
+    images = _open_set(OmegaConf.to_yaml(config.data), config.answer)
+    split = "test" if config.split == "test" else "train"
+    return PictureSource(images=images, split=split, answer=config.answer)
+
+
+@lru_cache(maxsize=1)
+def _open_set(data: str, answer: str) -> Any:
+    """Opens a set once, although a run builds its job twice."""
+    from policy.data.sets import SetConfig, open_set
+
+    images = open_set(
+        build(SetConfig, cast(DictConfig, OmegaConf.create(data))), answer
+    )
+    found = ", ".join(f"{n} {reason}" for reason, n in images.count_broken().items())
+    print(f"{len(images.items)} annotated images; left out: {found or 'none'}")
+    return images
 
 
 def read_camera(config: DictConfig) -> Any:

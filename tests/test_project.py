@@ -48,10 +48,10 @@ FLOORS = {
     "policy": (
         ("home", "records", "runtime"),
         ("model",),
-        ("grpo", "variety"),
+        ("grpo", "variety", "data"),
         ("rollout",),
         ("evaluation",),
-        ("training", "sft", "report"),
+        ("training", "sft", "report", "export"),
     ),
 }
 SOURCES = [

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from envs.registry import has_expert
 from policy.grpo.batch import Sampling
 from policy.grpo.config import GRPOConfig
 from policy.rollout.config import RolloutConfig
-from policy.rollout.scene_source import SceneSource
-from rewards import RewardMix, check_answer
+from policy.rollout.picture_source import Source
+from rewards import RewardMix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +17,7 @@ class Job:
     """One training run.
 
     Attributes:
-        source: Scenes to learn from.
+        source: Scenes, or annotated images, to learn from.
         mix: What they reward.
         algo: How to learn.
         rollout: How to sample.
@@ -30,7 +29,7 @@ class Job:
         keep: How many of the newest checkpoints stay; 0 keeps all.
     """
 
-    source: SceneSource
+    source: Source
     mix: RewardMix
     algo: GRPOConfig
     rollout: RolloutConfig
@@ -55,13 +54,7 @@ class Job:
             if getattr(self, name) < value:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
         self.source.check_turns(self.rollout.max_turns)
-        check_answer(self.mix, self.source.answer)
-        for env in self.source.names:
-            if self.mix.needs_reference and not has_expert(env):
-                raise ValueError(
-                    f"scene {env!r} has no expert to compare answers with, as "
-                    f"reward={self.mix.name} would: use reward=success answer=plan"
-                )
+        self.source.check_mix(self.mix)
 
     @property
     def answers(self) -> int:

@@ -171,6 +171,11 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("record", "policy=expert n=1 failed=true", "nothing failed"),
         ("train", "env=all env.without=[pick_mugg]", "pick_mug"),
         ("evaluate", "policy=null env=[pick_mug,mugg]", "env.only 'mugg'; valid: clo"),
+        ("export", "out=it format=coco", "valid: lerobot, graspo, sharerobot"),
+        ("export", "out=it only=failure", "only 'failure'; valid: success"),
+        ("export", "out=it run_dir=nowhere", "none of evaluations/after.jsonl"),
+        ("train", "env=offline", "env=offline needs data.path"),
+        ("evaluate", "env=offline data.path=nowhere", "nowhere does not exist"),
         ("record", "policy=null out=films", "''; valid: .mp4, .gif, .webp, .png"),
     ],
 )
