@@ -13,7 +13,7 @@ from policy.rollout.picture_source import Source
 from policy.rollout.play import Answerer, Referee, play
 from rewards import check_answer
 
-BATCH = 25  # scenes at once: bounds memory, fills the cores
+BATCH = 50  # scenes at once: bounds memory, fills the cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
