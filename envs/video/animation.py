@@ -63,8 +63,8 @@ def _count_equal(frames: Iterable[Image8]) -> Iterator[tuple[Image.Image, int]]:
         for image in small
     )
     for _, equal in groupby(scaled, key=lambda image: image.tobytes()):
-        first = next(equal)
-        yield first, 1 + sum(1 for _ in equal)
+        alike = list(equal)
+        yield alike[0], len(alike)
 
 
 def _reduce_colours(pictures: list[Image.Image]) -> list[Image.Image]:
