@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,11 +132,12 @@ def check_unfinished(run: RunDir, job: Job) -> None:
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
     from policy.evaluation.table import tabulate, tabulate_pairs
+    from policy.report.page import FILE, write_report
     from policy.training.trainer import train
 
     screen.say(f"run directory: {run.path}")
     try:
-        summary = train(vlm, job, run, screen, team)
+        summary = train(vlm, job, run, screen, team, partial(write_report, run.path))
     except KeyboardInterrupt:
         screen.say(f"stopped; go on with resume={run.path}")
         sys.exit(130)
@@ -151,6 +153,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
             title = "after beside before"
             screen.say(tabulate_pairs(summary["paired"], title, job.source.name))
     screen.say(f"trained policy: {run.path / 'final'}")
+    screen.say(f"report: {run.path / FILE}")
 
 
 def build_job(config: DictConfig) -> Job:

@@ -25,6 +25,14 @@ FIGURES = {
     "rmse": ("RMSE", "/1000", 1, False),
     "endpoint": ("end point", "/1000", 1, False),
 }
+# How factors are measured, where their names do not say it.
+UNITS = {
+    "camera azimuth": "degrees",
+    "camera elevation": "degrees",
+    "camera distance": "m",
+    "target across": "0 left, 1 right",
+    "target area": "% of the image",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +126,8 @@ def rate_by_factor(cases: Sequence[Case]) -> dict[str, list[RateRow]]:
     """Returns success by each random factor that varies enough to tell."""
     names = dict.fromkeys(n for case in cases for n in case.first.get("factors", {}))
     tables = {name: _rate_factor(name, cases) for name in names}
-    return {name: rows for name, rows in tables.items() if len(rows) > 1}
+    units = {name: f" [{UNITS[name]}]" if name in UNITS else "" for name in names}
+    return {name + units[name]: rows for name, rows in tables.items() if len(rows) > 1}
 
 
 def list_reasons(cases: Sequence[Case]) -> list[Reason]:

@@ -9,7 +9,7 @@ a run that was killed and resumed writes what an undisturbed one would.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, takewhile
 from typing import Any, NoReturn
@@ -51,6 +51,8 @@ from policy.training.progress import Screen
 from policy.training.rehearsal import rehearse
 from policy.training.run_dir import RunDir
 
+Report = Callable[[Workers], object]
+"""Writes what people read of a run; may use its workers."""
 MAX_SKIPPED = 3  # steps in a row without a finite gradient: more means divergence
 
 
@@ -60,6 +62,7 @@ class _Site:
 
     Attributes:
         history: Metrics of the steps taken, in every process; grows with them.
+        report: Shows what the directory holds, whenever there is more of it.
     """
 
     job: Job
@@ -68,10 +71,16 @@ class _Site:
     team: Team
     workers: Workers
     history: list[dict[str, Any]]
+    report: Report
 
 
 def train(
-    vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team = ALONE
+    vlm: VLM,
+    job: Job,
+    run: RunDir,
+    screen: Screen,
+    team: Team = ALONE,
+    report: Report = lambda workers: None,
 ) -> dict[str, Any]:
     """Trains a policy from where its run directory stands.
 
@@ -81,6 +90,8 @@ def train(
         run: Where to write; a checkpoint in it is gone on from.
         screen: Told what happens.
         team: The processes that train together; the first of them writes.
+        report: Called in the first process after the evaluation before, at every
+            checkpoint and at the end.
 
     Returns:
         The content of summary.json; nothing but in the first process.
@@ -102,6 +113,7 @@ def train(
             team=team,
             workers=workers,
             history=team.tell(kept),
+            report=report,
         )
         feed = _rehearse(vlm, _make_scenes(site, done), site)
         before = _evaluate_once(vlm, site) if team.leads else {}
@@ -115,20 +127,21 @@ def train(
             return {}
         with learner.average.applied(vlm):
             after = _evaluate(vlm, site, "after")
-    run.show_evaluation("after", after, job.steps, job.videos)
-    write_whole(run.path / "final", lambda path: save_policy(learner, path))
-    summary = {
-        "env": job.source.name,
-        "seed": job.seed,
-        "steps": job.steps,
-        "skipped": sum(row["skipped"] > 0 for row in run.read_metrics()),
-        "seconds": round(time.perf_counter() - start, 3),
-        "peak_gib": measure_peak_gib(),
-        "before": before,
-        "after": after,
-        "paired": _compare(run, before),
-    }
-    run.write_json("summary.json", summary)
+        run.show_evaluation("after", after, job.steps, job.videos)
+        write_whole(run.path / "final", lambda path: save_policy(learner, path))
+        summary = {
+            "env": job.source.name,
+            "seed": job.seed,
+            "steps": job.steps,
+            "skipped": sum(row["skipped"] > 0 for row in run.read_metrics()),
+            "seconds": round(time.perf_counter() - start, 3),
+            "peak_gib": measure_peak_gib(),
+            "before": before,
+            "after": after,
+            "paired": _compare(run, before),
+        }
+        run.write_json("summary.json", summary)
+        report(workers)
     run.close()
     return summary
 
@@ -177,6 +190,7 @@ def _learn(
                 _give_up(learner, batch, site, step)
             if leads and (step % job.checkpoint_every == 0 or step == job.steps):
                 save_checkpoint(learner, run.checkpoints, step)
+                site.report(site.workers)
 
 
 def _is_lost(row: dict[str, Any], job: Job) -> bool:
@@ -270,6 +284,7 @@ def _evaluate_once(vlm: VLM, site: _Site) -> dict[str, Any]:
     if before is None:
         before = _evaluate(vlm, site, "before")
         site.run.write_json("before.json", before)
+        site.report(site.workers)
     return before
 
 

@@ -60,6 +60,7 @@ def test_training_leaves_the_files_other_programs_rely_on(trained: Path) -> None
     assert len(read_log(path)) == 3
     for name in ("videos/before.mp4", "videos/after.mp4", "final/config.json"):
         assert (path / name).stat().st_size > 0
+    assert "learned pick_mug" in (path / "report.html").read_text()
     summary = json.loads((path / "summary.json").read_text())
     assert (summary["env"], summary["seed"], summary["steps"]) == ("pick_mug", 0, 3)
     assert summary["before"]["n"] == summary["after"]["n"] == 2
