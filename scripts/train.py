@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _command import spell_command
+from _command import number_job, spell_command
 from _launch import (
     build,
     launch,
@@ -116,7 +116,7 @@ def choose_path(config: DictConfig) -> Path:
     """Returns the directory of a new run, in which there must be nothing."""
     from policy.training.run_dir import RunDir
 
-    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S") + number_job()
     path = Path(config.run_dir or f"runs/{config.env.name}/{start}")
     RunDir.check_free(path)
     return path
@@ -133,6 +133,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
     """Trains and says what came of it."""
     from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE, write_report
+    from policy.training.card import write_card
     from policy.training.trainer import train
 
     screen.say(f"run directory: {run.path}")
@@ -143,6 +144,8 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
         sys.exit(130)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
+    if team.leads:
+        write_card(run.path)
     if job.n and team.leads:
         rows = [
             {"env": job.source.name, "policy": when} | summary[when]

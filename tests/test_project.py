@@ -11,12 +11,15 @@ from pathlib import Path
 
 import hydra
 import pytest
+import yaml
 from commands import ROOT
+
+import graspo
 
 # Each may import those before it.
 LADDER = ("envs", "rewards", "policy", "scripts", "graspo.py")
 TOP_LEVEL = {*LADDER, "conf", "tests", "assets", "pyproject.toml", "Makefile"} | {
-    *("README.md", "CHANGELOG.md", "LICENSE")
+    *("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
 }
 RIVAL = "scripts/benchmarks/beside_trl.py"  # speaks the other trainer's language
 # Where a library may be imported. A trailing slash means the whole folder.
@@ -258,6 +261,15 @@ def test_every_dependency_is_pinned_within_its_bound():
         needed = Requirement(line)
         assert plain(needed.name) in pins, needed.name
         assert needed.specifier.contains(pins[plain(needed.name)]), line
+
+
+def test_the_citation_is_of_this_version_and_licence():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert cited["version"] == graspo.__version__
+    assert cited["license"] == project["license"]
+    needed = {"cff-version", "message", "title", "authors"}  # of version 1.2.0
+    assert needed <= cited.keys()
 
 
 def test_torch_is_pinned_without_its_build():

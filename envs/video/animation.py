@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,7 +43,7 @@ def write_animation(path: Path, frames: Iterable[Image8], fps: float) -> None:
         pictures = _reduce_colours(pictures)
     path.parent.mkdir(parents=True, exist_ok=True)
     first, *others = pictures
-    options = {"quality": QUALITY, "method": 4} if path.suffix == ".webp" else {}
+    options: Any = {"quality": QUALITY, "method": 4} if path.suffix == ".webp" else {}
     first.save(
         path,
         save_all=True,

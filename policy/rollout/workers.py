@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -39,9 +40,7 @@ class Workers:
         if count is None:
             count = max(1, len(os.sched_getaffinity(0)) // sharers)
         self._pool: Executor = (
-            ProcessPoolExecutor(
-                count, multiprocessing.get_context("spawn"), initializer=_start
-            )
+            ProcessPoolExecutor(count, _get_spawning(), initializer=_start)
             if count
             else _Inline()
         )
@@ -109,6 +108,16 @@ class _Inline(Executor):
         future: Future = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+def _get_spawning() -> BaseContext:
+    """What starts processes from nothing, inside joblib's processes too.
+
+    Those call their own way of starting others loky, and a child would look for it.
+    """
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        multiprocessing.set_start_method("spawn", force=True)
+    return multiprocessing.get_context("spawn")
 
 
 def _start() -> None:

@@ -140,7 +140,7 @@ class Trackio:
     """Trackio, in the directory that TRACKIO_DIR names. See `Board`."""
 
     def __init__(self, run: Watched) -> None:
-        import trackio
+        import trackio  # pyright: ignore[reportMissingImports]
 
         self._run = trackio.init(
             PROJECT,
@@ -156,7 +156,7 @@ class Trackio:
 
     def show(self, name: str, pictures: Sequence[Picture], step: int) -> None:
         """See `Board`."""
-        import trackio
+        import trackio  # pyright: ignore[reportMissingImports]
 
         images = {
             f"{name}/{i}": trackio.Image(p.image, caption=p.words)
