@@ -68,6 +68,7 @@ def test_a_factor_that_varies_is_told_apart_and_one_that_does_not_is_left_out() 
     low, middle, high = next(iter(tables.values()))
     assert (low.n, middle.n, high.n) == (10, 10, 10)
     assert [row.rates[0].mean for row in (low, middle, high)] == [0, 0, 1]
+    assert (low.title, high.title) == ("0 to 0.9", "2 to 2.9")
 
 
 def test_only_scenes_that_all_answered_are_compared(finished: Path) -> None:
