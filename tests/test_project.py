@@ -223,7 +223,7 @@ def test_the_configuration_takes_every_command_that_is_written_down(
 ):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     launch = importlib.import_module("_launch")
-    launch._register_choices(launch.BASELINES, True)
+    launch._register_choices(launch.BASELINES, True, True)
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for script, arguments in list_commands(ROOT / document):
             known = [re.sub("lift_can|lift_pawn", "pick_mug", a) for a in arguments]
