@@ -66,10 +66,7 @@ def launch(
         compares: Whether `policy=` takes several, `[one,other]`.
     """
     bound_products(sys.argv[1:])
-    _register_choices(policies, all_envs)
-    if compares:
-        node = ANY_POLICY | {"names": []}
-        ConfigStore.instance().store(group="policy", name=SEVERAL, node=node)
+    _register_choices(policies, all_envs, compares)
     sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell(arg)]
 
     def main(config: DictConfig) -> None:
@@ -270,7 +267,9 @@ def _find_conf() -> Path:
     return HOME / "conf"
 
 
-def _register_choices(policies: tuple[str, ...], all_envs: bool) -> None:
+def _register_choices(
+    policies: tuple[str, ...], all_envs: bool, compares: bool
+) -> None:
     from envs import list_scenes
 
     store, files = ConfigStore.instance(), _find_conf() / "env"
@@ -280,6 +279,9 @@ def _register_choices(policies: tuple[str, ...], all_envs: bool) -> None:
     if all_envs:
         store.store(group="env", name=ALL["name"], node=ALL)
     store.store(group="policy", name="path", node=ANY_POLICY)
+    if compares:
+        node = ANY_POLICY | {"names": []}
+        store.store(group="policy", name=SEVERAL, node=node)
     for policy in policies:
         store.store(group="policy", name=policy, node={"path": policy})
 

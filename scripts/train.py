@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _command import spell_command
+from _command import number_job, spell_command
 from _launch import (
     OFFLINE,
     build,
@@ -87,7 +87,7 @@ def create_run(config: DictConfig) -> RunDir:
 
     if config.run_dir:
         return RunDir.create(Path(config.run_dir))
-    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S") + number_job()
     for place in count(1):
         name = start if place == 1 else f"{start}_{place}"
         try:
@@ -163,6 +163,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
     """Trains and says what came of it."""
     from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE
+    from policy.training.card import write_card
     from policy.training.stop import Stopped
     from policy.training.trainer import train
 
@@ -177,6 +178,8 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
         sys.exit(128 + stopped.number)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
+    if team.leads:
+        write_card(run.path)
     if job.n and team.leads:
         rows = [
             {"env": job.source.name, "policy": when} | summary[when]

@@ -65,6 +65,7 @@ def test_training_leaves_the_files_other_programs_rely_on(trained: Path) -> None
     assert (summary["env"], summary["seed"], summary["steps"]) == ("pick_mug", 0, 3)
     assert summary["before"]["n"] == summary["after"]["n"] == 2
     assert summary["paired"]["success"]["n"] == 2
+    assert "run_dir=run" in (path / "final" / "README.md").read_text()
 
 
 def test_a_run_killed_at_any_moment_resumes_to_the_same_end(trained: Path) -> None:
@@ -156,6 +157,8 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
     [
         ("train", "env=pick_mugg", "pick_mug"),
         ("train", "policy=tinny", "tiny"),
+        ("train", "log=[tensorbord]", "valid: tensorboard, wandb, trackio"),
+        ("evaluate", "policy=[null,tinny]", "tiny_grpo"),
         ("train", "reward=sucess", "success"),
         ("train", "answer=box", "plan, affordance, trajectory"),
         ("train", "answer=affordance", "reward=paper"),
