@@ -4,7 +4,7 @@
 a policy, with `trainer.safetensors` beside it: weights, their average and the
 optimizer's state with the masters of bfloat16 weights, all exact. There is no random
 state to keep: every step draws from generators seeded by the run's seed and its own
-number. A checkpoint is written under another name, sealed (`policy.training.seal`) and
+number. A checkpoint is written under another name, sealed (`policy.runtime.seal`) and
 renamed when complete. The newest that its seal fits is gone on from.
 """
 
@@ -24,9 +24,9 @@ from policy.grpo.average import WeightAverage, copy_weights, list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.grpo.optimizer import build_optimizer
 from policy.model.vlm import VLM
+from policy.runtime.seal import NAME as SEAL
+from policy.runtime.seal import DamagedError, read_seal, seal
 from policy.runtime.whole import write_whole
-from policy.training.seal import NAME as SEAL
-from policy.training.seal import DamagedError, read_seal, seal
 
 STATE_FILE = "trainer.safetensors"
 _NAME = re.compile(r"step_(\d+)")

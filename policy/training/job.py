@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policy.grpo.batch import Sampling
 from policy.grpo.config import GRPOConfig
@@ -19,7 +19,8 @@ class Job:
     Attributes:
         source: Scenes, or annotated images, to learn from.
         mix: What they reward.
-        algo: How to learn.
+        algo: How to learn. Parts of an answer have no advantage of their own where the
+            reward compares with no expert.
         rollout: How to sample.
         seed: Seeds scenes, samples and minibatches.
         steps: GRPO steps.
@@ -53,6 +54,8 @@ class Job:
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
+        if not self.mix.needs_reference:
+            object.__setattr__(self, "algo", replace(self.algo, part_weight=0.0))
         self.source.check_turns(self.rollout.max_turns)
         self.source.check_mix(self.mix)
 
