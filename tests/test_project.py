@@ -28,6 +28,9 @@ HOMES = {
     "transformers": ("policy/model/", "policy/sft/", RIVAL),
     "peft": ("policy/model/adapters.py", RIVAL),
     "trl": (RIVAL,),
+    "fastapi": ("policy/playground/",),
+    "nicegui": ("policy/playground/",),
+    "mjviser": ("policy/playground/view.py",),
 }
 MAX_LINES = 350  # GRPO, best read in one piece
 MAX_FILES = 16  # of a folder: more are several ideas
@@ -51,6 +54,7 @@ FLOORS = {
         ("rollout",),
         ("evaluation",),
         ("training", "sft"),
+        ("playground",),
     ),
 }
 SOURCES = [
