@@ -42,11 +42,14 @@ class SceneConfig:
         camera: Where it stands instead, `envs.cameras.viewpoint`:
             `{"azimuth": (52, 60)}`.
         verify: Whether the expert's answer is executed, and the scene drawn again if it
-            fails. Without it a scene is made three times as fast, for supervised data.
+            fails. Without it a scene is made twice as fast, for supervised data.
+        draw: Which of the seed's draws to take, one that has been found usable, without
+            trying it again; None takes the first that is. A scene's own configuration
+            names its draw.
 
     Raises:
         ValueError: An unknown split, axis, colour or kind of waypoints, a camera that
-            cannot be, or a seed below 0.
+            cannot be, or a seed or draw below 0.
     """
 
     name: str
@@ -58,6 +61,7 @@ class SceneConfig:
     stretched: Sequence[str] = ()
     camera: Viewpoint | None = field(default_factory=dict)
     verify: bool = True
+    draw: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses what cannot be, and brings equal things into one form."""
@@ -65,8 +69,9 @@ class SceneConfig:
         check_choice("waypoints", self.waypoints, WAYPOINTS)
         for colour in itertools.chain(*(self.colours or {}).items()):
             check_choice("colour", colour, tuple(PALETTE))
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; at least 0")
+        for number in ("seed", "draw"):
+            if (getattr(self, number) or 0) < 0:
+                raise ValueError(f"{number} is {getattr(self, number)}; at least 0")
         plain = {
             "shifts": tuple(self.shifts),
             "colours": dict(self.colours or {}),

@@ -21,7 +21,7 @@ def main(config: DictConfig) -> None:
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
-    out, screen, suite = Path(config.out), Screen(quiet=config.quiet), Suite(digests={})
+    out, screen, suite = Path(config.out), Screen(quiet=config.quiet), Suite(scenes={})
     if out.exists():
         raise FileExistsError(f"out={out} exists; choose another or remove it")
     seeds = choose_seeds(config.n, config.seed)
@@ -30,7 +30,7 @@ def main(config: DictConfig) -> None:
         for done, (env, split) in enumerate(kinds):
             source = SceneSource(names=(env,), split=split)
             [scenes] = workers.make_scenes(source, [seeds])
-            suite.digests.update(freeze(scenes).digests)
+            suite.scenes.update(freeze(scenes).scenes)
             screen.move(bar, done + 1)
     save_suite(suite, out)
     screen.say(f"{len(kinds)} x {config.n} scenes: {out}")

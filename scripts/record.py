@@ -1,7 +1,8 @@
 """Films a policy: `python scripts/record.py env=pick_mug policy=tiny n=8 out=it.mp4`.
 
 Box, path, text, outcome and reward are drawn in. `env=all` takes n of every scene, and
-an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film.
+an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film; one in
+.gif or .webp a small film for issues and slides.
 `failed=true` leaves out what succeeded. `run_dir=` shows the answers that a run, or the
 playground, has written down, instead of asking anybody.
 """
@@ -22,7 +23,7 @@ from _launch import (
 )
 from omegaconf import DictConfig
 
-FILM, PICTURES = ".mp4", (".png", ".jpg")
+FILMS, PICTURES = (".mp4", ".gif", ".webp"), (".png", ".jpg")
 
 
 def main(config: DictConfig) -> None:
@@ -33,7 +34,7 @@ def main(config: DictConfig) -> None:
     from policy.training.progress import Screen
 
     out = Path(config.out or f"videos/{name_film(config)}.mp4")
-    check_choice("ending of out=", out.suffix, (FILM, *PICTURES))
+    check_choice("ending of out=", out.suffix, (*FILMS, *PICTURES))
     found = read_again(config) if config.run_dir else play(config)
     rollouts = [r for r in found if not (config.failed and r.succeeded)]
     if not rollouts:

@@ -27,6 +27,7 @@ HOMES = {
     "omegaconf": ("scripts/",),
     "transformers": ("policy/model/", "policy/sft/", RIVAL),
     "peft": ("policy/model/adapters.py", RIVAL),
+    "plotly": ("policy/report/page.py",),
     "trl": (RIVAL,),
     "fastapi": ("policy/playground/",),
     "nicegui": ("policy/playground/",),
@@ -53,8 +54,7 @@ FLOORS = {
         ("grpo", "variety"),
         ("rollout",),
         ("evaluation",),
-        ("training", "sft"),
-        ("playground",),
+        ("training", "sft", "report", "playground"),
     ),
 }
 SOURCES = [

@@ -30,7 +30,7 @@ def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -
         split: Which ranges and seeds: "train", "test" or "ood".
         seed: Any integer >= 0; equal arguments give equal scenes, bit for bit.
         **options: Further fields of `SceneConfig`: shifts, waypoints, colours,
-            stretched, camera, verify.
+            stretched, camera, verify, draw.
 
     Raises:
         ValueError: An unknown name, split, axis, colour or kind of waypoints, or a
@@ -42,22 +42,24 @@ def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -
 
 def sample_scene(config: SceneConfig) -> Scene:
     """Samples the scene of a configuration; see `make_scene`."""
-    for attempt in range(MAX_ATTEMPTS):
-        scene = draw_scene(config, attempt)
-        if scene is None or (config.verify and not _expert_succeeds(scene)):
+    known = config.draw is not None
+    for draw in [config.draw] if known else range(MAX_ATTEMPTS):
+        scene = draw_scene(replace(config, draw=draw))
+        if scene is None or (config.verify and not known and not _succeeds(scene)):
             continue
         return scene if config.waypoints == "2d" else add_heights(scene)
+    tried = f"draw {config.draw}" if known else f"{MAX_ATTEMPTS} attempts"
     raise RuntimeError(
-        f"{config.where}: no usable sample in {MAX_ATTEMPTS} attempts; is the target "
-        "visible and the expert able?"
+        f"{config.where}: no usable sample in {tried}; is the target visible and the "
+        "expert able?"
     )
 
 
-def draw_scene(config: SceneConfig, attempt: int = 0) -> Scene | None:
+def draw_scene(config: SceneConfig) -> Scene | None:
     """One draw, not verified; None if the target part is hidden or nothing to do."""
     task: Task = get_task(config.name)()
     check_expert(config.where, task)
-    rng = scene_rng(config.name, config.split, config.seed, attempt)
+    rng = scene_rng(config.name, config.split, config.seed, config.draw or 0)
     factors = Factors(
         rng, config.split, config.shifts, config.colours, config.stretched
     )
@@ -119,7 +121,8 @@ def _settle(model: mujoco.MjModel) -> State:
     return State(model, data)
 
 
-def _expert_succeeds(scene: Scene) -> bool:
+def _succeeds(scene: Scene) -> bool:
+    """Whether the expert's answer does, if there is an expert."""
     if scene.reference is None:
         return not has_expert(scene.name)
     answer = parse_answer(format_answer(scene.reference.to_plan()))

@@ -2,16 +2,19 @@
 
 Two people who evaluate a policy get the same number only if they show it the same
 scenes. The suite lists seeds and a digest of every scene's first state; a machine or a
-version that builds another scene from a seed is told so, instead of measuring it.
+version that builds another scene from a seed is told so, instead of measuring it. It
+also lists which draw of the seed the scene is, so that nobody has to try them again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -23,22 +26,39 @@ DIGITS = 5  # of positions: 10 um, far above what compilers and CPUs differ by
 SHOWN = ("geom_pos", "geom_quat", "geom_size", "geom_rgba", "geom_matid", "cam_fovy")
 
 
+class Frozen(NamedTuple):
+    """A frozen scene.
+
+    Attributes:
+        digest: See `digest`.
+        draw: Which draw of its seed it is; None in suites that do not say.
+    """
+
+    digest: str
+    draw: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     """Frozen scenes.
 
     Attributes:
-        digests: For each (scene, split), the digest of each seed, in their order.
+        scenes: For each (scene, split), what each seed makes, in their order.
     """
 
-    digests: dict[tuple[str, str], dict[int, str]]
+    scenes: dict[tuple[str, str], dict[int, Frozen]]
 
     def list_seeds(self, scene: str, split: str) -> list[int]:
         """The seeds of a scene's split; an unknown scene or split lists the valid."""
-        check_choice("env", scene, sorted({name for name, _ in self.digests}))
-        splits = sorted(split for name, split in self.digests if name == scene)
+        check_choice("env", scene, sorted({name for name, _ in self.scenes}))
+        splits = sorted(split for name, split in self.scenes if name == scene)
         check_choice("split", split, splits)
-        return list(self.digests[scene, split])
+        return list(self.scenes[scene, split])
+
+    def list_draws(self, scene: str, split: str) -> dict[int, int]:
+        """The draw of each seed of a scene's split, where it is known."""
+        frozen = self.scenes[scene, split].items()
+        return {seed: one.draw for seed, one in frozen if one.draw is not None}
 
     def check(self, scenes: Sequence[Scene]) -> None:
         """Raises a ValueError at the first scene that is not the one frozen."""
@@ -52,7 +72,8 @@ class Suite:
                 )
 
     def _find(self, scene: Scene) -> str | None:
-        return self.digests[scene.name, scene.split].get(scene.seed)
+        frozen = self.scenes[scene.name, scene.split].get(scene.seed)
+        return frozen and frozen.digest
 
 
 def digest(scene: Scene) -> str:
@@ -69,22 +90,24 @@ def digest(scene: Scene) -> str:
 
 def freeze(scenes: Sequence[Scene]) -> Suite:
     """The suite of some scenes."""
-    digests: dict[tuple[str, str], dict[int, str]] = {}
+    suite = Suite(scenes={})
     for scene in scenes:
-        digests.setdefault((scene.name, scene.split), {})[scene.seed] = digest(scene)
-    return Suite(digests=digests)
+        frozen = Frozen(digest(scene), scene.config.draw)
+        suite.scenes.setdefault((scene.name, scene.split), {})[scene.seed] = frozen
+    return suite
 
 
 def save_suite(suite: Suite, path: Path) -> None:
-    """Writes a suite as JSON: scene to split to seed to digest."""
-    nested: dict[str, dict[str, dict[int, str]]] = {}
-    for (name, split), digests in suite.digests.items():
-        nested.setdefault(name, {})[split] = digests
-    path.write_text(json.dumps(nested, indent=1) + "\n")
+    """Writes a suite as JSON: scene to split to seed to digest and draw."""
+    nested: dict[str, dict[str, dict[int, Frozen]]] = {}
+    for (name, split), frozen in suite.scenes.items():
+        nested.setdefault(name, {})[split] = frozen
+    lines = json.dumps(nested, indent=1)
+    path.write_text(re.sub(r"\[\s+(\S+,)\s+(\S+)\s+\]", r"[\1 \2]", lines) + "\n")
 
 
 def load_suite(path: Path) -> Suite:
-    """Reads what `save_suite` wrote.
+    """Reads what `save_suite` wrote, and suites that list digests alone.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -93,11 +116,15 @@ def load_suite(path: Path) -> Suite:
     try:
         nested = json.loads(path.read_text())
         return Suite(
-            digests={
-                (name, split): {int(seed): str(d) for seed, d in digests.items()}
+            scenes={
+                (name, split): {int(seed): _read(one) for seed, one in frozen.items()}
                 for name, splits in nested.items()
-                for split, digests in splits.items()
+                for split, frozen in splits.items()
             }
         )
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise ValueError(f"{path} is not an evaluation suite: {error}") from error
+
+
+def _read(one: str | list) -> Frozen:
+    return Frozen(one) if isinstance(one, str) else Frozen(*one)

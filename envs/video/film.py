@@ -21,6 +21,7 @@ from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajector
 from envs.robot.arm import ARM_JOINTS
 from envs.rollout import UNREWARDED, Rollout
 from envs.scene import Scene
+from envs.video.animation import ENDINGS, write_animation
 from envs.video.drawing import (
     BOX,
     EXPERT,
@@ -80,20 +81,23 @@ def film(rollout: Rollout) -> Iterator[Image8]:
 
 
 def write_rollout_videos(rollouts: Iterable[Rollout], path: str | Path) -> None:
-    """Films rollouts one after the other into one mp4 file; see `film`."""
+    """Films rollouts one after the other into one mp4, gif or webp file; see `film`."""
     write_video(path, chain.from_iterable(map(film, rollouts)))
 
 
 def write_video(path: str | Path, frames: Iterable[Image8]) -> None:
-    """Writes an H.264 file that browsers play.
+    """Writes an H.264 file that browsers play, or an animated GIF or WebP.
 
     Args:
-        path: An mp4 file; its folder is made.
+        path: A file that ends in .mp4, .gif or .webp; its folder is made.
         frames: [H, W, 3] pictures of one size, both sides multiples of 16.
 
     Raises:
         ValueError: No frames.
     """
+    if Path(path).suffix in ENDINGS:
+        write_animation(Path(path), frames, FPS)
+        return
     frames = iter(frames)
     first = next(frames, None)
     if first is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envs.rollout import Rollout
 from envs.sampling.suite import Suite
@@ -40,11 +40,14 @@ class Exam:
     suite: Suite | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be asked."""
+        """Refuses what cannot be asked; frozen scenes need not be tried again."""
         if self.n < 1:
             raise ValueError(f"n is {self.n}; at least 1 scene needed")
         self.source.check_turns(self.max_turns)
         self.list_seeds()
+        if self.suite is not None:
+            draws = self.suite.list_draws(self.source.name, self.source.split)
+            object.__setattr__(self, "source", replace(self.source, draws=draws))
 
     def list_seeds(self) -> list[int]:
         """The seeds of the scenes."""

@@ -29,6 +29,7 @@ from policy.model.sampling import Sampled
 from policy.model.scoring import gather_logprobs, pad_completions, run_plain, run_shared
 from policy.model.share import Drawing, Share, draw_share
 from policy.model.sharing.attention import can_share, enable_sharing
+from policy.model.sharing.patches import multiply_patches
 from policy.model.sharing.sight import Sight
 from policy.model.trainable import PARTS, count_parameters, set_trainable
 from policy.model.vocabulary import read_vocabulary
@@ -57,6 +58,7 @@ class VLM:
     ) -> None:
         """Wraps a loaded model; see `policy.load` for the arguments."""
         self.model = model.eval()
+        multiply_patches(model)
         if can_share(model):
             enable_sharing(model)
         if gradient_checkpointing:

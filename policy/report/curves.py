@@ -57,10 +57,17 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartGroup:
-    """Plots that belong together."""
+    """Plots that belong together.
+
+    Attributes:
+        title: What they are about.
+        charts: The plots.
+        idle: What is 0 in every step, and has no plot.
+    """
 
     title: str
     charts: list[Chart]
+    idle: list[str]
 
 
 def smooth(values: Sequence[float | None]) -> list[float | None]:
@@ -79,19 +86,26 @@ def smooth(values: Sequence[float | None]) -> list[float | None]:
 def draw_curves(runs: Sequence[Run]) -> list[ChartGroup]:
     """Returns the plots of one run, or of several in the same plots."""
     scenes = _list_keys(runs, "success/")
-    groups = {
-        "Reward": ["reward", "success"],
-        "Terms of the reward": [term for term in TERMS if term != "success"],
-        "Success by scene, while training": scenes,
-        "Answers": [*READING],
-        "Learning": [*LEARNING],
-    }
-    drawn = [
-        ChartGroup(title=title, charts=_draw_keys(runs, keys))
-        for title, keys in groups.items()
+    groups = [
+        _draw_group(runs, "Success", ["success", "reward"], wide=True),
+        _draw_group(runs, "Terms of the reward", [t for t in TERMS if t != "success"]),
+        _draw_group(runs, "Success by scene, while training", scenes),
+        _draw_group(runs, "Answers and learning", [*READING, *LEARNING]),
+        ChartGroup(title="Time and memory", charts=_draw_costs(runs), idle=[]),
     ]
-    drawn.append(ChartGroup(title="Time and memory", charts=_draw_costs(runs)))
-    return [group for group in drawn if group.charts]
+    return [group for group in groups if group.charts]
+
+
+def _draw_group(
+    runs: Sequence[Run], title: str, keys: Sequence[str], wide: bool = False
+) -> ChartGroup:
+    known = [key for key in keys if any(_read(run.metrics, key) for run in runs)]
+    charts = {key: _draw(runs, key, wide) for key in known}
+    return ChartGroup(
+        title=title,
+        charts=[chart for chart in charts.values() if chart is not None],
+        idle=[_name(key) for key, chart in charts.items() if chart is None],
+    )
 
 
 def _list_keys(runs: Sequence[Run], start: str) -> list[str]:
@@ -99,26 +113,31 @@ def _list_keys(runs: Sequence[Run], start: str) -> list[str]:
     return sorted({key for row in rows for key in row if key.startswith(start)})
 
 
-def _draw_keys(runs: Sequence[Run], keys: Sequence[str]) -> list[Chart]:
-    charts = [_draw(runs, key) for key in keys]
-    return [chart for chart in charts if chart is not None]
-
-
-def _draw(runs: Sequence[Run], key: str) -> Chart | None:
-    """A plot of one number; None where no run has any of it."""
+def _draw(runs: Sequence[Run], key: str, wide: bool = False) -> Chart | None:
+    """A plot of one number; None where it is 0 in every step of all runs."""
     lines = [(i, run, _read(run.metrics, key)) for i, run in enumerate(runs)]
     if not any(value for _, _, values in lines for value in values):
         return None
     data = [
         trace
         for i, run, values in lines
-        for trace in _draw_line(run, values, f"var(--line-{i % COLOURS})")
+        for trace in _draw_line(run, values, _pick_colour(i))
     ]
     if key == "success":
         data += _draw_held_out(runs)
-    title = WORDS.get(key, key.removeprefix("success/").replace("_", " "))
     fixed = {"range": [-0.02, 1.02]} if _is_share(key) else {"rangemode": "tozero"}
-    return Chart(title=title, data=data, layout={"yaxis": fixed})
+    layout = {"xaxis": _span(runs), "yaxis": fixed}
+    return Chart(title=_name(key), data=data, layout=layout, wide=wide)
+
+
+def _span(runs: Sequence[Run]) -> dict[str, Any]:
+    """From 0 to the last step, with room for the dots at the ends."""
+    last = max((run.metrics[-1]["step"] for run in runs if run.metrics), default=1)
+    return {"range": [-0.03 * last, 1.03 * last]}
+
+
+def _name(key: str) -> str:
+    return WORDS.get(key, key.removeprefix("success/").replace("_", " "))
 
 
 def _is_share(key: str) -> bool:
@@ -126,7 +145,9 @@ def _is_share(key: str) -> bool:
 
 
 def _read(rows: Sequence[Row], key: str) -> list[float | None]:
-    return [row["timing"].get(key) if key == "peak_gib" else row.get(key) for row in rows]
+    return [
+        row["timing"].get(key) if key == "peak_gib" else row.get(key) for row in rows
+    ]
 
 
 def _draw_line(
@@ -170,10 +191,10 @@ def _draw_held_out(runs: Sequence[Run]) -> list[dict[str, Any]]:
                 "error_y": {
                     "array": [high - m for (_, high), m in zip(bounds, means)],
                     "arrayminus": [m - low for (low, _), m in zip(bounds, means)],
-                    "color": f"var(--line-{i % COLOURS})",
+                    "color": _pick_colour(i),
                     "thickness": 1.5,
                 },
-                "marker": {"color": f"var(--line-{i % COLOURS})", "size": 9},
+                "marker": {"color": _pick_colour(i), "size": 9},
                 "hovertemplate": "%{y:.3f} of held-out scenes<extra></extra>",
             }
         )
@@ -181,7 +202,7 @@ def _draw_held_out(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def _draw_costs(runs: Sequence[Run]) -> list[Chart]:
-    memory = _draw_keys(runs, ["peak_gib"])
+    memory = _draw_group(runs, "", ["peak_gib"]).charts
     if len(runs) > 1:
         return _draw_step_times(runs) + memory
     rows = runs[0].metrics
@@ -195,13 +216,15 @@ def _draw_costs(runs: Sequence[Run]) -> list[Chart]:
             "name": stage,
             "x": [row["step"] for row in rows],
             "y": [_round(row["timing"].get(f"{stage}_s")) for row in rows],
-            "line": {"width": 0.5, "color": f"var(--line-{i})"},
+            "line": {"width": 0.5, "color": _pick_colour(i)},
             "hovertemplate": "%{y:.2f} s<extra>%{fullData.name}</extra>",
         }
         for i, stage in enumerate(STAGES)
     ]
     layout = {"showlegend": True, "hovermode": "x unified"}
-    chart = Chart(title="seconds a step, by stage", data=stages, layout=layout, wide=True)
+    chart = Chart(
+        title="seconds a step, by stage", data=stages, layout=layout, wide=True
+    )
     return [chart, *memory]
 
 
@@ -212,11 +235,15 @@ def _draw_step_times(runs: Sequence[Run]) -> list[Chart]:
         for trace in _draw_line(
             run,
             [row["timing"]["step_s"] for row in run.metrics],
-            f"var(--line-{i % COLOURS})",
+            _pick_colour(i),
         )
     ]
     layout = {"yaxis": {"rangemode": "tozero"}}
     return [Chart(title="seconds a step", data=data, layout=layout)]
+
+
+def _pick_colour(place: int) -> str:
+    return f"var(--line-{place % COLOURS})"
 
 
 def _round(value: float | None) -> float | None:

@@ -90,7 +90,7 @@ def pair_up(evaluations: Mapping[str, Sequence[Row]]) -> list[Case]:
 
 
 def sort_cases(cases: Sequence[Case]) -> list[Case]:
-    """What flipped first, either way in turn; then failures by reason; then the rest."""
+    """What flipped, either way in turn; then failures by reason; then the rest."""
     kinds = {verdict: _select(cases, verdict) for verdict in (GAINED, LOST, FAILED)}
     failed = alternate(list(group_by(kinds[FAILED], lambda c: c.reason).values()))
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,14 @@ FIGURES = {
     "hd": ("Hausdorff distance", "/1000", 1, False),
     "rmse": ("RMSE", "/1000", 1, False),
     "endpoint": ("end point", "/1000", 1, False),
+}
+# How factors are measured, where their names do not say it.
+UNITS = {
+    "camera azimuth": "degrees",
+    "camera elevation": "degrees",
+    "camera distance": "m",
+    "target across": "0 left, 1 right",
+    "target area": "% of the image",
 }
 
 
@@ -118,7 +126,8 @@ def rate_by_factor(cases: Sequence[Case]) -> dict[str, list[RateRow]]:
     """Returns success by each random factor that varies enough to tell."""
     names = dict.fromkeys(n for case in cases for n in case.first.get("factors", {}))
     tables = {name: _rate_factor(name, cases) for name in names}
-    return {name: rows for name, rows in tables.items() if len(rows) > 1}
+    units = {name: f" [{UNITS[name]}]" if name in UNITS else "" for name in names}
+    return {name + units[name]: rows for name, rows in tables.items() if len(rows) > 1}
 
 
 def list_reasons(cases: Sequence[Case]) -> list[Reason]:
@@ -159,27 +168,33 @@ def _compare(values: Sequence[Estimate | None], more: bool) -> bool | None:
 
 def _rate_factor(name: str, cases: Sequence[Case]) -> list[RateRow]:
     known = [case for case in cases if name in case.first.get("factors", {})]
-    groups = group_by(known, _label(name, known))
-    rows = [rate_cases(k, v) for k, v in groups.items() if len(v) >= FEWEST]
-    return sorted(rows[:MOST_ROWS], key=lambda row: _sort_key(row.title))
+    values = {case.first["factors"][name] for case in known}
+    parts = group_by(known, lambda case: str(case.first["factors"][name]))
+    if not any(isinstance(value, str) for value in values):
+        few = len(values) <= BINS + 2
+        parts = (
+            dict(sorted(parts.items(), key=_to_number)) if few else _cut(name, known)
+        )
+    rows = [rate_cases(k, part) for k, part in parts.items() if len(part) >= FEWEST]
+    return rows[:MOST_ROWS]
 
 
-def _sort_key(title: str) -> tuple[float, str]:
-    try:
-        return float(title.split(" to ")[0]), title
-    except ValueError:
-        return np.inf, title
+def _to_number(part: tuple[str, list[Case]]) -> float:
+    return float(part[0])
 
 
-def _label(name: str, cases: Sequence[Case]) -> Callable[[Case], str]:
-    """Names the third of a number's range that a case is in; a word stays itself."""
+def _cut(name: str, cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Cases in about equal parts along a number, each named by its ends."""
     values = [case.first["factors"][name] for case in cases]
-    if any(isinstance(value, str) for value in values) or len({*values}) <= BINS + 2:
-        return lambda case: str(case.first["factors"][name])
-    edges = np.quantile(values, np.linspace(0, 1, BINS + 1))
-
-    def label(case: Case) -> str:
-        inside = np.searchsorted(edges[1:-1], case.first["factors"][name], "right")
-        return f"{edges[inside]:.3g} to {edges[inside + 1]:.3g}"
-
-    return label
+    edges = np.quantile(values, np.linspace(0, 1, BINS + 1))[1:-1]
+    parts = np.searchsorted(edges, values, "right")
+    named = {}
+    for part in np.unique(parts):
+        inside = [
+            (v, c) for v, c, p in zip(values, cases, parts, strict=True) if p == part
+        ]
+        numbers = [value for value, _ in inside]
+        low, high = f"{min(numbers):.3g}", f"{max(numbers):.3g}"
+        title = low if low == high else f"{low} to {high}"
+        named[title] = [case for _, case in inside]
+    return named

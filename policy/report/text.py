@@ -8,7 +8,6 @@ from unicodedata import category
 
 from envs.answer import PARSERS, Codec
 from envs.records import ParseFailure
-from policy.report.run import Row
 
 # Of whatever family the coordinates are: only where they stand in the text is asked.
 ANY = Codec(1e9, 1e9)

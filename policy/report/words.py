@@ -16,7 +16,9 @@ def name_scene(run: Run) -> str:
     """Which kinds of scenes a run learns."""
     name = run.get("env.name")
     if name is None:
-        return ", ".join(sorted({r["env"] for v in run.evaluations.values() for r in v}))
+        return ", ".join(
+            sorted({r["env"] for v in run.evaluations.values() for r in v})
+        )
     if name != "all":
         return name
     without = run.get("env.without", [])
@@ -36,12 +38,13 @@ def describe_run(run: Run) -> str:
         if run.going
         else f"{done} steps in {seconds}"
     )
-    size = f"{run.get('rollout.prompts')} scenes × {run.get('rollout.num_generations')}"
+    verb = "learns" if run.going else "learned"
     return (
-        f"The policy {policy}{_tell_part(run)} {'learns' if run.going else 'learned'} "
-        f"{name_scene(run)} in the split “{run.get('split')}”{_tell_shifts(run)} by the "
-        f"reward “{run.get('reward.name')}”: {length}, {size} answers a step, seed "
-        f"{run.get('seed')}."
+        f"{policy}{_tell_part(run)} {verb} {name_scene(run)}, split "
+        f"“{run.get('split')}”{_tell_shifts(run)}, by the reward "
+        f"“{run.get('reward.name')}”: {length}, each of "
+        f"{run.get('rollout.prompts')} scenes × "
+        f"{run.get('rollout.num_generations')} answers; seed {run.get('seed')}."
     )
 
 
@@ -79,7 +82,7 @@ def list_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
 
 def _tell_part(run: Run) -> str:
     lora = run.get("policy.lora")
-    return f", adapters of rank {lora['rank']}," if lora else ""
+    return f" with adapters of rank {lora['rank']}" if lora else ""
 
 
 def _tell_shifts(run: Run) -> str:

@@ -28,7 +28,7 @@ def read_episodes(run_dir: Path) -> list[list[Row]]:
 
     Raises:
         FileNotFoundError: It is no directory of a run.
-        ValueError: A file of it cannot be read.
+        ValueError: Its file cannot be read, or is empty.
     """
     files = [run_dir / FOLDER / f"{name}.jsonl" for name in NAMES]
     found = next((file for file in files if file.exists()), None)
@@ -42,6 +42,8 @@ def read_episodes(run_dir: Path) -> list[list[Row]]:
         if row.get("turn", 1) == 1 or not episodes:
             episodes.append([])
         episodes[-1].append(row)
+    if not episodes:
+        raise ValueError(f"{found}: no answers in it")
     return episodes
 
 

@@ -5,6 +5,7 @@ This file must not import torch: processes that build scenes load it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,6 +31,8 @@ class SceneSource:
         varied: Whether scenes look and read as others do not (`policy.variety`).
         camera: Where it stands instead of where scenes have it
             (`envs.cameras.viewpoint`).
+        draws: Of seeds whose scene is known, which of their draws it is: those are not
+            tried again.
     """
 
     names: tuple[str, ...]
@@ -39,6 +42,7 @@ class SceneSource:
     answer: str = Plan.kind
     varied: bool = False
     camera: Viewpoint = field(default_factory=dict)
+    draws: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse no scene, an answer that nobody can be asked for, and no camera."""
@@ -98,6 +102,7 @@ class SceneSource:
             shifts=self.shifts,
             waypoints=self.waypoints,
             camera=self.camera,
+            draw=self.draws.get(seed),
             **varied,
         )
 

@@ -51,7 +51,7 @@ class Watched:
     @property
     def name(self) -> str:
         """What tells it from others to a reader: the last two parts of its path."""
-        return "/".join(self.path.resolve().parts[-2:])
+        return "-".join(self.path.resolve().parts[-2:])
 
 
 class Board(Protocol):
@@ -102,7 +102,7 @@ class WandB:
     """Weights & Biases; `WANDB_MODE=offline` keeps it here. See `Board`."""
 
     def __init__(self, run: Watched) -> None:
-        import wandb
+        import wandb  # pyright: ignore[reportMissingImports]
 
         # The same directory is the same run, whatever it is called.
         key = blake2b(str(run.path.resolve()).encode(), digest_size=8).hexdigest()
@@ -126,7 +126,7 @@ class WandB:
 
     def show(self, name: str, pictures: Sequence[Picture], step: int) -> None:
         """See `Board`."""
-        import wandb
+        import wandb  # pyright: ignore[reportMissingImports]
 
         images = [wandb.Image(p.image, caption=p.words) for p in pictures]
         self._run.log({f"{name}/answers": images}, step=step)
@@ -140,7 +140,7 @@ class Trackio:
     """Trackio, in the directory that TRACKIO_DIR names. See `Board`."""
 
     def __init__(self, run: Watched) -> None:
-        import trackio
+        import trackio  # pyright: ignore[reportMissingImports]
 
         self._run = trackio.init(
             PROJECT,
@@ -156,7 +156,7 @@ class Trackio:
 
     def show(self, name: str, pictures: Sequence[Picture], step: int) -> None:
         """See `Board`."""
-        import trackio
+        import trackio  # pyright: ignore[reportMissingImports]
 
         images = {
             f"{name}/{i}": trackio.Image(p.image, caption=p.words)

@@ -1,40 +1,43 @@
 """A run's directory: every file that training leaves behind.
 
-    config.yaml  metrics.jsonl  rollouts.jsonl  events.out.tfevents.*  summary.json
+    config.yaml  manifest.json  metrics.jsonl  rollouts.jsonl  aside.jsonl
+    events.out.tfevents.*  report.html  summary.json
     before.json  evaluations/{before,after}.jsonl  evaluations/images/
     videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
     bad_step_<n>/ of a run that stopped because its gradient was not finite
 
-Lines are flushed as they are written. A resumed run first drops the lines of steps
-after its checkpoint, so the files end as if it had never stopped.
+Its lines of steps, `metrics.jsonl` and the like, are in `policy.training.history`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from filelock import FileLock, Timeout
 from PIL import Image
-from torch import Tensor
 
 from envs.video.drawing import draw_plan
-from policy.records import Group
 from policy.rollout.log import (
     IMAGES,
     EvaluationLog,
-    describe_rollout,
     read_answer,
     read_rows,
 )
 from policy.training.boards import BOARDS, Board, Picture, Watched, flatten
-from policy.training.checkpoint import find_newest
+from policy.training.checkpoint import list_steps
+from policy.training.history import History
 
-ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
+LOCK = ".lock"
+_STEPS = re.compile(r"^steps: .*$", re.MULTILINE)
 
 
 class RunDir:
@@ -42,33 +45,56 @@ class RunDir:
 
     Attributes:
         path: The directory.
+        history: Its lines of steps.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.history = History(path)
         self._boards: list[Board] = []
+        self._made: list[Path] = []
+        self._lock = FileLock(path / LOCK, timeout=0)
 
     @classmethod
-    def create(cls, path: Path, config: str) -> RunDir:
-        """Makes the directory of a new run and writes its config.yaml.
+    def create(cls, path: Path) -> RunDir:
+        """Makes the directory of a new run and takes it.
 
         Raises:
             FileExistsError: If there is something at the path.
+            OSError: If nobody may write there.
         """
         cls.check_free(path)
-        path.mkdir(parents=True, exist_ok=True)
         run = cls(path)
-        run._write("config.yaml", config)
+        run._made = [one for one in (path, *path.parents) if not one.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        run.take()
+        cls.check_free(path)  # another may have been quicker
         return run
 
     @staticmethod
     def check_free(path: Path) -> None:
         """Raises a FileExistsError if there is anything at the path of a new run."""
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        there = path.is_dir() and {inside.name for inside in path.iterdir()} <= {LOCK}
+        if path.exists() and not there:
             raise FileExistsError(
                 f"run directory {path} already exists and is never overwritten; "
                 f"go on with it by resume={path}, or choose another run_dir="
             )
+
+    def take(self) -> None:
+        """Keeps other processes from writing here, as long as this one lives.
+
+        Raises:
+            FileExistsError: If another writes here.
+            OSError: If nobody may.
+        """
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise FileExistsError(
+                f"another process is writing to {self.path}: wait for it, or choose "
+                "another run_dir="
+            ) from error
 
     @classmethod
     def open(cls, path: Path) -> RunDir:
@@ -83,6 +109,20 @@ class RunDir:
             )
         return cls(path)
 
+    def digest_config(self) -> str:
+        """Returns a digest of config.yaml but for `steps`, which may grow."""
+        kept = _STEPS.sub("", (self.path / "config.yaml").read_text())
+        return hashlib.blake2b(kept.encode(), digest_size=16).hexdigest()
+
+    def write_config(self, config: str) -> None:
+        """Writes config.yaml, by which a directory is that of a run."""
+        self._write("config.yaml", config)
+
+    def set_steps(self, steps: int) -> None:
+        """Changes `steps` in config.yaml."""
+        text = (self.path / "config.yaml").read_text()
+        self._write("config.yaml", _STEPS.sub(f"steps: {steps}", text))
+
     @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
@@ -94,59 +134,19 @@ class RunDir:
         folder.mkdir(exist_ok=True)
         return folder / f"{name}.mp4"
 
-    def rewind(self, step: int) -> float:
-        """Forgets what was written after a step.
-
-        Returns:
-            The seconds of training that the steps kept have taken.
-        """
-        for name in ("metrics.jsonl", "rollouts.jsonl"):
-            self._cut(self.path / name, step)
-        rows = self.read_metrics()
-        return float(rows[-1]["timing"]["elapsed_s"]) if rows else 0.0
-
     def open_boards(self, names: Sequence[str]) -> None:
         """Opens what shows the run, of `BOARDS`, from its newest checkpoint on."""
         config = yaml.safe_load((self.path / "config.yaml").read_text())
-        done = find_newest(self.checkpoints)
+        done = max(list_steps(self.checkpoints), default=0)
         run = Watched(path=self.path, config=config, done=done)
         self._boards = [BOARDS[name](run) for name in names]
 
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl but one that was cut off."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-
     def log_step(self, row: dict[str, Any]) -> None:
         """Adds a line to metrics.jsonl and a point to the curves."""
-        self._append("metrics.jsonl", [_drop_infinite(row)])
+        self.history.add_step(row)
+        figures = flatten({k: v for k, v in row.items() if k != "step"})
         for board in self._boards:
-            board.plot(flatten(row), int(row["step"]))
-
-    def log_rollouts(
-        self, step: int, groups: Sequence[Group], advantages: Tensor
-    ) -> None:
-        """Adds a line for every rollout to rollouts.jsonl, up to its limit.
-
-        Args:
-            step: Number of the step.
-            groups: P groups.
-            advantages: [P, G] of whole answers.
-        """
-        path = self.path / "rollouts.jsonl"
-        if path.exists() and path.stat().st_size > ROLLOUTS_LIMIT:
-            return
-        rows = [
-            {
-                "step": step,
-                **describe_rollout(rollout),
-                "advantage": round(advantage, 6),
-            }
-            for group, values in zip(groups, advantages.tolist(), strict=True)
-            for rollout, advantage in zip(group.rollouts, values, strict=True)
-        ]
-        self._append("rollouts.jsonl", rows)
+            board.plot(figures, int(row["step"]))
 
     def open_evaluation(self, name: str) -> EvaluationLog:
         """Returns what keeps the answers to held-out scenes, "before" or "after"."""
@@ -181,34 +181,31 @@ class RunDir:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Returns what `write_json` wrote, None if it has not been written."""
         path = self.path / name
-        return json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is damaged: remove it or put it back") from error
 
     def close(self) -> None:
-        """Closes what shows the run."""
+        """Closes what shows the run and lets others write here.
+
+        Directories that were made for the run and are empty go.
+        """
         for board in self._boards:
             board.close()
-
-    def _append(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        with (self.path / name).open("a") as file:
-            file.write(text)
+        self._lock.release()
+        if self.path.is_dir() and {one.name for one in self.path.iterdir()} == {LOCK}:
+            (self.path / LOCK).unlink()
+            with suppress(OSError):  # somebody else has filled one
+                for folder in self._made:
+                    folder.rmdir()
 
     def _write(self, name: str, text: str) -> None:
         partial = self.path / f".{name}.partial"
         partial.write_text(text)
         os.replace(partial, self.path / name)
-
-    def _cut(self, path: Path, step: int) -> None:
-        """Keeps the lines up to a step; one that a crash cut short goes too."""
-        if not path.exists():
-            return
-        partial = path.with_name(f".{path.name}.partial")
-        with path.open() as old, partial.open("w") as new:
-            for line in old:
-                if not line.endswith("\n") or json.loads(line)["step"] > step:
-                    break
-                new.write(line)
-        os.replace(partial, path)
 
 
 def _draw_row(row: dict[str, Any], image: Path) -> Picture:
@@ -217,11 +214,3 @@ def _draw_row(row: dict[str, Any], image: Path) -> Picture:
     verdict = "success" if row["success"] else row["reason"] or row["parse_failure"]
     words = f"{row['instruction']}\n{verdict}\n{row['text']}"
     return Picture(image=draw_plan(seen, read_answer(row)), words=words)
-
-
-def _drop_infinite(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose numbers JSON can write: null for those of a step that failed."""
-    return {
-        name: None if isinstance(value, float) and not np.isfinite(value) else value
-        for name, value in row.items()
-    }

@@ -105,6 +105,26 @@ def test_a_scene_can_be_built_again_from_itself_and_from_a_line_of_json(options)
         np.testing.assert_array_equal(again.observation.image, scene.observation.image)
 
 
+HIDDEN_FIRST = {"name": "sweep_to_zone", "split": "test", "seed": 742431198}
+
+
+def test_a_scene_names_its_draw_and_is_built_from_it_at_once():
+    tried = make_scene(**HIDDEN_FIRST)
+    assert tried.config.draw == 1
+    known = draw_scene(tried.config)
+    np.testing.assert_array_equal(known.observation.image, tried.observation.image)
+    assert known.reference == tried.reference
+
+
+def test_a_draw_that_cannot_be_used_is_named():
+    with pytest.raises(
+        RuntimeError, match="seed 742431198: no usable sample in draw 0"
+    ):
+        make_scene(**HIDDEN_FIRST, draw=0)
+    with pytest.raises(ValueError, match="draw is -1; at least 0"):
+        SceneConfig(name="pick_mug", draw=-1)
+
+
 @pytest.mark.parametrize("axis", AXES)
 def test_a_shift_moves_its_own_axis_alone(axis):
     rng = np.random.default_rng(0)

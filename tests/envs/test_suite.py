@@ -26,6 +26,15 @@ def test_a_suite_comes_back_as_it_was_saved(scenes, tmp_path) -> None:
     save_suite(suite, tmp_path / "suite.json")
     assert load_suite(tmp_path / "suite.json") == suite
     assert suite.list_seeds("press_button", "test") == [0, 1, 2]
+    assert suite.list_draws("press_button", "test") == {0: 0, 1: 0, 2: 0}
+
+
+def test_a_suite_of_digests_alone_is_read_and_its_scenes_are_tried(tmp_path) -> None:
+    path = tmp_path / "suite.json"
+    path.write_text('{"press_button": {"test": {"0": "d2a1b0b1761792af"}}}')
+    suite = load_suite(path)
+    assert suite.list_seeds("press_button", "test") == [0]
+    assert suite.list_draws("press_button", "test") == {}
 
 
 def test_a_digest_tells_scenes_apart_and_is_the_same_again(scenes) -> None:
@@ -47,7 +56,7 @@ def test_another_scene_than_the_frozen_one_is_named(scenes) -> None:
 def test_unknown_names_list_the_valid_ones_and_no_suite_is_said_to_be_none(
     tmp_path,
 ) -> None:
-    suite = Suite(digests={("press_button", "test"): {}})
+    suite = Suite(scenes={("press_button", "test"): {}})
     with pytest.raises(ValueError, match=r"unknown env 'x'; valid: press_button"):
         suite.list_seeds("x", "test")
     with pytest.raises(ValueError, match=r"unknown split 'ood'; valid: test"):
@@ -84,5 +93,5 @@ def test_a_suite_refuses_to_show_its_scenes_in_another_way(odd: dict) -> None:
 def test_the_shipped_suite_is_what_this_version_builds(name: str, split: str) -> None:
     suite = load_suite(SHIPPED)
     seeds = suite.list_seeds(name, split)
-    assert len(seeds) == 100
+    assert len(seeds) == len(suite.list_draws(name, split)) == 100
     suite.check([envs.make_scene(name, split, seed) for seed in seeds[:2]])

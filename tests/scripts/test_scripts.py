@@ -60,6 +60,7 @@ def test_training_leaves_the_files_other_programs_rely_on(trained: Path) -> None
     assert len(read_log(path)) == 3
     for name in ("videos/before.mp4", "videos/after.mp4", "final/config.json"):
         assert (path / name).stat().st_size > 0
+    assert "learned pick_mug" in (path / "report.html").read_text()
     summary = json.loads((path / "summary.json").read_text())
     assert (summary["env"], summary["seed"], summary["steps"]) == ("pick_mug", 0, 3)
     assert summary["before"]["n"] == summary["after"]["n"] == 2
@@ -170,7 +171,7 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("record", "policy=expert n=1 failed=true", "nothing failed"),
         ("train", "env=all env.without=[pick_mugg]", "pick_mug"),
         ("evaluate", "policy=null env=[pick_mug,mugg]", "env.only 'mugg'; valid: clo"),
-        ("record", "policy=null out=films", "''; valid: .mp4, .png, .jpg"),
+        ("record", "policy=null out=films", "''; valid: .mp4, .gif, .webp, .png"),
     ],
 )
 def test_a_mistake_is_answered_with_the_valid_choices(

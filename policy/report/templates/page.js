@@ -52,7 +52,7 @@
       font: { size: 11, color: "var(--faint)", family: "system-ui, sans-serif" },
       hoverlabel: { bgcolor: "var(--paper)", bordercolor: "var(--line)", font: { color: "var(--ink)" } },
       legend: { orientation: "h", y: -0.2, font: { size: 10 } },
-      ...layout, xaxis: axis({ rangemode: "tozero", ...layout.xaxis }), yaxis: axis(layout.yaxis),
+      ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
     };
     Plotly.react(place, resolve(data, style), resolve(whole, style), { displayModeBar: false, responsive: true });
   };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import inspect
 import weakref
@@ -20,9 +21,10 @@ from compared import (
     draw_prompts,
     find_worst,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 import policy
+from policy.model.sharing.patches import multiply_patches
 from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
 
@@ -145,3 +147,15 @@ def test_a_blind_policy_is_shown_no_other_image(
     groups = [sample(vlm, words)[0]] * 3
     rows = vlm.score(words, groups, temperature=TEMPERATURE)
     torch.testing.assert_close(rows[0], rows[1], rtol=1e-5, atol=1e-5)
+
+
+def test_patches_are_multiplied_as_the_convolution_would_have_it() -> None:
+    whole, larger = (torch.randn(5, 3, 1, side, side) for side in (4, 8))
+    stock = nn.Conv3d(3, 6, (1, 4, 4), stride=(1, 4, 4))
+    quick = copy.deepcopy(stock)
+    multiply_patches(quick)
+    for patches in (whole, larger):
+        torch.testing.assert_close(quick(patches), stock(patches))
+    copied = copy.deepcopy(quick)
+    nn.init.zeros_(copied.weight)
+    assert (copied(whole) != quick(whole)).any(), "a copy has weights of its own"
