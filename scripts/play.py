@@ -56,8 +56,8 @@ def view(config: DictConfig) -> None:
     """Shows in three dimensions what the policy does in one scene."""
     check_installed("mjviser", "viz")
     from envs import sample_scene
+    from policy.playground.page.view import serve_view
     from policy.playground.policies import answer_scene
-    from policy.playground.view import serve_view
     from policy.rollout.config import RolloutConfig
     from policy.training.progress import Screen
 

@@ -31,7 +31,7 @@ HOMES = {
     "trl": (RIVAL,),
     "fastapi": ("policy/playground/",),
     "nicegui": ("policy/playground/",),
-    "mjviser": ("policy/playground/view.py",),
+    "mjviser": ("policy/playground/page/view.py",),
 }
 MAX_LINES = 350  # GRPO, best read in one piece
 MAX_FILES = 16  # of a folder: more are several ideas

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,11 +14,12 @@ from envs.scene import SceneConfig
 from policy.playground.api import build_api, explain_mistakes
 from policy.playground.engine import Engine
 from policy.playground.guard import Guard
-from policy.playground.page import Page
+from policy.playground.page.page import Page
 from policy.playground.saving import Saver
 from policy.playground.session import Session
 
 HOST = "127.0.0.1"
+BACKLOG = 128  # connections
 MAX_MESSAGE = 2**20  # bytes of a web socket's message
 
 
@@ -65,6 +67,7 @@ def listen(port: int) -> socket.socket:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         opened.bind((HOST, port))
+        opened.listen(BACKLOG)  # who comes before the server is up waits
     except OSError as error:
         opened.close()
         raise ValueError(
@@ -84,5 +87,5 @@ def serve(app: FastAPI, opened: socket.socket, say: Callable[[str], None]) -> No
     """
     say(f"http://{HOST}:{opened.getsockname()[1]}  (Ctrl-C stops)")
     config = uvicorn.Config(app, log_level="warning", ws_max_size=MAX_MESSAGE)
-    with opened:
+    with opened, suppress(KeyboardInterrupt):  # uvicorn passes it on, once it is done
         uvicorn.Server(config).run(sockets=[opened])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.playground.overlay import draw_overlay
-from policy.playground.sketch import Pen, Sketch, read_sketch
+from policy.playground.page.overlay import draw_overlay
+from policy.playground.page.sketch import Pen, Sketch, read_sketch
 
 UNIT = st.floats(0, 1)
 POINT = st.tuples(UNIT, UNIT)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from envs.records import Reference
 from envs.video.drawing import BOX, EXPERT, OUTLINE, PATH, RGB8
-from policy.playground.sketch import Point, Sketch
+from policy.playground.page.sketch import Point, Sketch
 
 LIFTED: RGB8 = (64, 220, 255)
 THIN, THICK = 0.9, 1.5  # pixels of an image of 224

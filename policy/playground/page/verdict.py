@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS
 from policy.playground.attempt import Attempt
+
+# What a first-time visitor meets before the arm has moved; see `envs.answer` and
+# `envs.execution`. What went wrong in a scene its own reasons say.
+HINTS = {
+    "empty": "There is no answer yet: draw one, write one, or let a policy answer.",
+    "no_answer": "The text has no box and no path in it.",
+    "several_answers": "The text has more than one answer in it.",
+    "not_json": "The answer cannot be read: is a bracket or a comma missing?",
+    "wrong_keys": "An answer needs both: a box and a path.",
+    "not_numbers": "Something else stands where a number belongs.",
+    "wrong_size": "A box has four numbers, a point two.",
+    "wrong_count": f"A path has {MIN_WAYPOINTS} to {MAX_WAYPOINTS} points.",
+    "empty_box": "The box has no area.",
+    "outside_image": "A number is beyond the edge of the image, 0 to 1000.",
+    "nothing_in_box": "The box shows nothing but the table.",
+    "starts_off_the_box": "The path has to start on what the box shows.",
+    "off_the_scene": "The path leads to where nothing is.",
+    "unreachable": "The path leads out of the arm's reach.",
+}
 
 
 class Verdict:
@@ -50,14 +70,15 @@ class Verdict:
         if outcome.success:
             self._say("success", "Success", note)
         else:
-            self._say("failure", f"Failed: {outcome.reason.replace('_', ' ')}", note)
+            hint = " ".join(filter(None, [HINTS.get(outcome.reason), note]))
+            self._say("failure", f"Failed: {outcome.reason.replace('_', ' ')}", hint)
         self._stage.clear()
         with self._stage:
             if film:
                 ui.video(film, autoplay=True, muted=True, loop=True).classes("film")
             else:
                 ui.icon("block").classes("waiting")
-                ui.label("The arm did not move: there was nothing to execute.")
+                ui.label("The arm did not move.")
         self._terms.clear()
         with self._terms:
             self._add_term("reward", attempt.reward.total).classes("total")

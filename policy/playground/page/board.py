@@ -11,8 +11,8 @@ from envs.records import Reference
 from envs.scene import Scene
 from envs.video.drawing import BOX, EXPERT, PATH
 from policy.playground.api import encode_image
-from policy.playground.overlay import LIFTED, draw_overlay, write_css
-from policy.playground.sketch import Pen, Point, Sketch
+from policy.playground.page.overlay import LIFTED, draw_overlay, write_css
+from policy.playground.page.sketch import Pen, Point, Sketch
 
 # A pointer that merely passes over the image says nothing.
 TELL = "(e) => (e.mouse_event_type !== 'pointermove' || e.buttons) && emit(e)"

@@ -11,12 +11,12 @@ from nicegui import ui
 
 from envs.scene import Scene, SceneConfig
 from policy.playground.api import FILM_URL
-from policy.playground.board import Board
-from policy.playground.chooser import Chooser
+from policy.playground.page.board import Board
+from policy.playground.page.chooser import Chooser
+from policy.playground.page.sketch import read_sketch
+from policy.playground.page.verdict import Verdict
 from policy.playground.queue import BusyError
 from policy.playground.session import Session
-from policy.playground.sketch import read_sketch
-from policy.playground.verdict import Verdict
 from policy.playground.wire import MAX_TEXT, MAX_WORDS
 
 STYLE = Path(__file__).with_name("style.css")
