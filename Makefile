@@ -1,6 +1,6 @@
 # One command per habit. ARGS goes to the script: make train ARGS="env=pick_mug seed=1"
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate record warmstart bench test slow faults check doctor clean
+.PHONY: help setup train evaluate record play warmstart bench test slow faults check doctor clean
 
 PY := .venv/bin/python
 DONE := .venv/.complete
@@ -22,6 +22,9 @@ evaluate: setup ## measure a policy on held-out scenes
 
 record: setup ## film a policy
 	$(PY) scripts/record.py $(ARGS)
+
+play: setup ## scenes in the browser: draw answers, let policies answer
+	$(PY) scripts/play.py $(ARGS)
 
 warmstart: setup ## train the default policy from random weights: out=<directory>
 	$(PY) scripts/warmstart.py $(ARGS)

@@ -3,12 +3,14 @@
 Box, path, text, outcome and reward are drawn in. `env=all` takes n of every scene, and
 an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film; one in
 .gif or .webp a small film for issues and slides.
-`failed=true` leaves out what succeeded.
+`failed=true` leaves out what succeeded. `run_dir=` shows the answers that a run, or the
+playground, has written down, instead of asking anybody.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from _launch import (
     BASELINES,
@@ -25,21 +27,50 @@ FILMS, PICTURES = (".mp4", ".gif", ".webp"), (".png", ".jpg")
 
 
 def main(config: DictConfig) -> None:
-    """Answers n scenes of each kind and shows what came of it."""
+    """Shows what came of answers: of n scenes of each kind, or those of a run."""
     from envs.randomization.factors import check_choice
-    from envs.registry import has_expert
     from envs.video.film import write_rollout_videos
     from envs.video.sheet import write_sheet
+    from policy.training.progress import Screen
+
+    out = Path(config.out or f"videos/{name_film(config)}.mp4")
+    check_choice("ending of out=", out.suffix, (*FILMS, *PICTURES))
+    found = read_again(config) if config.run_dir else play(config)
+    rollouts = [r for r in found if not (config.failed and r.succeeded)]
+    if not rollouts:
+        raise ValueError(f"failed=true, but nothing failed: try more than n={config.n}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix in PICTURES:
+        write_sheet(rollouts, out)
+    else:
+        write_rollout_videos(rollouts, out)
+    Screen(quiet=config.quiet).say(f"{len(rollouts)} rollouts: {out}")
+
+
+def name_film(config: DictConfig) -> str:
+    """Returns what a film is called where `out=` does not say."""
+    if config.run_dir:
+        return Path(config.run_dir).name
+    return f"{config.env.name}_{Path(name_policy(config.policy)).name}"
+
+
+def read_again(config: DictConfig) -> list[Any]:
+    """Returns the rollouts of the first n episodes that a run has written down."""
+    from policy.rollout.rebuild import read_episodes, rebuild
+
+    episodes = read_episodes(Path(config.run_dir))[: config.n]
+    return [rollout for rows in episodes for rollout in rebuild(rows)]
+
+
+def play(config: DictConfig) -> list[Any]:
+    """Answers n scenes of each kind; returns the rollouts."""
+    from envs.registry import has_expert
     from policy.evaluation.evaluate import Exam, evaluate
     from policy.rollout.config import RolloutConfig
     from policy.rollout.play import Referee
     from policy.rollout.workers import Workers
-    from policy.training.progress import Screen
     from rewards import RewardMix
 
-    name = Path(name_policy(config.policy)).name
-    out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
-    check_choice("ending of out=", out.suffix, (*FILMS, *PICTURES))
     rollout = build(RolloutConfig, config.rollout)
     mix = build(RewardMix, config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
@@ -54,16 +85,8 @@ def main(config: DictConfig) -> None:
             )
             fitting = mix if has_expert(env) else mix.without_reference()
             referee = Referee(workers=workers, mix=fitting)
-            _, kept = evaluate(answerer, exam, referee, keep=config.n)
-            rollouts += [r for r in kept if not (config.failed and r.succeeded)]
-    if not rollouts:
-        raise ValueError(f"failed=true, but nothing failed: try more than n={config.n}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix in PICTURES:
-        write_sheet(rollouts, out)
-    else:
-        write_rollout_videos(rollouts, out)
-    Screen(quiet=config.quiet).say(f"{len(rollouts)} rollouts: {out}")
+            rollouts += evaluate(answerer, exam, referee, keep=config.n)[1]
+    return rollouts
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ HOMES = {
     "peft": ("policy/model/adapters.py", RIVAL),
     "plotly": ("policy/report/page.py",),
     "trl": (RIVAL,),
+    "fastapi": ("policy/playground/",),
+    "nicegui": ("policy/playground/",),
+    "mjviser": ("policy/playground/page/view.py",),
 }
 MAX_LINES = 350  # GRPO, best read in one piece
 MAX_FILES = 16  # of a folder: more are several ideas
@@ -54,7 +57,7 @@ FLOORS = {
         ("grpo", "variety", "data"),
         ("rollout",),
         ("evaluation",),
-        ("training", "sft", "report", "export"),
+        ("training", "sft", "report", "export", "playground"),
     ),
 }
 SOURCES = [

@@ -33,8 +33,8 @@ DISTANCE, AZIMUTH_DEG, ELEVATION_DEG = 0.85, -130.0, -41.0
 ENCODING = ("-crf", "28", "-preset", "veryfast", "-movflags", "+faststart")
 
 
-def film_clip(scene: Scene, answer: AnyAnswer) -> Iterator[Image8]:
-    """Yields [256, 256, 3] pictures of an execution; none where nothing moved."""
+def film_clip(scene: Scene, answer: AnyAnswer, size: int = SIZE) -> Iterator[Image8]:
+    """Yields [size, size, 3] pictures of an execution; none where nothing moved."""
     _, playback = replay(scene, answer)
     if playback is None:
         return
@@ -42,7 +42,7 @@ def film_clip(scene: Scene, answer: AnyAnswer) -> Iterator[Image8]:
     picture, camera = scene.observation.image, _stand_aside()
     for qpos in sample_motion(scene.data.qpos, playback.frames, FPS / PACE):
         pose(scene.model, state.data, qpos)
-        picture = render(state, camera, SIZE, SIZE)
+        picture = render(state, camera, size, size)
         yield picture
     yield from repeat(picture, round(HOLD_S * FPS))
 

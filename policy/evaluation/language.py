@@ -9,13 +9,14 @@ was not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from envs.answer import parse_answer
 from envs.records import ParseFailure, Plan, Reference
+from envs.sampling.asking import ask_goal
 from envs.sampling.reference import make_reference
 from envs.scene import Scene
 from policy.evaluation.evaluate import split_batches
@@ -109,19 +110,9 @@ def _hear(answerer: Answerer, scenes: Sequence[Scene]) -> list[Plan | ParseFailu
 
 def swap(scene: Scene) -> Scene | None:
     """Returns the scene asked for another of its candidates; None if there is none."""
-    for goal in scene.others:
-        reference = make_reference(scene, goal)
-        if reference is not None:
-            kept = (other for other in scene.others if other.aim != goal.aim)
-            asking = replace(scene.observation, instruction=goal.instruction)
-            return replace(
-                scene,
-                goal=goal,
-                others=(scene.goal, *kept),
-                observation=asking,
-                reference=reference,
-            )
-    return None
+    goals = scene.others if scene.reference is not None else ()
+    asked = (ask_goal(scene, goal) for goal in goals)
+    return next((other for other in asked if other is not None), None)
 
 
 def _swap_all(scenes: Sequence[Scene]) -> Iterator[tuple[Scene, Scene]]:
