@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from policy.rollout.crew import LostWork
 from policy.rollout.workers import Workers
 
 WAITING = 8  # pieces; one takes a second at most, a film two
@@ -28,7 +29,6 @@ class WorkQueue:
     """
 
     def __init__(self, workers: int | None = None, waiting: int = WAITING) -> None:
-        self._count = workers
         cores = len(os.sched_getaffinity(0)) if workers is None else max(workers, 1)
         self._limit = cores + waiting
         self._workers = Workers(workers)
@@ -44,19 +44,15 @@ class WorkQueue:
         """Runs a function that can be sent to a process, and awaits its result.
 
         Raises:
-            BusyError: Enough is waiting, or a process has died, and with it all that
-                was in work; the next call gets new ones.
+            BusyError: Enough is waiting, or nobody could finish this.
         """
         # What nobody waits for any more still has to be done.
         self._futures = [f for f in self._futures if not f.done()]
         if len(self._futures) >= self._limit:
             raise BusyError(f"{self._limit} requests are in work: try again later")
-        workers = self._workers
+        future = self._workers.start(work, *arguments)
+        self._futures.append(future)
         try:
-            future = workers.start(work, *arguments)
-            self._futures.append(future)
             return await asyncio.shield(asyncio.wrap_future(future))
-        except BrokenExecutor as error:
-            if self._workers is workers:
-                self._workers = Workers(self._count)
-            raise BusyError("a simulation's process has died: try again") from error
+        except LostWork as error:
+            raise BusyError(f"the simulation came to no end: {error}") from error
