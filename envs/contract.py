@@ -9,12 +9,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS
+from envs.records import Outcome
+from envs.state import State
 from envs.task import Goal, Task
 
 # Printable Latin text and line breaks: what an instruction may be written in.
@@ -44,8 +47,27 @@ def blaming(where: str, what: str) -> Iterator[None]:
         yield
     except SceneError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SceneError(f"{where}: {what} raised {error!r}") from error
+
+
+@contextmanager
+def untouched(where: str, state: State) -> Iterator[None]:
+    """Refuses to go on where an author's code has moved what every plan starts from.
+
+    Args:
+        where: The scene, split and seed, in words.
+        state: The scene's snapshot; put back as it was.
+    """
+    kind = mujoco.mjtState.mjSTATE_INTEGRATION
+    before = np.empty(mujoco.mj_stateSize(state.model, kind))
+    after = np.empty_like(before)
+    mujoco.mj_getState(state.model, state.data, before, kind)
+    yield
+    mujoco.mj_getState(state.model, state.data, after, kind)
+    if not np.array_equal(before, after, equal_nan=True):
+        mujoco.mj_setState(state.model, state.data, before, kind)
+        raise SceneError(f"{where}: judge writes into run.before, where plans start")
 
 
 def require(where: str, holds: bool, rule: str) -> None:
@@ -107,6 +129,19 @@ def check_state(where: str, data: mujoco.MjData) -> None:
     """Positions are finite after the objects have settled."""
     finite = np.isfinite(data.qpos).all() and not data.warning.number.any()
     require(where, bool(finite), "the physics diverged while the objects settled")
+
+
+def check_outcome(where: str, outcome: object) -> None:
+    """A judge's verdict is an outcome whose figures are figures."""
+    require(where, isinstance(outcome, Outcome), f"judge returned {outcome!r}")
+    assert isinstance(outcome, Outcome)
+    kinds = {"success": bool | np.bool, "grasped": bool | np.bool, "reason": str}
+    for name, kind in kinds.items():
+        value = getattr(outcome, name)
+        rule = f"judge's {name} is {value!r}, not of {kind}"
+        require(where, isinstance(value, kind), rule)
+    inside = isinstance(outcome.progress, Real) and 0 <= outcome.progress <= 1
+    require(where, inside, f"judge's progress is {outcome.progress!r}, not in 0..1")
 
 
 def check_path(where: str, path: NDArray[np.float64]) -> None:

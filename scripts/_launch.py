@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
 # Those of policy/evaluation/baselines.py.
 BASELINES = ("expert", "null", "random", "wrong_target")
+SEVERAL = "several"  # stands for policy=[one,other]
 ALL = {"name": "all", "only": [], "without": []}
 ANY_POLICY = {
     "path": "???",
@@ -51,6 +52,7 @@ def launch(
     *,
     policies: tuple[str, ...] = (),
     all_envs: bool = False,
+    compares: bool = False,
 ) -> None:
     """Runs a function with the configuration of conf/<name>.yaml.
 
@@ -59,9 +61,13 @@ def launch(
         run: Gets the resolved configuration; hydra's part is left out.
         policies: Names that `policy=` takes beside files and paths.
         all_envs: Whether `env=` takes `all` beside scenes.
+        compares: Whether `policy=` takes several, `[one,other]`.
     """
     bound_products(sys.argv[1:])
     _register_choices(policies, all_envs)
+    if compares:
+        node = ANY_POLICY | {"names": []}
+        ConfigStore.instance().store(group="policy", name=SEVERAL, node=node)
     sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell(arg)]
 
     def main(config: DictConfig) -> None:
@@ -201,6 +207,24 @@ def name_policy(node: DictConfig) -> str:
     return str(node.path) if choice == "path" else str(choice)
 
 
+def list_policies(config: DictConfig) -> list[tuple[str, DictConfig]]:
+    """Returns the policies that `policy=` names, each with its configuration."""
+    job, choices = HydraConfig.get(), HydraConfig.get().runtime.choices
+    if choices["policy"] != SEVERAL:
+        return [(name_policy(config.policy), config.policy)]
+    others = [
+        word
+        for word in job.overrides.task
+        if word.split("=")[0] not in ("policy", "policy.names")
+    ]
+    found = []
+    for name in config.policy.names:
+        words = [*others, *_spell(f"policy={name}")]
+        node = hydra.compose(job.job.config_name, words).policy
+        found.append((name, node))
+    return found
+
+
 def list_overrides() -> dict[str, str]:
     """Returns what the command line changes: key to value, as written."""
     return dict(arg.split("=", 1) for arg in HydraConfig.get().overrides.task)
@@ -239,16 +263,23 @@ def _no_gl() -> type[Exception]:
 
 
 def _spell(argument: str) -> list[str]:
-    """Turns policy=<directory or hub id> and env=[a,b] into what Hydra can read."""
+    """Turns policy=<directory or hub id> and lists of names into what Hydra reads."""
     key, _, value = argument.partition("=")
     if key == "env" and value.startswith("["):
         return ["env=all", f"env.only={value}"]
+    if key == "policy" and value.startswith("["):
+        names = ",".join(_quote(name) for name in value.strip("[]").split(","))
+        return [f"policy={SEVERAL}", f"policy.names=[{names}]"]
     if argument == "policy=null":  # the name of a baseline, not YAML's nothing
         return ['policy="null"']
     if key != "policy" or not ("/" in value or Path(value).is_dir()):
         return [argument]
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-    return ["policy=path", f'policy.path="{quoted}"']
+    return ["policy=path", f"policy.path={_quote(value)}"]
+
+
+def _quote(value: str) -> str:
+    escaped = value.strip().replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 make_importable()

@@ -11,15 +11,16 @@ Qwen2.5-VL-3B with random weights, for a GPU; `size=miniature` is the same in sm
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from _command import spell_command
 from _launch import build, launch, load_policy, read_lora
 from omegaconf import DictConfig, OmegaConf
 
@@ -36,20 +37,21 @@ def main(config: DictConfig) -> None:
     from benchmarks.figures import tabulate, write
     from rich.console import Console
 
-    console, figures = Console(), {}
+    console, figures = Console(quiet=config.quiet), {}
     parts = choose_parts(config.parts)
+    if find_spec("trl") is None and any(part.startswith("trl") for part in parts):
+        console.print(NO_TRL, markup=False)
+        parts = [part for part in parts if not part.startswith("trl")]
     bars: Any = OmegaConf.to_container(config.bars) if config.bars else {}
     choose_numbers(config)
     with open_workload(config) as work:
+        work = choose_trl_numbers(work, parts)
         for part in parts:
-            if part.startswith("trl") and find_spec("trl") is None:
-                console.print(NO_TRL, markup=False)
-                continue
             with console.status(f"measuring {part}"):
                 figures |= find_part(part)(work)
     console.print(tabulate(figures, bars))
     if config.out:
-        write(Path(config.out), describe_machine(config), figures, bars)
+        write(Path(config.out), describe_machine(work), figures, bars)
 
 
 def choose_numbers(config: DictConfig) -> None:
@@ -63,8 +65,9 @@ def choose_numbers(config: DictConfig) -> None:
 
     wanted, config.algo.bf16 = config.algo.bf16, False
     check_precision(wanted)
-    if wanted is False or "step" not in config.parts or config.size.random is not None:
-        return  # the comparisons are in float32
+    needed = {"step", "trl", "trl_step"}.intersection(config.parts)
+    if wanted is False or not needed or config.size.random is not None:
+        return  # the other parts are in float32
     job = Job(
         source=SceneSource(names=(config.env.name,)),
         mix=build(RewardMix, config.reward),
@@ -73,6 +76,15 @@ def choose_numbers(config: DictConfig) -> None:
     )
     chosen = choose_precision(load_policy(config.policy), job, wanted)
     config.algo.bf16 = chosen.bf16
+
+
+def choose_trl_numbers(work: Any, parts: Sequence[str]) -> Any:
+    """Lets TRL multiply in what is faster for it, if it is measured."""
+    if not any(part.startswith("trl") for part in parts):
+        return work
+    from benchmarks.beside_trl import choose_numbers
+
+    return replace(work, trl_bf16=choose_numbers(work))
 
 
 def choose_parts(names: Sequence[str]) -> list[str]:
@@ -136,26 +148,17 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
         )
 
 
-def describe_machine(config: DictConfig) -> dict[str, Any]:
-    """Returns what the figures were measured on."""
-    import platform
+def describe_machine(work: Any) -> dict[str, Any]:
+    """Returns how the figures are made, and on what."""
+    from policy.runtime.manifest import make_manifest
 
-    import torch
+    # Of the step and of ours beside TRL; the other parts are in float32.
+    manifest = make_manifest(spell_command(), _name_numbers(work.algo.bf16))
+    return manifest | {"trl_numbers": _name_numbers(work.trl_bf16)}
 
-    from policy.runtime.processor import read_processor
 
-    gpu = torch.cuda.is_available()
-    return {
-        "processor": read_processor().name,
-        "bf16": list(read_processor().bf16),
-        "cores": len(os.sched_getaffinity(0)),
-        "step_numbers": "bfloat16" if config.algo.bf16 else "float32",
-        "trl_numbers": "float32",  # of both
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if gpu else None,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+def _name_numbers(bf16: bool) -> str:
+    return "bfloat16" if bf16 else "float32"
 
 
 if __name__ == "__main__":

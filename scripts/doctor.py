@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 ABOVE = Path(__file__).resolve().parents[1]
@@ -20,10 +19,6 @@ IN_CHECKOUT = (ABOVE / "Makefile").is_file()
 SETUP = "run `make setup`" if IN_CHECKOUT else "pip install 'graspo[train]'"
 FRAMES = 20  # timed; the median counts
 NEEDED_GIB = 4  # training takes under 3, the system the rest
-PACKAGES = (
-    *("torch", "transformers", "peft", "safetensors", "mujoco", "gymnasium"),
-    *("numpy", "scipy", "hydra-core", "imageio", "tensorboard", "rich"),
-)
 
 
 class Missing(Exception):
@@ -39,37 +34,34 @@ def check_python() -> str:
 
 def check_packages() -> str:
     """Versions of the packages that matter."""
-    versions, missing = [], []
-    for name in PACKAGES:
-        try:
-            versions.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            missing.append(name)
+    from policy.runtime.machine import list_versions
+
+    versions = list_versions()
+    missing = [name for name, version in versions.items() if version is None]
     if missing:
         raise Missing(f"{', '.join(missing)} not installed: {SETUP}")
-    return ", ".join(versions)
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def check_torch() -> str:
     """Build, device and threads of torch."""
     import torch
 
-    if torch.cuda.is_available():
-        device = torch.cuda.get_device_name()
-    else:
-        device = "no GPU in use, training runs on the CPU"
+    from policy.runtime.machine import name_gpu
+
+    device = name_gpu() or "no GPU in use, training runs on the CPU"
     return f"{torch.__version__}, {torch.get_num_threads()} threads, {device}"
 
 
 def check_gl() -> str:
     """Backend and renderer of images."""
-    from envs.cameras.gl import NoGL, name_renderer
+    from envs.cameras.gl import NoGL
+    from policy.runtime.machine import name_gl
 
     try:
-        renderer = name_renderer()
+        return name_gl()
     except NoGL as error:
         raise Missing(str(error)) from error
-    return f"{os.environ.get('MUJOCO_GL', 'default')}, {renderer}"
 
 
 def check_frame() -> str:
@@ -95,12 +87,14 @@ def check_frame() -> str:
 
 def check_cores() -> str:
     """Cores that this process may use, and limits on threads."""
+    from policy.runtime.machine import count_cores
+
     limits = [
         f"{name}={os.environ[name]}"
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
         if name in os.environ
     ]
-    return ", ".join([f"{len(os.sched_getaffinity(0))} usable", *limits])
+    return ", ".join([f"{count_cores()} usable", *limits])
 
 
 def check_memory() -> str:

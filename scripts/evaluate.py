@@ -3,6 +3,8 @@
 `python scripts/evaluate.py env=pick_mug policy=tiny n=200 out=rows.json` prints the
 paper's table plus success, with 95 % intervals. env=all takes every scene; policy= also
 takes expert, null, random and wrong_target, a directory or a hub id.
+`policy=[tiny,runs/x/final]` answers the same scenes with each and says what the others
+gain over the first, scene by scene; `rows.pairs.json` has that.
 `suite=assets/suite.json` takes the scenes of the frozen suite, and checks them.
 `words=true` asks each scene for another of its candidates and tells which one it got.
 """
@@ -10,68 +12,126 @@ takes expert, null, random and wrong_target, a directory or a hub id.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from _command import spell_command
 from _launch import (
     BASELINES,
     build,
     choose_answerer,
     launch,
     list_envs,
-    name_policy,
+    list_policies,
     read_camera,
     read_source,
 )
 from omegaconf import DictConfig
 
+Solved = Mapping[str, Sequence[bool]]
+"""By kind of scene, whether each was solved."""
+
 
 def main(config: DictConfig) -> None:
-    """Evaluates on each scene, prints the table and writes the rows."""
-    from policy.evaluation.table import tabulate, tabulate_words
+    """Evaluates each policy on each scene, prints tables and writes the rows."""
+    from policy.evaluation.table import FEW, tabulate, tabulate_words
     from policy.rollout.config import RolloutConfig
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
-    screen, rollout = Screen(), build(RolloutConfig, config.rollout)
-    answerer = choose_answerer(config.policy, rollout.max_new_tokens)
-    measure = measure_words if config.words else measure_figures
-    rows: list[dict[str, Any]] = []
+    screen, rollout = Screen(quiet=config.quiet), build(RolloutConfig, config.rollout)
+    policies = list_policies(config)
+    rows: list[list[dict[str, Any]]] = []
+    solved: list[tuple[str, Solved]] = []
     with Workers(rollout.workers) as workers:
-        for env in list_envs(config):
-            with screen.task(f"evaluating {env}", config.n) as bar:
-                show = partial(screen.move, bar)
-                rows.append(
-                    _describe(config, env)
-                    | measure(config, read_source(config, env), answerer, workers, show)
-                )
-    screen.say((tabulate_words if config.words else tabulate)(rows))
+        for name, node in policies:
+            answerer = choose_answerer(node, rollout.max_new_tokens)
+            found, hits = examine(config, name, answerer, workers, screen)
+            rows.append(found)
+            solved.append((name, hits))
+    every = [row for found in rows for row in found]
+    for shown in rows if config.words or len(every) > FEW else [every]:
+        screen.say((tabulate_words if config.words else tabulate)(shown))
+    pairs = [] if config.words else compare(config, solved, screen)
     if config.out:
-        Path(config.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(config.out).write_text(json.dumps(rows, indent=2) + "\n")
+        numbers = sorted({str(node.get("dtype")) for _, node in policies})
+        write(Path(config.out), every, pairs)
+        describe(Path(config.out), ", ".join(numbers), config.suite)
+
+
+def examine(
+    config: DictConfig, name: str, answerer: Any, workers: Any, screen: Any
+) -> tuple[list[dict[str, Any]], Solved]:
+    """Returns the rows of a policy, one a kind of scene, and what it solved."""
+    measure = measure_words if config.words else measure_figures
+    rows, solved = [], {}
+    for env in list_envs(config):
+        with screen.task(f"{name}: {env}", config.n) as bar:
+            show = partial(screen.move, bar)
+            source = read_source(config, env)
+            figures, hits = measure(config, source, answerer, workers, show)
+        rows.append(_describe(config, env, name) | figures)
+        solved |= hits
+    return rows, solved
+
+
+def compare(
+    config: DictConfig, solved: Sequence[tuple[str, Solved]], screen: Any
+) -> list[dict[str, Any]]:
+    """Shows what each policy gains over the first; returns rows by scene and in all."""
+    from policy.evaluation.pairs import compare_solved
+    from policy.evaluation.table import tabulate_pairs
+
+    (first, before), *others = solved
+    rows = []
+    for name, after in others if before else []:
+        found = {key: p.to_row() for key, p in compare_solved(before, after).items()}
+        screen.say(tabulate_pairs(found, f"{name} beside {first}", config.env.name))
+        for key, row in found.items():
+            env = key.partition("/")[2] or config.env.name
+            what = {"env": env, "split": config.split}
+            rows.append(what | {"policy": name, "beside": first} | row)
+    return rows
+
+
+def write(path: Path, rows: Any, pairs: Any) -> None:
+    """Writes rows as JSON, and beside them the comparisons if there are any."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=2) + "\n")
+    if pairs:
+        path.with_suffix(".pairs.json").write_text(json.dumps(pairs, indent=2) + "\n")
+
+
+def describe(path: Path, numbers: str, suite: str | None) -> None:
+    """Writes beside the rows how they were made."""
+    from policy.runtime.manifest import make_manifest, write_beside
+
+    write_beside(path, make_manifest(spell_command(), numbers, suite))
 
 
 def measure_figures(
     config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Solved]:
     """Returns the paper's figures and success on the scenes of a source."""
     from policy.evaluation.evaluate import evaluate
     from policy.rollout.play import Referee
 
     exam = read_exam(config, source)
     evaluation, _ = evaluate(answerer, exam, Referee(workers=workers), progress=show)
-    return evaluation.to_row()
+    return evaluation.to_row(), evaluation.solved
 
 
 def measure_words(
     config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Solved]:
     """Returns whether the policy follows the words on the scenes of a source."""
     from policy.evaluation.language import measure_obedience
 
     seeds = read_exam(config, source).list_seeds()
-    return measure_obedience(answerer, source, workers, seeds, show).to_row()
+    found = measure_obedience(answerer, source, workers, seeds, show)
+    return found.to_row(), {}
 
 
 def read_exam(config: DictConfig, source: Any) -> Any:
@@ -89,11 +149,11 @@ def read_exam(config: DictConfig, source: Any) -> Any:
     )
 
 
-def _describe(config: DictConfig, env: str) -> dict[str, Any]:
+def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
     """What the figures are of."""
     return {
         "env": env,
-        "policy": name_policy(config.policy),
+        "policy": policy,
         "split": config.split,
         "shifts": list(config.shifts),
         "camera": read_camera(config),
@@ -106,4 +166,4 @@ def _describe(config: DictConfig, env: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    launch("evaluate", main, policies=BASELINES, all_envs=True)
+    launch("evaluate", main, policies=BASELINES, all_envs=True, compares=True)

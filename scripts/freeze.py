@@ -21,7 +21,7 @@ def main(config: DictConfig) -> None:
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
-    out, screen, suite = Path(config.out), Screen(), Suite(scenes={})
+    out, screen, suite = Path(config.out), Screen(quiet=config.quiet), Suite(scenes={})
     if out.exists():
         raise FileExistsError(f"out={out} exists; choose another or remove it")
     seeds = choose_seeds(config.n, config.seed)

@@ -1,7 +1,8 @@
 """Films a policy: `python scripts/record.py env=pick_mug policy=tiny n=8 out=it.mp4`.
 
 Box, path, text, outcome and reward are drawn in. `env=all` takes n of every scene, and
-an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film.
+an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film; one in
+.gif or .webp a small film for issues and slides.
 `failed=true` leaves out what succeeded.
 """
 
@@ -20,7 +21,7 @@ from _launch import (
 )
 from omegaconf import DictConfig
 
-FILM, PICTURES = ".mp4", (".png", ".jpg")
+FILMS, PICTURES = (".mp4", ".gif", ".webp"), (".png", ".jpg")
 
 
 def main(config: DictConfig) -> None:
@@ -38,7 +39,7 @@ def main(config: DictConfig) -> None:
 
     name = Path(name_policy(config.policy)).name
     out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
-    check_choice("ending of out=", out.suffix, (FILM, *PICTURES))
+    check_choice("ending of out=", out.suffix, (*FILMS, *PICTURES))
     rollout = build(RolloutConfig, config.rollout)
     mix = build(RewardMix, config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
@@ -62,7 +63,7 @@ def main(config: DictConfig) -> None:
         write_sheet(rollouts, out)
     else:
         write_rollout_videos(rollouts, out)
-    Screen().say(f"{len(rollouts)} rollouts: {out}")
+    Screen(quiet=config.quiet).say(f"{len(rollouts)} rollouts: {out}")
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ conf/train.yaml for the keys and --help for the choices.
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from datetime import datetime
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from _command import spell_command
 from _launch import (
     build,
     launch,
@@ -24,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from policy.model.vlm import VLM
+    from policy.rollout.workers import Workers
     from policy.runtime.distributed import Team
     from policy.training.job import Job
     from policy.training.precision import Precision
@@ -33,9 +38,8 @@ if TYPE_CHECKING:
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
-    from rich.console import Console
-
     from policy.runtime.distributed import join_team
+    from policy.training.boards import check_boards
     from policy.training.precision import check_precision, choose_precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
@@ -43,25 +47,52 @@ def main(config: DictConfig) -> None:
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
         config = read_config(stopped.path)
+    check_boards(config.log)
     fit_reward(config)
     wanted = config.algo.bf16
     check_precision(wanted)
     config.algo.bf16 = wanted is True
     job = build_job(config)
-    with join_team() as team:
-        if stopped is None:
-            path = team.tell(choose_path(config) if team.leads else Path())
-        else:
-            check_unfinished(stopped, job)
-            path = stopped.path
-        screen = Screen(Console(quiet=not team.leads))
+    with join_team() as team, closing(open_run(config, stopped, team)) as run:
+        screen = Screen(quiet=config.quiet or not team.leads)
         vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
         precision = team.tell(choose_precision(vlm, job, wanted))
         show_precision(precision, screen)
         config.algo.bf16 = precision.bf16
-        if stopped is None and team.leads:
-            RunDir.create(path, OmegaConf.to_yaml(config))
-        execute(vlm, build_job(config), RunDir(path), screen, team)
+        if team.leads:
+            record(run, config, stopped is not None, screen)
+            run.open_boards(config.log)
+        execute(vlm, build_job(config), run, screen, team)
+
+
+def open_run(config: DictConfig, stopped: RunDir | None, team: Team) -> RunDir:
+    """Returns the directory to write to, which no other process writes to."""
+    from policy.training.run_dir import RunDir
+
+    if stopped is None:
+        run = create_run(config) if team.leads else None
+        path = team.tell(run.path if run else Path())
+        return run or RunDir(path)
+    if team.leads:
+        stopped.take()
+        check_unfinished(stopped, config.steps)
+    return stopped
+
+
+def create_run(config: DictConfig) -> RunDir:
+    """Makes the directory of a new run; one that is named must be free."""
+    from policy.training.run_dir import RunDir
+
+    if config.run_dir:
+        return RunDir.create(Path(config.run_dir))
+    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    for place in count(1):
+        name = start if place == 1 else f"{start}_{place}"
+        try:
+            return RunDir.create(Path("runs", config.env.name, name))
+        except FileExistsError:
+            continue
+    raise AssertionError("there is always a next name")
 
 
 def show_precision(precision: Precision, screen: Screen) -> None:
@@ -70,6 +101,25 @@ def show_precision(precision: Precision, screen: Screen) -> None:
     advice = "; algo.bf16=auto is faster" if precision.doubtful else ""
     warning = "warning: " if precision.doubtful else ""
     screen.say(f"{warning}products in {numbers}: {precision.reason}{advice}")
+
+
+def record(run: RunDir, config: DictConfig, resumed: bool, screen: Screen) -> None:
+    """Writes what the run does and how; of a resumed one, what is not as it was."""
+    from policy.runtime.manifest import NAME, compare_manifests, make_manifest
+
+    numbers = "bfloat16" if config.algo.bf16 else "float32"
+    old, new = run.read_json(NAME), make_manifest(spell_command(), numbers)
+    if resumed:
+        run.set_steps(config.steps)
+    else:
+        run.write_config(OmegaConf.to_yaml(config))
+    if old is None:
+        run.write_json(NAME, new)
+        return
+    if differing := compare_manifests(old, new):
+        screen.say(f"warning: resumed under other conditions: {differing}")
+    again = [*old.get("resumed", []), f"{new['date']} {differing}".rstrip()]
+    run.write_json(NAME, old | {"resumed": again})
 
 
 def fit_reward(config: DictConfig) -> None:
@@ -87,37 +137,36 @@ def fit_reward(config: DictConfig) -> None:
     if not lacking or not usual.needs_reference or named:
         return
     config.reward = OmegaConf.load(HOME / "conf" / "reward" / "physical.yaml")
-    print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
+    if not config.quiet:
+        print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
 
 
-def choose_path(config: DictConfig) -> Path:
-    """Returns the directory of a new run, in which there must be nothing."""
-    from policy.training.run_dir import RunDir
+def check_unfinished(run: RunDir, steps: int) -> None:
+    """Raises a ValueError if a run has taken all its steps and left its policy."""
+    from policy.training.checkpoint import restore
 
-    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    path = Path(config.run_dir or f"runs/{config.env.name}/{start}")
-    RunDir.check_free(path)
-    return path
-
-
-def check_unfinished(run: RunDir, job: Job) -> None:
-    """Raises a ValueError if a run has taken all its steps."""
+    restore(run.path / "final")
     done = run.read_json("summary.json")
-    if done is not None and done["steps"] >= job.steps:
+    if done and done["steps"] >= steps and (run.path / "final").exists():
         raise ValueError(f"resume={run.path}: its {done['steps']} steps are done")
 
 
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
-    from policy.evaluation.table import tabulate
+    from policy.evaluation.table import tabulate, tabulate_pairs
+    from policy.report.page import FILE
+    from policy.training.stop import Stopped
     from policy.training.trainer import train
 
     screen.say(f"run directory: {run.path}")
     try:
-        summary = train(vlm, job, run, screen, team)
+        summary = train(vlm, job, run, screen, team, partial(show, run, screen))
     except KeyboardInterrupt:
         screen.say(f"stopped; go on with resume={run.path}")
         sys.exit(130)
+    except Stopped as stopped:
+        screen.say(f"stopped by {stopped}; go on with resume={run.path}")
+        sys.exit(128 + stopped.number)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
     if job.n and team.leads:
@@ -126,7 +175,21 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
             for when in ("before", "after")
         ]
         screen.say(tabulate(rows))
+        if summary["paired"]:
+            title = "after beside before"
+            screen.say(tabulate_pairs(summary["paired"], title, job.source.name))
     screen.say(f"trained policy: {run.path / 'final'}")
+    screen.say(f"report: {run.path / FILE}")
+
+
+def show(run: RunDir, screen: Screen, workers: Workers) -> None:
+    """Writes the report; a training is worth more than its page."""
+    from policy.report.page import write_report
+
+    try:
+        write_report(run.path, workers)
+    except Exception as error:  # noqa: BLE001 whatever it is, the run goes on
+        screen.say(f"warning: no report was written: {type(error).__name__}: {error}")
 
 
 def build_job(config: DictConfig) -> Job:
@@ -146,6 +209,7 @@ def build_job(config: DictConfig) -> Job:
         n=config.n,
         videos=config.videos,
         checkpoint_every=config.checkpoint_every,
+        keep=config.keep,
     )
 
 
@@ -158,9 +222,14 @@ def read_config(run: Path) -> DictConfig:
     config = OmegaConf.load(run / "config.yaml")
     assert isinstance(config, DictConfig)
     config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
+    config.setdefault("keep", 0)
+    config.setdefault("log", ["tensorboard"])
+    config.quiet = False
     for key, value in list_overrides().items():
         if key == "steps":
             config.steps = int(value)
+        elif key == "quiet":
+            config.quiet = value == "true"
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "

@@ -9,6 +9,7 @@ goes on with a run that stopped.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -16,7 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _launch import build, launch, list_envs, list_overrides, read_camera
+from _command import spell_command
+from _launch import build, launch, list_envs, read_camera
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def main(config: DictConfig) -> None:
 
 def open_run(config: DictConfig) -> Path:
     """Makes the run directory, or finds the one to go on with."""
+    from policy.runtime.manifest import make_manifest
+
     if config.resume:
         run_dir = Path(config.resume)
         if not (run_dir / "config.yaml").is_file():
@@ -55,15 +59,10 @@ def open_run(config: DictConfig) -> Path:
         raise FileExistsError(f"run_dir={run_dir} exists; choose another or resume= it")
     run_dir.mkdir(parents=True)
     OmegaConf.save(config, run_dir / "config.yaml")
-    (run_dir / "command").write_text(spell_command())
+    (run_dir / "command").write_text(spell_command(without=PLACES))
+    manifest = make_manifest(spell_command(), "float32")
+    (run_dir / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     return run_dir
-
-
-def spell_command() -> str:
-    """Returns what to type for the same training, wherever it is written."""
-    said = list_overrides().items()
-    words = (f"{key}={value}" for key, value in said if key not in PLACES)
-    return " ".join(("python scripts/warmstart.py", *words))
 
 
 def train(config: DictConfig, run_dir: Path) -> Trainer:
@@ -163,7 +162,7 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     write_card(directory, origin, measured)
     what = {"policy": config.out, "split": "test"}
     rows = [{"env": env} | what | m.to_row() for env, m in measured.items()]
-    Screen().say(tabulate(rows))
+    Screen(quiet=config.quiet).say(tabulate(rows))
 
 
 def _describe_device() -> str:

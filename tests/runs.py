@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,18 @@ JOB = Job(
     n=2,
     videos=0,
     checkpoint_every=1,
+    keep=0,
 )
 
 
 def execute(path: Path, job: Job = JOB, *, resume: bool = False) -> RunDir:
     """Trains the default policy, or goes on with a run."""
-    run = RunDir.open(path) if resume else RunDir.create(path, "a: 1\n")
-    train(policy.load("tiny", device="cpu"), job, run, Screen(Console(quiet=True)))
+    run = RunDir.open(path) if resume else RunDir.create(path)
+    with closing(run):
+        if not resume:
+            run.write_config("a: 1\n")
+        run.open_boards(("tensorboard",))
+        train(policy.load("tiny", device="cpu"), job, run, Screen(Console(quiet=True)))
     return run
 
 

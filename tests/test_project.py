@@ -27,6 +27,7 @@ HOMES = {
     "omegaconf": ("scripts/",),
     "transformers": ("policy/model/", "policy/sft/", RIVAL),
     "peft": ("policy/model/adapters.py", RIVAL),
+    "plotly": ("policy/report/page.py",),
     "trl": (RIVAL,),
 }
 MAX_LINES = 350  # GRPO, best read in one piece
@@ -50,7 +51,7 @@ FLOORS = {
         ("grpo", "variety"),
         ("rollout",),
         ("evaluation",),
-        ("training", "sft"),
+        ("training", "sft", "report"),
     ),
 }
 SOURCES = [

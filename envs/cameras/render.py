@@ -24,10 +24,14 @@ _thread = local()  # a GL context belongs to the thread that made it
 
 
 def render(
-    state: State, camera_name: str, width: int, height: int, shadows: bool = False
+    state: State,
+    camera: str | mujoco.MjvCamera,
+    width: int,
+    height: int,
+    shadows: bool = False,
 ) -> NDArray[np.uint8]:
-    """[H, W, 3] colour image from a named camera."""
-    scene = _update(state, camera_name, shadows=shadows)
+    """[H, W, 3] colour image from a camera of the model, by its name, or from any."""
+    scene = _update(state, camera, shadows=shadows)
     image = np.empty((height, width, 3), np.uint8)
     _draw(state.model, scene, image, None)
     return image[::-1].copy()
@@ -65,13 +69,13 @@ def render_depth(
     return (near / (1 - depth * (1 - near / far)))[::-1].copy()
 
 
-def _update(state: State, camera_name: str, shadows: bool = False) -> mujoco.MjvScene:
+def _update(
+    state: State, camera: str | mujoco.MjvCamera, shadows: bool = False
+) -> mujoco.MjvScene:
     model = state.model
     # Room for every geom and the lights' and joints' decoration.
     scene = mujoco.MjvScene(model, min(2 * model.ngeom + 50, MAX_GEOMS))
-    view = mujoco.MjvCamera()
-    view.type = mujoco.mjtCamera.mjCAMERA_FIXED
-    view.fixedcamid = model.camera(camera_name).id
+    view = _fix(model, camera) if isinstance(camera, str) else camera
     option = mujoco.MjvOption()
     option.sitegroup[:] = 0
     category = mujoco.mjtCatBit.mjCAT_ALL
@@ -79,6 +83,13 @@ def _update(state: State, camera_name: str, shadows: bool = False) -> mujoco.Mjv
     scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
     scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
     return scene
+
+
+def _fix(model: mujoco.MjModel, name: str) -> mujoco.MjvCamera:
+    view = mujoco.MjvCamera()
+    view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+    view.fixedcamid = model.camera(name).id
+    return view
 
 
 def _draw(

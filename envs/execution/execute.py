@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.cameras.view import View
-from envs.contract import blaming
+from envs.contract import blaming, check_outcome, untouched
 from envs.execution.motion import Motion, plan_motions
 from envs.execution.physics import Playback, play
 from envs.execution.unprojection import unproject
@@ -138,8 +138,9 @@ def _judge(scene: Scene, motion: Motion, playback: Playback) -> Outcome:
         after=playback.after,
         peak_forces=playback.peak_forces,
     )
-    with blaming(scene.where, "judge"):
+    with blaming(scene.where, "judge"), untouched(scene.where, scene.state):
         outcome = scene.task.judge(scene.goal, run)
+    check_outcome(scene.where, outcome)
     return replace(
         outcome,
         contact_force=max(playback.peak_forces[finger] for finger in FINGERS),

@@ -21,6 +21,7 @@ from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajector
 from envs.robot.arm import ARM_JOINTS
 from envs.rollout import UNREWARDED, Rollout
 from envs.scene import Scene
+from envs.video.animation import ENDINGS, write_animation
 from envs.video.drawing import (
     BOX,
     EXPERT,
@@ -48,7 +49,6 @@ __all__ = [
 ]
 
 FPS = 25  # every tenth physics step, so that motion is even
-STEPS = round(1 / (FPS * TIME_STEP))
 WIDTH, VIEW, STRIP = 640, 448, 144  # pixels: multiples of 16, as video blocks are
 INSET = 168  # pixels, a side of the policy's image beside the execution
 HOLD_S = 1.2  # s that the first and the last picture stay
@@ -81,20 +81,23 @@ def film(rollout: Rollout) -> Iterator[Image8]:
 
 
 def write_rollout_videos(rollouts: Iterable[Rollout], path: str | Path) -> None:
-    """Films rollouts one after the other into one mp4 file; see `film`."""
+    """Films rollouts one after the other into one mp4, gif or webp file; see `film`."""
     write_video(path, chain.from_iterable(map(film, rollouts)))
 
 
 def write_video(path: str | Path, frames: Iterable[Image8]) -> None:
-    """Writes an H.264 file that browsers play.
+    """Writes an H.264 file that browsers play, or an animated GIF or WebP.
 
     Args:
-        path: An mp4 file; its folder is made.
+        path: A file that ends in .mp4, .gif or .webp; its folder is made.
         frames: [H, W, 3] pictures of one size, both sides multiples of 16.
 
     Raises:
         ValueError: No frames.
     """
+    if Path(path).suffix in ENDINGS:
+        write_animation(Path(path), frames, FPS)
+        return
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
@@ -117,30 +120,41 @@ def _film_arm(scene: Scene, playback: Playback) -> Iterator[Image8]:
     """[448, 640, 3] pictures from home to the end of the execution."""
     data = mujoco.MjData(scene.model)
     with Overview(scene.model, WIDTH, VIEW) as overview:
-        for qpos in _sample_motion(scene.data.qpos, playback.frames):
-            data.qpos[:] = qpos
-            mujoco.mj_kinematics(scene.model, data)
-            mujoco.mj_camlight(scene.model, data)
-            mujoco.mj_flex(scene.model, data)
+        for qpos in sample_motion(scene.data.qpos, playback.frames):
+            place(scene.model, data, qpos)
             yield overview.render(data).copy()
 
 
-def _sample_motion(
-    home: NDArray[np.float64], frames: NDArray[np.float64]
+def place(model: mujoco.MjModel, data: mujoco.MjData, qpos: NDArray) -> None:
+    """Computes what is seen of positions: where bodies, cameras, lights, cloth are."""
+    data.qpos[:] = qpos
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_camlight(model, data)
+    mujoco.mj_flex(model, data)
+
+
+def sample_motion(
+    home: NDArray[np.float64], frames: NDArray[np.float64], rate: float = FPS
 ) -> Iterator[NDArray[np.float64]]:
-    """[nq] positions, one a picture: the way to the grasp, then the execution."""
+    """Yields [nq] positions, one a picture: the way to the grasp, then the execution.
+
+    Args:
+        home: [nq] positions at the start.
+        frames: [T, nq] positions after each physics step.
+        rate: Pictures a second of simulated time.
+    """
     usable = frames[np.isfinite(frames).all(axis=1) & frames.any(axis=1)]
     if len(usable) == 0:  # the physics diverged at once
         yield home
         return
     start = usable[0, :ARM_JOINTS]
     way = start - home[:ARM_JOINTS]
-    count = max(round(FPS * 0.5), round(FPS * abs(way).max() / JOINT_SPEED))
+    count = max(round(rate * 0.5), round(rate * abs(way).max() / JOINT_SPEED))
     for t in np.linspace(0, 1, count, endpoint=False):
         qpos = home.copy()
         qpos[:ARM_JOINTS] += ease(t) * way
         yield qpos
-    yield from usable[::STEPS]
+    yield from usable[:: round(1 / (rate * TIME_STEP))]
     yield usable[-1]
 
 

@@ -68,6 +68,7 @@ def evaluate(
     referee: Referee,
     keep: int = 0,
     progress: Callable[[int], None] = lambda done: None,
+    on_episode: Callable[[Sequence[Rollout]], None] = lambda episode: None,
 ) -> tuple[Evaluation, list[Rollout]]:
     """Answers the scenes of an exam and measures the answers.
 
@@ -77,6 +78,7 @@ def evaluate(
         referee: Builds, executes, and judges the rollouts that are kept.
         keep: Number of scenes whose rollouts are returned, for videos.
         progress: Told the number of scenes done after each batch.
+        on_episode: Told the rollouts of each scene, turn after turn.
 
     Returns:
         The figures, and the rollouts of the first `keep` scenes, turn after turn.
@@ -95,6 +97,7 @@ def evaluate(
             exam.suite.check(scenes)
         for episode in _play_episodes(answerer, scenes, referee, exam.max_turns):
             tally.add(episode)
+            on_episode(episode)
             if tally.n <= keep:
                 kept += episode
         progress(tally.n)

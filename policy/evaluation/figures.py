@@ -38,11 +38,14 @@ class Evaluation:
             plan those that measure it; of several kinds of scenes also the success
             of each, `success/<scene>`.
         failures: Why answers failed, and how often, most frequent first.
+        solved: Whether each scene succeeded, by kind and in the order of the scenes,
+            to compare with another policy's (`policy.evaluation.pairs`).
     """
 
     n: int
     figures: dict[str, Estimate]
     failures: dict[str, int]
+    solved: dict[str, tuple[bool, ...]]
 
     def to_row(self) -> dict[str, Any]:
         """Returns means, intervals and failures as plain data for JSON."""
@@ -100,7 +103,8 @@ class Tally:
                 values = [1000 * _read_distance(m, name) for m in self.metrics]
                 figures[name] = estimate_mean(values)
         failures = dict(self.failures.most_common())
-        return Evaluation(n=self.n, figures=figures, failures=failures)
+        solved = {name: tuple(row) for name, row in self.success.items()}
+        return Evaluation(n=self.n, figures=figures, failures=failures, solved=solved)
 
 
 def _read_distance(metrics: Metrics, name: str) -> float:

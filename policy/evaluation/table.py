@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def tabulate(rows: Sequence[dict[str, Any]]) -> Table:
     """Returns rows of evaluations as the paper's table.
 
     A few stand side by side with all their intervals; more, such as all scenes of the
-    library, below each other, with the mean over them.
+    library, below each other, with the mean over them for each policy.
     """
     return _set_beside(rows) if len(rows) <= FEW else _list_below(rows)
 
@@ -28,7 +28,7 @@ def tabulate(rows: Sequence[dict[str, Any]]) -> Table:
 def tabulate_words(rows: Sequence[dict[str, Any]]) -> Table:
     """Returns rows of `policy.evaluation.language` as a table."""
     first = rows[0]
-    title = f"{Path(first['policy']).name}, {first['split']}: asked for another object"
+    title = f"{_name(first)}, {first['split']}: asked for another object"
     table = Table("env", "n", *(name for name in FIGURES), title=title)
     for row in rows:
         found = [f"{row[name]:.3f}" for name in FIGURES]
@@ -39,12 +39,38 @@ def tabulate_words(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
+def tabulate_pairs(
+    found: Mapping[str, Mapping[str, Any]], title: str, env: str
+) -> Table:
+    """Returns comparisons scene by scene (`policy.evaluation.pairs`) as a table.
+
+    Args:
+        found: Rows of `Pairs` by name of the figure, `success` or `success/<scene>`.
+        title: Which policies are compared.
+        env: What all scenes are of together.
+    """
+    table = Table(
+        title=title, caption="paired, 95 % intervals; p: McNemar's exact test"
+    )
+    table.add_column("env")
+    for name in ("n", "gained", "lost", "difference", "p"):
+        table.add_column(name, justify="right")
+    for name in sorted(found, key=lambda name: (name == "success", name)):
+        row = found[name]
+        counts = (str(row[count]) for count in ("n", "gained", "lost"))
+        bounds = f"[{row['low']:+.3f}, {row['high']:+.3f}]"
+        difference = f"{row['difference']:+.3f}  {bounds}"
+        scene = name.partition("/")[2] or env
+        table.add_row(scene, *counts, difference, f"{row['p_value']:.2g}")
+    return table
+
+
 def _set_beside(rows: Sequence[dict[str, Any]]) -> Table:
     table = Table(caption=CAPTION)
     table.add_column("policy\nenv, split, n")
     for row in rows:
         where = f"{row['env']}, {row['split']}, {row['n']}"
-        table.add_column(f"{Path(row['policy']).name}\n{where}")
+        table.add_column(f"{_name(row)}\n{where}")
     for name in _list_figures(rows):
         title = name.rpartition("/")[2].replace("_", " ")
         table.add_row(title, *(_format_figure(row, name) for row in rows))
@@ -55,7 +81,7 @@ def _set_beside(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _list_below(rows: Sequence[dict[str, Any]]) -> Table:
     first, names = rows[0], _list_figures(rows)
-    title = f"{Path(first['policy']).name}, {first['split']}, {first['n']} scenes each"
+    title = f"{_name(first)}, {first['split']}, {first['n']} scenes each"
     table = Table(title=title, caption=CAPTION)
     for title in ("env", *names, "why answers failed"):
         table.add_column(title.replace("_", " "))
@@ -67,6 +93,11 @@ def _list_below(rows: Sequence[dict[str, Any]]) -> Table:
     table.add_section()
     table.add_row("mean", *(_average(rows, name) for name in names))
     return table
+
+
+def _name(row: dict[str, Any]) -> str:
+    """A policy's name; of a path the last two parts, as many end in final."""
+    return "/".join(Path(row["policy"]).parts[-2:])
 
 
 def _list_figures(rows: Sequence[dict[str, Any]]) -> list[str]:

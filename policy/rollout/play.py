@@ -7,7 +7,6 @@ others are still being thought of.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from envs.answer import NORMALIZED, PARSERS
@@ -16,7 +15,7 @@ from envs.rollout import UNREWARDED, Rollout
 from envs.scene import Scene
 from policy.model.prompt import build_prompt
 from policy.records import Group, Said
-from policy.rollout.workers import Workers
+from policy.rollout.workers import Running, Workers
 from policy.runtime.clock import Clock
 from rewards import RewardMix, score
 
@@ -81,7 +80,7 @@ class _Heard:
 
     said: Said
     answers: Sequence[AnyAnswer]
-    running: Future[Sequence[Outcome | None]]
+    running: Running
 
 
 def _hear(scene: Scene, said: Said, referee: Referee) -> _Heard:

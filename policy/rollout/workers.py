@@ -3,30 +3,60 @@
 Half of a simulated step is Python (compiling a scene, inverse kinematics, rays), which
 threads would run one after the other. Work is handed out and collected in order and
 every piece depends on its arguments alone, so no result depends on timing or on how
-many processes there are. This file must not import torch: the workers load it.
+many processes there are. What nobody can finish is put aside: the scene is left out, or
+the plan counts as failed, and the rest goes on.
+
+This file must not import torch: the workers load it.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from multiprocessing.connection import wait
-from threading import Thread
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import envs
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
 from envs.sampling.turns import follow_up
-from envs.scene import Scene
+from envs.scene import Scene, SceneConfig
+from policy.rollout.crew import Crew, LostWork
 from policy.rollout.scene_source import SceneSource
+from policy.rollout.seat import LocalSeat
+
+ABANDONED = Outcome(success=False, reason="execution never ended")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """Work that nobody could finish.
+
+    Attributes:
+        what: "build", "execute" or "next turn".
+        why: What became of those who tried.
+        scene: The scene's configuration.
+        answers: What was to be executed.
+    """
+
+    what: str
+    why: str
+    scene: SceneConfig
+    answers: tuple[AnyAnswer, ...] = ()
+
+    def __str__(self) -> str:
+        return f"put aside ({self.what}): {self.scene.where}: {self.why}"
+
+
+T = TypeVar("T")
 
 
 class Workers:
-    """A pool of processes; a context manager.
+    """A crew of processes; a context manager.
+
+    Attributes:
+        aside: What nobody could finish, the latest last.
 
     Args:
         count: How many; None is one a core, 0 does the work in this process.
@@ -36,19 +66,14 @@ class Workers:
     def __init__(self, count: int | None = None, sharers: int = 1) -> None:
         if count is None:
             count = max(1, len(os.sched_getaffinity(0)) // sharers)
-        self._pool: Executor = (
-            ProcessPoolExecutor(
-                count, multiprocessing.get_context("spawn"), initializer=_start
-            )
-            if count
-            else _Inline()
-        )
+        self.aside: list[Aside] = []
+        self._crew: Executor = Crew(count, LocalSeat) if count else _Inline()
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._crew.shutdown(wait=True, cancel_futures=True)
 
     def make_scenes(
         self, source: SceneSource, batches: Iterable[Sequence[int]]
@@ -60,13 +85,13 @@ class Workers:
         self, batches: Iterable[tuple[SceneSource, Sequence[int]]]
     ) -> Iterator[list[Scene]]:
         """Yields the scenes of batches, each of a source of its own; see above."""
-        ahead: deque[list[Future[Scene]]] = deque()
+        ahead: deque[list[tuple[SceneConfig, Future[Scene]]]] = deque()
         for source, seeds in batches:
-            ahead.append([self._submit_scene(source, seed) for seed in seeds])
+            ahead.append([self._start_scene(source, seed) for seed in seeds])
             if len(ahead) > 1:
-                yield [future.result() for future in ahead.popleft()]
-        for futures in ahead:
-            yield [future.result() for future in futures]
+                yield self._collect(ahead.popleft())
+        for started in ahead:
+            yield self._collect(started)
 
     def simulate(
         self, groups: Sequence[tuple[Scene, Sequence[AnyAnswer]]]
@@ -75,25 +100,86 @@ class Workers:
 
         Where part of a plan was asked nothing is executed: the outcomes are None.
         """
-        futures = [self.submit(*group) for group in groups]
-        return [future.result() for future in futures]
+        running = [self.submit(*group) for group in groups]
+        return [one.result() for one in running]
 
     def follow_up(self, failed: Sequence[tuple[Scene, AnyAnswer]]) -> list[Scene]:
-        """Returns the scenes of the turns after answers that failed."""
-        futures = [self._pool.submit(follow_up, *pair) for pair in failed]
-        return [future.result() for future in futures]
+        """Returns the scenes of the turns after answers that failed.
 
-    def _submit_scene(self, source: SceneSource, seed: int) -> Future[Scene]:
-        return self._pool.submit(source.make_scene, seed)
+        One that nobody can work out is the scene as it was.
+        """
+        started = [self._crew.submit(follow_up, *pair) for pair in failed]
+        return [
+            self._wait("next turn", future, scene.config, (answer,)) or scene
+            for future, (scene, answer) in zip(started, failed, strict=True)
+        ]
 
-    def submit(
-        self, scene: Scene, answers: Sequence[AnyAnswer]
-    ) -> Future[Sequence[Outcome | None]]:
+    def start(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Starts any other work; the function must not load torch.
+
+        Its result raises a `LostWork` if nobody could finish it.
+        """
+        return self._crew.submit(work, *arguments)
+
+    def submit(self, scene: Scene, answers: Sequence[AnyAnswer]) -> Running:
         """Starts to execute the answers to a scene; see `simulate`."""
         if scene.observation.answer != Plan.kind:
-            return _Inline().submit(list, [None] * len(answers))
+            return Running(self, scene.config, answers, None)
         plans = [a for a in answers if isinstance(a, Plan | ParseFailure)]
-        return self._pool.submit(envs.simulate, scene, plans, 1)
+        future = self._crew.submit(envs.simulate, scene, plans, 1)
+        return Running(self, scene.config, answers, future)
+
+    def _start_scene(
+        self, source: SceneSource, seed: int
+    ) -> tuple[SceneConfig, Future[Scene]]:
+        return source.choose(seed), self._crew.submit(source.make_scene, seed)
+
+    def _collect(
+        self, started: Sequence[tuple[SceneConfig, Future[Scene]]]
+    ) -> list[Scene]:
+        """The scenes, but those put aside."""
+        scenes = [self._wait("build", future, config) for config, future in started]
+        return [scene for scene in scenes if scene is not None]
+
+    def _wait(
+        self,
+        what: str,
+        future: Future[Any],
+        scene: SceneConfig,
+        answers: Sequence[AnyAnswer] = (),
+    ) -> Any:
+        """Returns a result; None of what nobody could finish, which is put aside."""
+        try:
+            return future.result()
+        except LostWork as lost:
+            aside = Aside(what=what, why=str(lost), scene=scene, answers=tuple(answers))
+            self.aside.append(aside)
+            return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Running:
+    """Answers to a scene that are being executed.
+
+    Attributes:
+        workers: Who executes them.
+        scene: What the scene was made from.
+        answers: The answers.
+        future: Their outcomes to come; None where nothing is executed.
+    """
+
+    workers: Workers
+    scene: SceneConfig
+    answers: Sequence[AnyAnswer]
+    future: Future[list[Outcome]] | None
+
+    def result(self) -> Sequence[Outcome | None]:
+        """Waits for the outcomes, one an answer; None where nothing is executed."""
+        if self.future is None:
+            return [None] * len(self.answers)
+        wait = self.workers._wait
+        found = wait("execute", self.future, self.scene, self.answers)
+        return found or [ABANDONED] * len(self.answers)
 
 
 class _Inline(Executor):
@@ -103,16 +189,3 @@ class _Inline(Executor):
         future: Future = Future()
         future.set_result(fn(*args, **kwargs))
         return future
-
-
-def _start() -> None:
-    """Ctrl-C is the parent's affair; a killed parent takes its workers along."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

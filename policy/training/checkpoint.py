@@ -4,8 +4,8 @@
 a policy, with `trainer.safetensors` beside it: weights, their average and the
 optimizer's state with the masters of bfloat16 weights, all exact. There is no random
 state to keep: every step draws from generators seeded by the run's seed and its own
-number. A checkpoint is written under another name and renamed when complete, so a
-directory called step_<n> is always whole.
+number. A checkpoint is written under another name, sealed (`policy.training.seal`) and
+renamed when complete. The newest that its seal fits is gone on from.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from policy.grpo.average import WeightAverage, copy_weights, list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.grpo.optimizer import build_optimizer
 from policy.model.vlm import VLM
+from policy.training.seal import NAME as SEAL
+from policy.training.seal import DamagedError, read_seal, seal
 
 STATE_FILE = "trainer.safetensors"
 _NAME = re.compile(r"step_(\d+)")
@@ -54,14 +56,28 @@ def build_learner(vlm: VLM, config: GRPOConfig) -> Learner:
     )
 
 
-def save_checkpoint(learner: Learner, folder: Path, step: int) -> Path:
-    """Writes `folder`/step_<step>, complete or not at all."""
+def save_checkpoint(
+    learner: Learner, folder: Path, step: int, *, config: str = "", keep: int = 0
+) -> Path:
+    """Writes `folder`/step_<step>, complete or not at all.
+
+    Args:
+        learner: What is written.
+        folder: That of the run's checkpoints.
+        step: The step just taken.
+        config: A digest of the run's configuration, to know it again.
+        keep: How many of the newest stay; 0 keeps all.
+    """
 
     def write(path: Path) -> None:
         save_policy(learner, path)
         save_file(_pack(learner), path / STATE_FILE)
+        seal(path, step=step, config=config)
 
-    return write_whole(folder / f"step_{step}", write)
+    path = write_whole(folder / f"step_{step}", write)
+    for old in list_steps(folder)[:-keep] if keep else []:
+        shutil.rmtree(folder / f"step_{old}")
+    return path
 
 
 def save_policy(learner: Learner, path: Path) -> None:
@@ -70,35 +86,83 @@ def save_policy(learner: Learner, path: Path) -> None:
         learner.vlm.save(path)
 
 
-def load_checkpoint(learner: Learner, folder: Path) -> int:
-    """Restores the newest checkpoint in a folder.
-
-    Returns:
-        Its step; 0 if there is none, and the learner stays as it is.
-    """
-    step = find_newest(folder)
+def load_checkpoint(learner: Learner, folder: Path, step: int) -> None:
+    """Restores the checkpoint of a step; 0 leaves the learner as it is."""
     if step:
         _unpack(learner, load_file(folder / f"step_{step}" / STATE_FILE))
-    return step
 
 
-def find_newest(folder: Path) -> int:
-    """Returns the step of the newest checkpoint in a folder, 0 if there is none."""
-    return max(map(_read_step, folder.glob("step_*")), default=0)
+def find_sound(
+    folder: Path, config: str, tell: Callable[[str], None] = lambda line: None
+) -> int:
+    """Returns the step of the newest checkpoint that is as it was written, 0 if none.
+
+    Args:
+        folder: That of the run's checkpoints.
+        config: The digest of the run's configuration.
+        tell: Told of each newer one that is damaged.
+
+    Raises:
+        ValueError: The configuration is another one than when the checkpoint was made,
+            or there are checkpoints and all are damaged.
+    """
+    steps = list_steps(folder)
+    for step in reversed(steps):
+        path = folder / f"step_{step}"
+        try:
+            made = read_seal(path)["config"] if (path / SEAL).exists() else config
+        except DamagedError as error:
+            tell(f"warning: {error}: this checkpoint is passed over")
+            continue
+        if made != config:
+            raise ValueError(
+                f"config.yaml beside {folder} is not that of {path.name}: put it back "
+                "as it was, or start a new run from the checkpoint by policy="
+            )
+        return step
+    if steps:
+        raise ValueError(f"all checkpoints in {folder} are damaged: start a new run")
+    return 0
+
+
+def list_steps(folder: Path) -> list[int]:
+    """Returns the steps of the checkpoints in a folder, the newest last."""
+    found = (
+        _NAME.fullmatch(path.parent.name) for path in folder.glob(f"*/{STATE_FILE}")
+    )
+    return sorted(int(match[1]) for match in found if match)
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
-    """Lets `write` fill a directory that gets its name only when it is on disk."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Lets `write` fill a directory that gets its name only when it is on disk.
+
+    One of that name that is there already stays until then.
+    """
+    restore(path)
+    partial, old = _name_aside(path)
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(path, ignore_errors=True)
     partial.mkdir(parents=True)
     write(partial)
     for file in partial.rglob("*"):
         _flush(file)
+    if path.exists():
+        path.rename(old)
     partial.rename(path)
     _flush(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
     return path
+
+
+def restore(path: Path) -> None:
+    """Puts back what a kill inside `write_whole` has left under another name."""
+    _, old = _name_aside(path)
+    if old.exists() and not path.exists():
+        old.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _name_aside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
 
 
 def _flush(path: Path) -> None:
@@ -107,11 +171,6 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _read_step(path: Path) -> int:
-    match = _NAME.fullmatch(path.name)
-    return int(match[1]) if match else 0
 
 
 def _pack(learner: Learner) -> dict[str, Tensor]:

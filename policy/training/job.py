@@ -27,6 +27,7 @@ class Job:
         n: Held-out scenes of the evaluations before and after; 0 leaves them out.
         videos: Attempts in each of the videos before and after.
         checkpoint_every: Steps between checkpoints; the last step has one anyway.
+        keep: How many of the newest checkpoints stay; 0 keeps all.
     """
 
     source: SceneSource
@@ -38,6 +39,7 @@ class Job:
     n: int = 400
     videos: int = 4
     checkpoint_every: int = 20
+    keep: int = 3
 
     def __post_init__(self) -> None:
         """Refuse counts that mean nothing, and rewards that cannot be given."""
@@ -46,6 +48,7 @@ class Job:
             "n": 0,
             "videos": 0,
             "checkpoint_every": 1,
+            "keep": 0,
             "seed": 0,
         }
         for name, value in least.items():

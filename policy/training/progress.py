@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -11,19 +13,42 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from policy.records import GroupCount
 
 SHOWN = ("success", "reward", "affordance", "endpoint", "parse_rate", "filtered")
 # Share of the old in the shown figures: one step's 128 answers scatter by 4 points.
 SMOOTHING = 0.9
-LINE_EVERY = 10  # steps between lines where there is no terminal to draw a bar in
+# Between lines where there is no terminal to draw a bar in.
+LINE_EVERY = 10  # steps
+LINE_EVERY_S = 30.0  # s, of other work
+
+
+class Rate(ProgressColumn):
+    """How fast a task goes: so many a second, or seconds each."""
+
+    def render(self, task: Task) -> Text:
+        """Returns what to show; nothing before it is known."""
+        speed = task.finished_speed or task.speed
+        return Text(spell_rate(speed) if speed else "", style="progress.data.speed")
+
+
+def spell_rate(speed: float) -> str:
+    """Returns a rate in words.
+
+    Args:
+        speed: Of the work, 1/s.
+    """
+    return f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each"
 
 
 class Screen:
@@ -31,15 +56,18 @@ class Screen:
 
     Args:
         console: Where to print; None makes one for standard output.
+        quiet: Whether to print nothing at all; errors are not printed here.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console()
+    def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
+        self.console = console or Console(quiet=quiet)
+        self._said = 0.0  # when the last line was printed of a task without a bar
         self._figures: dict[str, float] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
+            Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
@@ -50,7 +78,7 @@ class Screen:
     @contextmanager
     def task(self, name: str, total: int, done: int = 0) -> Iterator[TaskID]:
         """Shows a bar while the `with` block runs; yields its id for `advance`."""
-        self._figures = {}
+        self._figures, self._said = {}, time.monotonic()
         with self._progress:
             bar = self._progress.add_task(name, total=total, completed=done, figures="")
             yield bar
@@ -59,6 +87,10 @@ class Screen:
     def move(self, bar: TaskID, done: int) -> None:
         """Sets how much of a task is done."""
         self._progress.update(bar, completed=done)
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self._said > LINE_EVERY_S:
+            self._said = now
+            self.say(_spell_task(self._progress.tasks[-1]))
 
     def show_step(self, bar: TaskID, row: dict[str, Any]) -> None:
         """Shows a training step's figures, smoothed."""
@@ -93,3 +125,12 @@ class Screen:
         """Prints above the bar."""
         plain = isinstance(text, str)
         self.console.print(text, highlight=False, markup=not plain, soft_wrap=plain)
+
+
+def _spell_task(task: Task) -> str:
+    """What is done, how much of it, how fast, and how long it takes yet."""
+    words = f"{task.description}: {task.completed:g} of {task.total:g}"
+    if not task.speed:
+        return words
+    left = timedelta(seconds=round((task.remaining or 0) / task.speed))
+    return f"{words}, {spell_rate(task.speed)}, {left} left"

@@ -1,31 +1,43 @@
 """A run's directory: every file that training leaves behind.
 
-    config.yaml  metrics.jsonl  rollouts.jsonl  events.out.tfevents.*  summary.json
-    before.json  videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
+    config.yaml  manifest.json  metrics.jsonl  rollouts.jsonl  aside.jsonl
+    events.out.tfevents.*  report.html  summary.json
+    before.json  evaluations/{before,after}.jsonl  evaluations/images/
+    videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
     bad_step_<n>/ of a run that stopped because its gradient was not finite
 
-Lines are flushed as they are written. A resumed run first drops the lines of steps
-after its checkpoint, so the files end as if it had never stopped.
+Its lines of steps, `metrics.jsonl` and the like, are in `policy.training.history`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
+import yaml
+from filelock import FileLock, Timeout
+from PIL import Image
 
-from envs.records import ParseFailure
-from envs.scene import Scene
-from policy.records import Group, Rollout
+from envs.video.drawing import draw_plan
+from policy.rollout.log import (
+    IMAGES,
+    EvaluationLog,
+    read_answer,
+    read_rows,
+)
+from policy.training.boards import BOARDS, Board, Picture, Watched, flatten
+from policy.training.checkpoint import list_steps
+from policy.training.history import History
 
-TEXT_LIMIT = 2000  # characters of an answer that rollouts.jsonl keeps
-ROLLOUTS_LIMIT = 256 * 2**20  # bytes; then rollouts.jsonl is complete enough
+LOCK = ".lock"
+_STEPS = re.compile(r"^steps: .*$", re.MULTILINE)
 
 
 class RunDir:
@@ -33,33 +45,56 @@ class RunDir:
 
     Attributes:
         path: The directory.
+        history: Its lines of steps.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._board: SummaryWriter | None = None
+        self.history = History(path)
+        self._boards: list[Board] = []
+        self._made: list[Path] = []
+        self._lock = FileLock(path / LOCK, timeout=0)
 
     @classmethod
-    def create(cls, path: Path, config: str) -> RunDir:
-        """Makes the directory of a new run and writes its config.yaml.
+    def create(cls, path: Path) -> RunDir:
+        """Makes the directory of a new run and takes it.
 
         Raises:
             FileExistsError: If there is something at the path.
+            OSError: If nobody may write there.
         """
         cls.check_free(path)
-        path.mkdir(parents=True, exist_ok=True)
         run = cls(path)
-        run._write("config.yaml", config)
+        run._made = [one for one in (path, *path.parents) if not one.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        run.take()
+        cls.check_free(path)  # another may have been quicker
         return run
 
     @staticmethod
     def check_free(path: Path) -> None:
         """Raises a FileExistsError if there is anything at the path of a new run."""
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        there = path.is_dir() and {inside.name for inside in path.iterdir()} <= {LOCK}
+        if path.exists() and not there:
             raise FileExistsError(
                 f"run directory {path} already exists and is never overwritten; "
                 f"go on with it by resume={path}, or choose another run_dir="
             )
+
+    def take(self) -> None:
+        """Keeps other processes from writing here, as long as this one lives.
+
+        Raises:
+            FileExistsError: If another writes here.
+            OSError: If nobody may.
+        """
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise FileExistsError(
+                f"another process is writing to {self.path}: wait for it, or choose "
+                "another run_dir="
+            ) from error
 
     @classmethod
     def open(cls, path: Path) -> RunDir:
@@ -74,6 +109,20 @@ class RunDir:
             )
         return cls(path)
 
+    def digest_config(self) -> str:
+        """Returns a digest of config.yaml but for `steps`, which may grow."""
+        kept = _STEPS.sub("", (self.path / "config.yaml").read_text())
+        return hashlib.blake2b(kept.encode(), digest_size=16).hexdigest()
+
+    def write_config(self, config: str) -> None:
+        """Writes config.yaml, by which a directory is that of a run."""
+        self._write("config.yaml", config)
+
+    def set_steps(self, steps: int) -> None:
+        """Changes `steps` in config.yaml."""
+        text = (self.path / "config.yaml").read_text()
+        self._write("config.yaml", _STEPS.sub(f"steps: {steps}", text))
+
     @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
@@ -85,51 +134,45 @@ class RunDir:
         folder.mkdir(exist_ok=True)
         return folder / f"{name}.mp4"
 
-    def rewind(self, step: int) -> float:
-        """Forgets what was written after a step.
-
-        Returns:
-            The seconds of training that the steps kept have taken.
-        """
-        for name in ("metrics.jsonl", "rollouts.jsonl"):
-            self._cut(self.path / name, step)
-        purge = step + 1 if step else None
-        self._board = SummaryWriter(str(self.path), purge_step=purge)
-        rows = self.read_metrics()
-        return float(rows[-1]["timing"]["elapsed_s"]) if rows else 0.0
-
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl but one that was cut off."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+    def open_boards(self, names: Sequence[str]) -> None:
+        """Opens what shows the run, of `BOARDS`, from its newest checkpoint on."""
+        config = yaml.safe_load((self.path / "config.yaml").read_text())
+        done = max(list_steps(self.checkpoints), default=0)
+        run = Watched(path=self.path, config=config, done=done)
+        self._boards = [BOARDS[name](run) for name in names]
 
     def log_step(self, row: dict[str, Any]) -> None:
-        """Adds a line to metrics.jsonl and its numbers to TensorBoard."""
-        self._append("metrics.jsonl", [_drop_infinite(row)])
-        if self._board is not None:
-            _plot(self._board, row, int(row["step"]))
-            self._board.flush()
+        """Adds a line to metrics.jsonl and a point to the curves."""
+        self.history.add_step(row)
+        figures = flatten({k: v for k, v in row.items() if k != "step"})
+        for board in self._boards:
+            board.plot(figures, int(row["step"]))
 
-    def log_rollouts(
-        self, step: int, groups: Sequence[Group], advantages: Tensor
+    def open_evaluation(self, name: str) -> EvaluationLog:
+        """Returns what keeps the answers to held-out scenes, "before" or "after"."""
+        return EvaluationLog(self.path / "evaluations", name)
+
+    def read_evaluation(self, name: str) -> list[dict[str, Any]]:
+        """Returns the rows of what `open_evaluation` kept; none if it did not."""
+        return read_rows(self.path / "evaluations" / f"{name}.jsonl")
+
+    def show_evaluation(
+        self, name: str, figures: dict[str, Any], step: int, count: int
     ) -> None:
-        """Adds a line for every rollout to rollouts.jsonl, up to its limit.
+        """Shows the figures of an evaluation and its first answers.
 
         Args:
-            step: Number of the step.
-            groups: P groups.
-            advantages: [P, G] of whole answers.
+            name: "before" or "after".
+            figures: As summary.json has them.
+            step: Of the training.
+            count: How many answers.
         """
-        path = self.path / "rollouts.jsonl"
-        if path.exists() and path.stat().st_size > ROLLOUTS_LIMIT:
-            return
-        rows = [
-            _describe_rollout(step, group.scene, rollout, advantage)
-            for group, values in zip(groups, advantages.tolist(), strict=True)
-            for rollout, advantage in zip(group.rollouts, values, strict=True)
-        ]
-        self._append("rollouts.jsonl", rows)
+        folder = self.path / "evaluations" / IMAGES
+        rows = self.read_evaluation(name)[:count] if self._boards else []
+        pictures = [_draw_row(row, folder / row["image"]) for row in rows]
+        for board in self._boards:
+            board.plot(flatten(figures, f"{name}/"), step)
+            board.show(name, pictures, step)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file, whole or not at all."""
@@ -138,71 +181,36 @@ class RunDir:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Returns what `write_json` wrote, None if it has not been written."""
         path = self.path / name
-        return json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is damaged: remove it or put it back") from error
 
     def close(self) -> None:
-        """Closes the TensorBoard file."""
-        if self._board is not None:
-            self._board.close()
+        """Closes what shows the run and lets others write here.
 
-    def _append(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        with (self.path / name).open("a") as file:
-            file.write(text)
+        Directories that were made for the run and are empty go.
+        """
+        for board in self._boards:
+            board.close()
+        self._lock.release()
+        if self.path.is_dir() and {one.name for one in self.path.iterdir()} == {LOCK}:
+            (self.path / LOCK).unlink()
+            with suppress(OSError):  # somebody else has filled one
+                for folder in self._made:
+                    folder.rmdir()
 
     def _write(self, name: str, text: str) -> None:
         partial = self.path / f".{name}.partial"
         partial.write_text(text)
         os.replace(partial, self.path / name)
 
-    def _cut(self, path: Path, step: int) -> None:
-        """Keeps the lines up to a step; one that a crash cut short goes too."""
-        if not path.exists():
-            return
-        partial = path.with_name(f".{path.name}.partial")
-        with path.open() as old, partial.open("w") as new:
-            for line in old:
-                if not line.endswith("\n") or json.loads(line)["step"] > step:
-                    break
-                new.write(line)
-        os.replace(partial, path)
 
-
-def _describe_rollout(
-    step: int, scene: Scene, rollout: Rollout, advantage: float
-) -> dict[str, Any]:
-    answer, outcome = rollout.answer, rollout.outcome
-    return {
-        "step": step,
-        "env": scene.name,
-        "seed": scene.seed,
-        "scene": scene.config.to_dict(),
-        "instruction": scene.instruction,
-        "text": rollout.completion.text[:TEXT_LIMIT],
-        "box": getattr(answer, "box", None),
-        "waypoints": getattr(answer, "waypoints", None),
-        "parse_failure": answer.reason if isinstance(answer, ParseFailure) else None,
-        "success": outcome is not None and outcome.success,
-        "reason": None if outcome is None else outcome.reason,
-        "terms": {name: round(v, 6) for name, v in rollout.reward.terms.items()},
-        "reward": round(rollout.reward.total, 6),
-        "advantage": round(advantage, 6),
-    }
-
-
-def _drop_infinite(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose numbers JSON can write: null for those of a step that failed."""
-    return {
-        name: None if isinstance(value, float) and not np.isfinite(value) else value
-        for name, value in row.items()
-    }
-
-
-def _plot(
-    board: SummaryWriter, row: dict[str, Any], step: int, under: str = ""
-) -> None:
-    for name, value in row.items():
-        if isinstance(value, dict):
-            _plot(board, value, step, f"{under}{name}/")
-        elif isinstance(value, int | float) and np.isfinite(value):
-            board.add_scalar(f"{under}{name}", value, step)
+def _draw_row(row: dict[str, Any], image: Path) -> Picture:
+    """An answer of `evaluations/`, drawn into what was seen, and its words."""
+    seen = np.asarray(Image.open(image))
+    verdict = "success" if row["success"] else row["reason"] or row["parse_failure"]
+    words = f"{row['instruction']}\n{verdict}\n{row['text']}"
+    return Picture(image=draw_plan(seen, read_answer(row)), words=words)

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import chain, takewhile
 from typing import Any, NoReturn
 
 import torch
 
 from envs.scene import Scene
-from envs.video.film import write_rollout_videos
-from policy.evaluation.evaluate import Exam, evaluate
 from policy.grpo.batch import Batch, UpdateMetrics
 from policy.grpo.credit import build_batch
 from policy.grpo.grpo import update
 from policy.grpo.optimizer import set_rates
 from policy.model.prompt import build_prompt
 from policy.model.vlm import VLM
-from policy.rollout.collect import answer_greedily, collect
+from policy.rollout.collect import collect
 from policy.rollout.curriculum import allot
 from policy.rollout.figures import describe
 from policy.rollout.play import Referee
@@ -34,11 +32,11 @@ from policy.rollout.workers import Workers
 from policy.runtime.clock import Clock
 from policy.runtime.distributed import ALONE, Team
 from policy.runtime.lanes import count_lanes
-from policy.runtime.memory import give_back, measure_peak_gib
+from policy.runtime.memory import measure_peak_gib
 from policy.training.checkpoint import (
     Learner,
     build_learner,
-    find_newest,
+    find_sound,
     load_checkpoint,
     save_checkpoint,
     save_policy,
@@ -46,31 +44,23 @@ from policy.training.checkpoint import (
 )
 from policy.training.evidence import save_batch
 from policy.training.job import Job
+from policy.training.measure import compare, measure, measure_once
 from policy.training.progress import Screen
 from policy.training.rehearsal import rehearse
 from policy.training.run_dir import RunDir
+from policy.training.site import Report, Site
+from policy.training.stop import Stopped, StopSignals
 
 MAX_SKIPPED = 3  # steps in a row without a finite gradient: more means divergence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Site:
-    """What a run works with: its job, its directory, its screen, processes, workers.
-
-    Attributes:
-        history: Metrics of the steps taken, in every process; grows with them.
-    """
-
-    job: Job
-    run: RunDir
-    screen: Screen
-    team: Team
-    workers: Workers
-    history: list[dict[str, Any]]
-
-
 def train(
-    vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team = ALONE
+    vlm: VLM,
+    job: Job,
+    run: RunDir,
+    screen: Screen,
+    team: Team = ALONE,
+    report: Report = lambda workers: None,
 ) -> dict[str, Any]:
     """Trains a policy from where its run directory stands.
 
@@ -80,6 +70,8 @@ def train(
         run: Where to write; a checkpoint in it is gone on from.
         screen: Told what happens.
         team: The processes that train together; the first of them writes.
+        report: Called in the first process after the evaluation before, at every
+            checkpoint and at the end.
 
     Returns:
         The content of summary.json; nothing but in the first process.
@@ -87,47 +79,63 @@ def train(
     Raises:
         MemoryError: If the largest step would not fit.
         FloatingPointError: If the gradient stays without a finite value.
+        Stopped: If a signal asked for it; there is a checkpoint of the last step.
     """
     start = time.perf_counter()
-    with Workers(job.rollout.workers, team.local_size) as workers:
+    workers, stop = Workers(job.rollout.workers, team.local_size), StopSignals()
+    with workers, stop:
         learner = build_learner(vlm, job.algo)
         screen.show_parameters(vlm.count_parameters())
-        done = find_newest(run.checkpoints)
-        kept = [row for row in run.read_metrics() if row["step"] <= done]
-        site = _Site(
+        done = team.tell(_find_start(job, run, screen) if team.leads else 0)
+        kept = [row for row in run.history.read() if row["step"] <= done]
+        site = Site(
             job=job,
             run=run,
             screen=screen,
             team=team,
             workers=workers,
             history=team.tell(kept),
+            stop=stop,
+            report=report,
         )
         feed = _rehearse(vlm, _make_scenes(site, done), site)
-        before = _evaluate_once(vlm, site) if team.leads else {}
-        load_checkpoint(learner, run.checkpoints)
+        before = measure_once(vlm, site) if team.leads else {}
+        load_checkpoint(learner, run.checkpoints, done)
         if team.leads:
-            start -= run.rewind(done)
+            start -= run.history.rewind(done)
+            if not done:
+                run.show_evaluation("before", before, 0, job.videos)
         _learn(learner, feed, site, done, start)
         if not team.leads:
             return {}
         with learner.average.applied(vlm):
-            after = _evaluate(vlm, site, "after")
-    write_whole(run.path / "final", lambda path: save_policy(learner, path))
-    summary = {
-        "env": job.source.name,
-        "seed": job.seed,
-        "steps": job.steps,
-        "skipped": sum(row["skipped"] > 0 for row in run.read_metrics()),
-        "seconds": round(time.perf_counter() - start, 3),
-        "peak_gib": measure_peak_gib(),
-        "before": before,
-        "after": after,
-    }
-    run.write_json("summary.json", summary)
+            after = measure(vlm, site, "after")
+        run.show_evaluation("after", after, job.steps, job.videos)
+        write_whole(run.path / "final", lambda path: save_policy(learner, path))
+        summary = {
+            "env": job.source.name,
+            "seed": job.seed,
+            "steps": job.steps,
+            "skipped": sum(row["skipped"] > 0 for row in run.history.read()),
+            "seconds": round(time.perf_counter() - start, 3),
+            "peak_gib": measure_peak_gib(),
+            "before": before,
+            "after": after,
+            "paired": compare(run, before),
+        }
+        run.write_json("summary.json", summary)
+        report(workers)
     return summary
 
 
-def _make_scenes(site: _Site, done: int) -> Iterator[list[Scene]]:
+def _find_start(job: Job, run: RunDir, screen: Screen) -> int:
+    """Returns the step that the run goes on from, 0 if it starts."""
+    done = find_sound(run.checkpoints, run.digest_config(), screen.say)
+    run.history.check(done, job.checkpoint_every)
+    return done
+
+
+def _make_scenes(site: Site, done: int) -> Iterator[list[Scene]]:
     """Yields this process's share of the scenes of each step that is left."""
     job, team = site.job, site.team
 
@@ -142,7 +150,7 @@ def _make_scenes(site: _Site, done: int) -> Iterator[list[Scene]]:
 
 
 def _rehearse(
-    vlm: VLM, feed: Iterator[list[Scene]], site: _Site
+    vlm: VLM, feed: Iterator[list[Scene]], site: Site
 ) -> Iterator[list[Scene]]:
     """Tries the worst case of the first scenes; returns the same scenes again."""
     for scenes in feed:
@@ -153,7 +161,7 @@ def _rehearse(
 
 
 def _learn(
-    learner: Learner, feed: Iterator[list[Scene]], site: _Site, done: int, start: float
+    learner: Learner, feed: Iterator[list[Scene]], site: Site, done: int, start: float
 ) -> None:
     """Takes the steps that are left and adds them to the history."""
     job, run, leads = site.job, site.run, site.team.leads
@@ -169,8 +177,21 @@ def _learn(
             skipped = skipped + 1 if _is_lost(row, job) else 0
             if skipped == MAX_SKIPPED:
                 _give_up(learner, batch, site, step)
-            if leads and (step % job.checkpoint_every == 0 or step == job.steps):
-                save_checkpoint(learner, run.checkpoints, step)
+            asked = site.team.tell(site.stop.number)  # all stop at the same step
+            due = step % job.checkpoint_every == 0 or step == job.steps
+            if leads and (due or asked):
+                _save(learner, site, step)
+                site.report(site.workers)
+            if asked:
+                raise Stopped(asked)
+
+
+def _save(learner: Learner, site: Site, step: int) -> None:
+    """Writes a checkpoint after everything that it must not be ahead of."""
+    run = site.run
+    run.history.flush()
+    config, keep = run.digest_config(), site.job.keep
+    save_checkpoint(learner, run.checkpoints, step, config=config, keep=keep)
 
 
 def _is_lost(row: dict[str, Any], job: Job) -> bool:
@@ -185,7 +206,7 @@ def _count_lost(history: list[dict[str, Any]], job: Job) -> int:
 
 
 def _step(
-    learner: Learner, feed: Iterator[list[Scene]], site: _Site, step: int
+    learner: Learner, feed: Iterator[list[Scene]], site: Site, step: int
 ) -> tuple[dict[str, Any], Batch]:
     """One step of GRPO; returns its line of metrics and what was learned from."""
     job, vlm, clock = site.job, learner.vlm, Clock()
@@ -199,13 +220,16 @@ def _step(
             batch, advantages = build_batch(vlm, groups, job.algo, job.sampling)
         with clock.measure("update"):
             learned = _update(learner, batch, site, step)
+        aside = site.list_aside()
         if site.team.leads:
-            site.run.log_rollouts(step, groups, advantages)
+            site.run.history.add_rollouts(step, groups, advantages)
+            site.run.history.add_aside(step, aside)
     row = {
         "step": step,
         **describe(groups),
         "filtered": 1 - float(batch.signal.float().mean()),
         **asdict(learned),
+        "put_aside": len(aside),
         "timing": {
             **{f"{name}_s": spent for name, spent in clock.seconds.items()},
             "peak_gib": measure_peak_gib(),
@@ -214,7 +238,7 @@ def _step(
     return row, batch
 
 
-def _update(learner: Learner, batch: Batch, site: _Site, step: int) -> UpdateMetrics:
+def _update(learner: Learner, batch: Batch, site: Site, step: int) -> UpdateMetrics:
     """Moves the weights and their average."""
     job = site.job
     set_rates(learner.optimizer, job.algo, step, job.steps)
@@ -233,12 +257,12 @@ def _update(learner: Learner, batch: Batch, site: _Site, step: int) -> UpdateMet
     return learned
 
 
-def _give_up(learner: Learner, batch: Batch, site: _Site, step: int) -> NoReturn:
+def _give_up(learner: Learner, batch: Batch, site: Site, step: int) -> NoReturn:
     """Leaves the weights, which no bad step has touched, and the batch; then stops."""
     run, good = site.run, step - MAX_SKIPPED
     checkpoint, bad = run.checkpoints / f"step_{step}", run.path / f"bad_step_{step}"
     if site.team.leads:
-        save_checkpoint(learner, run.checkpoints, step)
+        _save(learner, site, step)
         write_whole(bad, lambda path: save_batch(batch, path))
     site.team.tell("saved")  # one process that fails takes the others along
     raise FloatingPointError(
@@ -247,39 +271,3 @@ def _give_up(learner: Learner, batch: Batch, site: _Site, step: int) -> NoReturn
         f"start from policy={checkpoint} with a lower algo.learning_rate, or go on "
         f"with other scenes by resume={run.path}"
     )
-
-
-def _evaluate_once(vlm: VLM, site: _Site) -> dict[str, Any]:
-    """Measures the policy before training, unless the run has done so."""
-    before = site.run.read_json("before.json")
-    if before is None:
-        before = _evaluate(vlm, site, "before")
-        site.run.write_json("before.json", before)
-    return before
-
-
-def _evaluate(vlm: VLM, site: _Site, name: str) -> dict[str, Any]:
-    """Measures the policy on held-out scenes and films its first rollouts."""
-    job, screen = site.job, site.screen
-    if not job.n:
-        return {"n": 0}
-    # Held-out seeds of their own: the same scenes whatever the run's seed, so that
-    # runs can be compared, and `scripts/evaluate.py` repeats the figures.
-    split = "test" if job.source.split == "train" else job.source.split
-    exam = Exam(
-        source=replace(job.source, split=split, varied=False),
-        n=job.n,
-        max_turns=job.rollout.max_turns,
-    )
-    give_back()  # before the films, which come on top of what training has left
-    with screen.task(f"evaluating {name}", job.n) as bar:
-        evaluation, rollouts = evaluate(
-            answer_greedily(vlm, job.rollout.max_new_tokens),
-            exam,
-            Referee(workers=site.workers, mix=job.mix),
-            keep=job.videos,
-            progress=lambda done: screen.move(bar, done),
-        )
-        if rollouts:
-            write_rollout_videos(rollouts, site.run.video(name))
-    return {"split": split} | evaluation.to_row()

@@ -2,7 +2,8 @@
 
 TRL trains as usual; after each of its steps ours takes the same prompts, so they take
 turns and whatever else the machine does hits both. TRL is set up for speed: no
-checkpointing of activations, no KL term, no second scoring, a cache in generation.
+checkpointing of activations, no KL term, no second scoring, a cache in generation, and
+products in bfloat16 where they are faster. Each side has the numbers that suit it.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ from policy.model.prompt import build_messages, build_prompt
 from policy.model.vlm import VLM
 from policy.records import Prompt
 from policy.runtime.clock import Clock
+from policy.runtime.processor import read_processor
 from policy.training.checkpoint import build_learner
 from rewards import score
 
 from .figures import Figures, divide, summarise, summarise_rows
 from .step import run_step
 from .stopwatch import now, take_gpu_peak_gib, time_call
-from .workload import PLAIN, RATE, Learner, Workload, invent_reward, list_unsayable
+from .workload import PLAIN, RATE, Learner, Workload, list_unsayable
 
 Reward = Callable[[list[int], list[list[int]]], list[float]]
 """From P * G numbers of prompts and as many answers in tokens to rewards."""
@@ -65,9 +67,32 @@ class Pair:
     trl_gib: float
 
 
+def choose_numbers(work: Workload) -> bool:
+    """Returns whether TRL steps faster with products in bfloat16, by timing both."""
+    if torch.cuda.is_available() or not read_processor().bf16:
+        return False  # the weights' own type decides, as with ours
+    return _time_trl(work, bf16=True) < _time_trl(work, bf16=False)
+
+
+def _time_trl(work: Workload, *, bf16: bool) -> float:
+    """Returns the seconds of TRL's second step."""
+    work = replace(work, trl_bf16=bf16, size=replace(work.size, rounds=1))
+    prompts, tokens = work.build_prompts(work.size.prompts * 2), work.size.tokens[-1]
+    settings = describe_run(work, work.load(), work.size.groups[-1], tokens)
+    settings["generation_kwargs"]["min_new_tokens"] = tokens
+    [pair] = alternate(work, work.load(), prompts, settings, _invent, lambda i: None)
+    return pair.trl
+
+
+def _invent(_: list[int], answers: list[list[int]]) -> list[float]:
+    """The later an answer, the better."""
+    return [float(i) for i in range(len(answers))]
+
+
 def measure_models(work: Workload) -> Figures:
     """Returns how much faster sampling and update are, for each length and G."""
-    size, learner = work.size, Learner(work.load(), work.size.passes)
+    size = work.size
+    learner = Learner(work.load(), size.passes, bf16=work.algo.bf16)
     prompts = work.build_prompts(size.prompts * (size.rounds + 1))
     figures, last = {}, ""
     for group in size.groups:
@@ -83,16 +108,13 @@ def _alternate_models(
 ) -> list[Pair]:
     """Steps of one length of answers, whose rewards are made up."""
 
-    def invent(_: list[int], answers: list[list[int]]) -> list[float]:
-        return [invent_reward(answer) for answer in answers]
-
     def step(i: int) -> None:
         asked = prompts[i * work.size.prompts : (i + 1) * work.size.prompts]
         learner.run(asked, group, tokens, Clock())
 
     settings = describe_run(work, learner.vlm, group, tokens)
     settings["generation_kwargs"]["min_new_tokens"] = tokens
-    return alternate(work, learner.vlm, prompts, settings, invent, step)
+    return alternate(work, learner.vlm, prompts, settings, _invent, step)
 
 
 def _describe_pairs(pairs: Sequence[Pair], prefix: str) -> Figures:
@@ -118,7 +140,8 @@ def measure_steps(work: Workload) -> Figures:
     scenes = next(work.workers.make_scenes(work.source, [range(count)]))
     prompts = [build_prompt(scene.observation) for scene in scenes]
     vlm, tokens = work.load(), work.rollout.max_new_tokens
-    learner = build_learner(vlm, PLAIN)
+    algo = replace(PLAIN, bf16=work.algo.bf16)
+    learner = build_learner(vlm, algo)
     rollout = replace(work.rollout, num_generations=group, temperature=1.0)
 
     def simulate(numbers: list[int], answers: list[list[int]]) -> list[float]:
@@ -128,7 +151,7 @@ def measure_steps(work: Workload) -> Figures:
 
     def step(i: int) -> None:
         asked = scenes[i * size.prompts : (i + 1) * size.prompts]
-        run_step(learner, asked, replace(work, algo=PLAIN), rollout, Clock())
+        run_step(learner, asked, replace(work, algo=algo), rollout, Clock())
 
     settings = describe_run(work, vlm, group, tokens)
     pairs = alternate(work, vlm, prompts, settings, simulate, step)
@@ -173,7 +196,7 @@ def describe_run(work: Workload, vlm: VLM, group: int, tokens: int) -> dict[str,
         "beta": 0.0,
         "shuffle_dataset": False,
         "gradient_checkpointing": False,
-        "bf16": False,  # the weights' own type decides, as with ours
+        "bf16": work.trl_bf16,
         "use_cpu": not torch.cuda.is_available(),
         "save_strategy": "no",
         "logging_strategy": "no",

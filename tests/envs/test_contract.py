@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import mujoco
@@ -90,6 +91,29 @@ class RaisingJudge(Good):
         raise KeyError("block2")
 
 
+class ExitingJudge(Good):
+    def judge(self, goal, run):
+        sys.exit(0)
+
+
+class WritingJudge(Good):
+    def judge(self, goal, run):
+        run.before.qpos[:] = np.nan
+        return super().judge(goal, run)
+
+
+def judging(name, value):
+    def judge(self, goal, run):
+        return replace(Good.judge(self, goal, run), **{name: value})
+
+    return type(f"Odd{name.title()}", (Good,), {"judge": judge})
+
+
+class NoVerdict(Good):
+    def judge(self, goal, run):
+        return None
+
+
 BROKEN = {
     NoSuchPart: r"no body 'block/knob' \(Goal.part\); bodies: block, world",
     OddWords: r"characters outside the charset: \['块'\]",
@@ -101,6 +125,14 @@ BROKEN = {
     EndlessPath: r"the expert's path is not finite",
     Exploding: r"the physics diverged",
     RaisingJudge: r"judge raised KeyError\('block2'\)",
+    ExitingJudge: r"judge raised SystemExit\(0\)",
+    WritingJudge: r"judge writes into run\.before, where plans start",
+    NoVerdict: r"judge returned None",
+    judging("progress", float("nan")): r"judge's progress is nan, not in 0\.\.1",
+    judging("progress", float("inf")): r"judge's progress is inf, not in 0\.\.1",
+    judging("progress", None): r"judge's progress is None, not in 0\.\.1",
+    judging("success", "yes"): r"judge's success is 'yes', not of bool",
+    judging("reason", lambda: 1): r"judge's reason is <function",
 }
 
 

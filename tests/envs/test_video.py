@@ -1,5 +1,7 @@
 """Films show the question, the motion without jumps, and the verdict."""
 
+from pathlib import Path
+
 import imageio.v2 as imageio
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from envs.execution.execute import run
 from envs.records import Completion, Outcome, ParseFailure, Plan, Reward
 from envs.rollout import Rollout
 from envs.video import film as video
+from envs.video.clip import SIZE, film_clip, write_clip
 from envs.video.drawing import contact_sheet, draw_plan, load_font, wrap_text
 
 
@@ -26,7 +29,7 @@ def plan(scene):
 
 def test_the_arm_moves_from_home_to_the_grasp_and_on_without_a_jump(scene, plan):
     _, playback = run(scene, plan, keep_frames=True)
-    path = np.array(list(video._sample_motion(scene.data.qpos, playback.frames)))
+    path = np.array(list(video.sample_motion(scene.data.qpos, playback.frames)))
     assert np.array_equal(path[0], scene.data.qpos)
     assert np.array_equal(path[-1], playback.frames[-1])
     speed = np.abs(np.diff(path[:, :7], axis=0)).max(axis=1) * video.FPS
@@ -112,3 +115,20 @@ def test_a_sheet_holds_all_images_in_rows():
 def shows(frame, colour):
     """Whether a colour of the verdict stands in the strip under the picture."""
     return (frame[video.VIEW :] == colour).all(axis=2).any()
+
+
+def test_a_clip_shows_an_execution_and_of_what_did_not_move_there_is_none(
+    tmp_path: Path,
+) -> None:
+    scene = envs.make_scene("pick_mug", seed=1)
+    assert scene.reference is not None
+    pictures = list(film_clip(scene, scene.reference.to_plan()))
+    assert {picture.shape for picture in pictures} == {(SIZE, SIZE, 3)}
+    assert (pictures[0] != pictures[-1]).any()
+    assert (pictures[-1] == pictures[-2]).all()  # the end is held
+    assert write_clip(tmp_path / "clip.mp4", pictures)
+    assert len(imageio.mimread(tmp_path / "clip.mp4")) == len(pictures)
+    assert not write_clip(
+        tmp_path / "none.mp4", film_clip(scene, ParseFailure(reason=""))
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]

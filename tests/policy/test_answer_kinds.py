@@ -24,6 +24,7 @@ from policy.records import Completion, Group, Rollout
 from policy.rollout.play import Referee, answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
+from policy.training.history import History
 from policy.training.job import Job
 from policy.training.run_dir import RunDir
 from rewards import RewardMix
@@ -62,7 +63,7 @@ def examine(answerer, source: SceneSource, mix: RewardMix | None = None):
 def trained(request, tmp_path_factory) -> tuple[str, RunDir, list[Group]]:
     """What was asked, the run of one step, and the groups it learned from."""
     kept: list[Group] = []
-    log = RunDir.log_rollouts
+    log = History.add_rollouts
 
     def keep(run, step, groups, advantages) -> None:
         kept.extend(groups)
@@ -70,7 +71,7 @@ def trained(request, tmp_path_factory) -> tuple[str, RunDir, list[Group]]:
 
     path = tmp_path_factory.mktemp("runs") / request.param
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunDir, "log_rollouts", keep)
+        patch.setattr(History, "add_rollouts", keep)
         run = execute(path, make_job(request.param))
     return request.param, run, kept
 

@@ -45,7 +45,9 @@ def test_every_figure_with_a_bar_is_measured_and_written(tmp_path: Path, capsys)
         assert bar["met"] in (True, False)
     stages = {"prepare", "tower", "prefill", "decode", "parse", "simulate", "score"}
     assert stages | {"update"} <= set(result["stages"])
-    assert all(figure["low"] > 0 for figure in result["bound"].values())
+    assert min(figure["low"] for figure in result["bound"].values()) > 0, result[
+        "bound"
+    ]
     products = {name: figure["median"] for name, figure in result["bound"].items()}
     assert products["update_products"] > 2 * products["prefill_products"]
     assert result["machine"]["cores"] >= 1

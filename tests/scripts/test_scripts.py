@@ -60,9 +60,11 @@ def test_training_leaves_the_files_other_programs_rely_on(trained: Path) -> None
     assert len(read_log(path)) == 3
     for name in ("videos/before.mp4", "videos/after.mp4", "final/config.json"):
         assert (path / name).stat().st_size > 0
+    assert "learned pick_mug" in (path / "report.html").read_text()
     summary = json.loads((path / "summary.json").read_text())
     assert (summary["env"], summary["seed"], summary["steps"]) == ("pick_mug", 0, 3)
     assert summary["before"]["n"] == summary["after"]["n"] == 2
+    assert summary["paired"]["success"]["n"] == 2
 
 
 def test_a_run_killed_at_any_moment_resumes_to_the_same_end(trained: Path) -> None:
@@ -82,15 +84,27 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_end(trained: Path) -> No
         for name in ("killed", "run")
     ]
     assert summaries[0]["after"] == summaries[1]["after"]
+    assert summaries[0]["paired"] == summaries[1]["paired"]
+    manifest = json.loads((trained / "killed" / "manifest.json").read_text())
+    assert "run_dir=killed" in manifest["command"] and len(manifest["resumed"]) == 1
+    assert "warning: resumed under" not in output
 
 
-def test_evaluate_writes_rows_for_a_trained_directory(trained: Path) -> None:
+def test_evaluate_compares_trained_directories_on_the_same_scenes(trained) -> None:
+    policies = "policy=[run/final,null,run/final]"
     code, output = run(
-        *("evaluate", "policy=run/final", "split=ood", "n=2", "out=new/rows.json"),
-        cwd=trained,
+        *("evaluate", policies, "split=ood", "n=2", "out=new/rows.json"), cwd=trained
     )
     assert code == 0, output
-    (row,) = json.loads((trained / "new" / "rows.json").read_text())
+    row, null, again = json.loads((trained / "new" / "rows.json").read_text())
+    assert row == again and null["policy"] == "null"
+    pairs = json.loads((trained / "new" / "rows.pairs.json").read_text())
+    assert [pair["policy"] for pair in pairs] == ["null", "run/final"]
+    assert pairs[0]["difference"] == -row["success"]
+    itself = (pairs[1]["gained"], pairs[1]["lost"], pairs[1]["p_value"])
+    assert itself == (0, 0, 1)
+    manifest = json.loads((trained / "new" / "rows.manifest.json").read_text())
+    assert f"python scripts/evaluate.py '{policies}'" in manifest["command"]
     what = (row["env"], row["policy"], row["split"])
     assert what == ("pick_mug", "run/final", "ood")
     summary = json.loads((trained / "run" / "summary.json").read_text())
@@ -157,7 +171,7 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("record", "policy=expert n=1 failed=true", "nothing failed"),
         ("train", "env=all env.without=[pick_mugg]", "pick_mug"),
         ("evaluate", "policy=null env=[pick_mug,mugg]", "env.only 'mugg'; valid: clo"),
-        ("record", "policy=null out=films", "''; valid: .mp4, .png, .jpg"),
+        ("record", "policy=null out=films", "''; valid: .mp4, .gif, .webp, .png"),
     ],
 )
 def test_a_mistake_is_answered_with_the_valid_choices(

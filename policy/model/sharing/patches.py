@@ -20,10 +20,10 @@ def multiply_patches(model: nn.Module) -> None:
             module.forward = partial(_embed, module)
 
 
-def _embed(convolution: nn.Conv3d, patches: Tensor) -> Tensor:
+def _embed(convolution: nn.Conv3d, input: Tensor) -> Tensor:
     """Returns [N, C, 1, 1, 1] of [N, channels, time, height, width] patches."""
-    whole = patches.shape[2:] == convolution.kernel_size
+    whole = input.shape[2:] == convolution.kernel_size
     if not whole or any(map(bool, convolution.padding)):
-        return nn.Conv3d.forward(convolution, patches)
+        return nn.Conv3d.forward(convolution, input)
     weight = convolution.weight.flatten(1)
-    return linear(patches.flatten(1), weight, convolution.bias)[..., None, None, None]
+    return linear(input.flatten(1), weight, convolution.bias)[..., None, None, None]

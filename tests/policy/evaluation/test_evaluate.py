@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from envs import list_scenes, make_scene, parse_answer
 from envs.records import Plan
 from policy.evaluation.baselines import BASELINES
 from policy.evaluation.evaluate import Exam, evaluate
+from policy.evaluation.pairs import compare_solved
 from policy.evaluation.statistics import estimate_mean, estimate_rate
 from policy.evaluation.table import tabulate
 from policy.rollout.collect import answer_greedily
@@ -159,6 +161,31 @@ def test_of_several_kinds_of_scenes_the_success_of_each_is_told() -> None:
     assert row["success"] == row["success/open_drawer"] == row["success/press_button"]
     table = tabulate([{"env": "all", "policy": "expert", "split": "test"} | row])
     assert {"open drawer", "press button"} <= set(table.columns[0].cells)
+
+
+def test_what_was_solved_stands_in_the_order_of_the_scenes() -> None:
+    kinds = ("open_drawer", "press_button")
+    source = SceneSource(names=kinds, split="test")
+    expert, null = (answer_scripted(BASELINES[name]) for name in ("expert", "null"))
+    seeds = choose_seeds(6, 0)
+    chosen = {seeds[1], seeds[4]}
+
+    def answer(scenes):
+        said = [[*expert([s])] if s.seed in chosen else [*null([s])] for s in scenes]
+        return [replace(a, place=i) for i, [a] in enumerate(said)]
+
+    evaluation, rollouts = run(answer, source, n=6, keep=6)
+    expected: dict[str, tuple[bool, ...]] = {}
+    for rollout in rollouts:
+        before = expected.get(rollout.scene.name, ())
+        expected[rollout.scene.name] = (*before, rollout.scene.seed in chosen)
+    assert evaluation.solved == expected
+    nothing = compare_solved(evaluation.solved, evaluation.solved)
+    assert nothing.keys() == {"success", *(f"success/{kind}" for kind in kinds)}
+    assert not any(p.gained or p.lost or p.difference for p in nothing.values())
+    failed, _ = run(null, source, n=6)
+    gained = compare_solved(failed.solved, evaluation.solved)["success"]
+    assert (gained.gained, gained.lost, gained.n) == (2, 0, 6)
 
 
 def test_no_kind_of_scene_is_an_error() -> None:

@@ -17,7 +17,7 @@ from policy.grpo.average import list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.grpo.grpo import update
 from policy.model.vlm import VLM
-from policy.training.checkpoint import build_learner, find_newest, load_checkpoint
+from policy.training.checkpoint import build_learner, list_steps, load_checkpoint
 from policy.training.evidence import load_batch
 from policy.training.run_dir import RunDir
 
@@ -51,7 +51,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(
 ) -> None:
     spoil(monkeypatch, 2, 4)
     run = runs.execute(tmp_path / "run", JOB)
-    rows = run.read_metrics()
+    rows = run.history.read()
     assert [row["skipped"] for row in rows] == [0, 1, 0, 1, 0]
     assert [row["loss"] is None for row in rows] == [False, True, False, True, False]
     assert "NaN" not in (run.path / "metrics.jsonl").read_text()
@@ -75,7 +75,7 @@ def test_three_in_a_row_stop_the_run_and_leave_weights_and_batch(
         assert said in str(stop.value)
     assert f"{bad}" in str(stop.value) and "resume=" in str(stop.value)
     good = runs.execute(tmp_path / "good", replace(JOB, steps=1))
-    assert find_newest(run.checkpoints) == 4
+    assert list_steps(run.checkpoints)[-1] == 4
     stopped, untouched = read_weights(run, 4), read_weights(good, 1)
     assert all(torch.equal(stopped[name], untouched[name]) for name in untouched)
     assert {file.suffix for file in bad.iterdir()} == {".jsonl", ".safetensors"}
@@ -107,7 +107,7 @@ def test_the_batch_on_disk_repeats_the_update(
     assert json.loads(logged[-1])["text"] == lines[-2]["text"]  # the last is expert's
     vlm = policy.load("tiny", device="cpu")
     learner = build_learner(vlm, JOB.algo)
-    assert load_checkpoint(learner, tmp_path / "run" / "checkpoints") == 3
+    load_checkpoint(learner, tmp_path / "run" / "checkpoints", 3)
     assert batch.sampling == JOB.sampling
     generator = torch.Generator().manual_seed(0)
     learned = update(vlm, learner.optimizer, batch, JOB.algo, generator)

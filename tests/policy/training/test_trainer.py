@@ -23,7 +23,12 @@ from policy.rollout.figures import describe
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import choose_seeds
 from policy.rollout.workers import Workers
-from policy.training.checkpoint import build_learner, load_checkpoint, save_checkpoint
+from policy.training.checkpoint import (
+    build_learner,
+    find_sound,
+    load_checkpoint,
+    save_checkpoint,
+)
 from policy.training.run_dir import RunDir
 from rewards import TERMS, RewardMix
 
@@ -45,6 +50,16 @@ def test_a_run_leaves_everything_behind(undisturbed: RunDir) -> None:
         figures = {"success", "parse_rate", "iou", "dfd", "hd", "rmse", "endpoint", "n"}
         assert figures <= summary[when].keys()
         assert summary[when]["intervals"].keys() >= figures - {"n"}
+
+
+def test_every_answer_of_the_evaluations_is_on_record(undisturbed: RunDir) -> None:
+    for name in ("before", "after"):
+        rows = read_log(undisturbed.path, f"evaluations/{name}.jsonl")
+        assert [row["seed"] for row in rows] == choose_seeds(JOB.n, 0)
+        summary = undisturbed.read_json("summary.json")
+        assert summary is not None
+        hits = sum(row["success"] for row in rows)
+        assert hits == pytest.approx(JOB.n * summary[name]["success"])
 
 
 def test_every_rollout_is_on_record(undisturbed: RunDir) -> None:
@@ -102,7 +117,8 @@ def test_a_checkpoint_restores_weights_average_and_optimizer(
     learner.average.update(learner.vlm)
     save_checkpoint(learner, tmp_path, 7)
     other = build_learner(policy.load("tiny", device="cpu"), config)
-    assert load_checkpoint(other, tmp_path) == 7
+    assert find_sound(tmp_path, "") == 7
+    load_checkpoint(other, tmp_path, 7)
     for (name, a), (_, b) in zip(
         list_trainable(learner.vlm), list_trainable(other.vlm), strict=True
     ):
@@ -184,7 +200,7 @@ def test_rates_grow_stay_and_fall_for_each_group_of_parameters(kind: str) -> Non
 
 def test_a_run_directory_is_never_overwritten(undisturbed: RunDir) -> None:
     with pytest.raises(FileExistsError, match="resume="):
-        RunDir.create(undisturbed.path, "")
+        RunDir.create(undisturbed.path)
     with pytest.raises(FileNotFoundError, match=r"config\.yaml"):
         RunDir.open(undisturbed.path / "videos")
 

@@ -1,0 +1,111 @@
+"""A run directory, read: whatever of its files are there.
+
+A run that is still going, one of an earlier version and the attempts of a playground
+have fewer files than a finished run; the report shows what there is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from policy.rollout.log import read_rows
+
+Row = dict[str, Any]
+FIRST = ("before", "after")  # of the evaluations, in this order; others follow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run has left so far.
+
+    Attributes:
+        path: Its directory.
+        config: What was asked for; empty where there is no config.yaml.
+        metrics: One row a step.
+        evaluations: Name to the rows of its answers, "before" and "after" first.
+        figures: Name to the figures of an evaluation, as in summary.json.
+        summary: What a finished run says of itself; empty before.
+        manifest: How it was made; empty where that is not recorded.
+    """
+
+    path: Path
+    config: Row
+    metrics: list[Row]
+    evaluations: dict[str, list[Row]]
+    figures: dict[str, Row]
+    summary: Row
+    manifest: Row
+
+    @property
+    def name(self) -> str:
+        """Its directory and the one above: runs are called <env>/<time>."""
+        return "/".join(self.path.resolve().parts[-2:])
+
+    @property
+    def going(self) -> bool:
+        """Whether it has steps left, as far as its files say."""
+        return bool(self.config) and not self.summary
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken so far."""
+        if self.summary:
+            return float(self.summary["seconds"])
+        return float(self.metrics[-1]["timing"]["elapsed_s"]) if self.metrics else 0.0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Returns what the configuration says at a key with dots, e.g. `algo.beta`."""
+        value: Any = self.config
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return default if value is None else value
+
+
+def read_run(path: Path) -> Run:
+    """Reads a run directory.
+
+    Raises:
+        FileNotFoundError: It has neither a configuration nor evaluations.
+    """
+    evaluations = _read_evaluations(path / "evaluations")
+    config = _read_config(path / "config.yaml")
+    if not config and not evaluations:
+        raise FileNotFoundError(
+            f"run_dir={path}: neither config.yaml nor evaluations/ there, so it is not "
+            "a run directory"
+        )
+    summary = _read_json(path / "summary.json")
+    figures = {"before": _read_json(path / "before.json")} | {
+        name: summary[name] for name in FIRST if name in summary
+    }
+    return Run(
+        path=path,
+        config=config,
+        metrics=read_rows(path / "metrics.jsonl"),
+        evaluations=evaluations,
+        figures={name: row for name, row in figures.items() if row.get("n")},
+        summary=summary,
+        manifest=_read_json(path / "manifest.json"),
+    )
+
+
+def _read_evaluations(folder: Path) -> dict[str, list[Row]]:
+    names = [path.stem for path in sorted(folder.glob("*.jsonl"))]
+    names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    found = {name: read_rows(folder / f"{name}.jsonl") for name in names}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def _read_config(path: Path) -> Row:
+    content = yaml.safe_load(path.read_text()) if path.exists() else None
+    return content if isinstance(content, dict) else {}
+
+
+def _read_json(path: Path) -> Row:
+    content = json.loads(path.read_text()) if path.exists() else None
+    return content if isinstance(content, dict) else {}

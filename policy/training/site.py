@@ -1,0 +1,45 @@
+"""What a run works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from policy.rollout.workers import Aside, Workers
+from policy.runtime.distributed import Team
+from policy.training.job import Job
+from policy.training.progress import Screen
+from policy.training.run_dir import RunDir
+from policy.training.stop import StopSignals
+
+Report = Callable[[Workers], object]
+"""Writes what people read of a run; may use its workers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a run works with: its job, its directory, its screen, processes, workers.
+
+    Attributes:
+        history: Metrics of the steps taken, in every process; grows with them.
+        stop: Whether the training has been asked to end.
+        report: Shows what the directory holds, whenever there is more of it.
+    """
+
+    job: Job
+    run: RunDir
+    screen: Screen
+    team: Team
+    workers: Workers
+    history: list[dict[str, Any]]
+    report: Report
+    stop: StopSignals
+
+    def list_aside(self) -> list[Aside]:
+        """What nobody could finish since this was asked last, in all processes."""
+        found = self.team.gather(self.workers.aside)
+        self.workers.aside.clear()
+        for one in found:
+            self.screen.say(f"warning: {one}")
+        return found

@@ -1,0 +1,85 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from policy.evaluation.pairs import compare_pairs, list_solved
+
+pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
+
+
+def split(drawn):
+    return [a for a, _ in drawn], [b for _, b in drawn]
+
+
+@given(pairs)
+def test_the_difference_is_that_of_the_rates_and_lies_in_its_interval(drawn):
+    before, after = split(drawn)
+    found = compare_pairs(before, after)
+    assert found.difference == pytest.approx(np.mean(after) - np.mean(before))
+    assert -1 <= found.low <= found.difference <= found.high <= 1
+    assert found.low < found.high and 0 < found.p_value <= 1
+    assert found.gained - found.lost == sum(after) - sum(before)
+
+
+@given(pairs)
+def test_the_other_way_round_gains_are_losses(drawn):
+    there, back = compare_pairs(*split(drawn)), compare_pairs(*split(drawn)[::-1])
+    assert (there.gained, there.lost) == (back.lost, back.gained)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+    assert there.p_value == pytest.approx(back.p_value)
+
+
+@pytest.mark.parametrize("hits", [[True], [False] * 9, [True, False] * 200])
+def test_nothing_differs_from_itself(hits):
+    found = compare_pairs(hits, hits)
+    assert (found.gained, found.lost, found.difference) == (0, 0, 0)
+    assert found.p_value == 1 and found.low == -found.high < 0
+
+
+def test_all_gained_is_certain_and_not_beyond_one():
+    found = compare_pairs([False] * 50, [True] * 50)
+    assert found.difference == found.high == 1
+    assert found.low > 0.8 and found.p_value == pytest.approx(2 * 0.5**50)
+
+
+def test_the_p_value_sums_the_tails_of_a_fair_coin():
+    before, after = [False] * 12 + [True] * 3, [True] * 12 + [False] * 3
+    tail = binom.cdf(3, 15, 0.5)
+    assert compare_pairs(before, after).p_value == pytest.approx(2 * tail)
+
+
+RATES = {  # of scenes: both fail, only after, only before, both succeed
+    "usual": (0.20, 0.18, 0.02, 0.60),
+    "even": (0.30, 0.20, 0.20, 0.30),
+    "nearly solved": (0.04, 0.05, 0.01, 0.90),
+    "nearly failed": (0.93, 0.05, 0.005, 0.015),
+    "all gained": (0.02, 0.93, 0.0, 0.05),
+}
+
+
+@pytest.mark.parametrize(("n", "rates"), [*product((20, 100, 400), RATES)])
+def test_the_interval_covers_what_is_true_19_times_in_20(n, rates):
+    draws = np.random.default_rng(0).multinomial(n, RATES[rates], size=600)
+    true = RATES[rates][1] - RATES[rates][2]
+    before = np.array([False, False, True, True])
+    after = np.array([False, True, False, True])
+    found = [compare_pairs(before.repeat(d), after.repeat(d)) for d in draws]
+    assert np.mean([f.low <= true <= f.high for f in found]) > 0.93  # 600 draws: +-0.02
+
+
+def test_rows_of_several_turns_are_one_scene_that_ends_as_its_last():
+    ends = [("a", 1, True), ("b", 1, False), ("b", 2, True), ("a", 1, False)]
+    ends += [("a", 2, False), ("a", 3, False)]
+    rows = [{"env": e, "turn": t, "success": s} for e, t, s in ends]
+    assert list_solved(rows) == {"a": [True, False], "b": [True]}
+
+
+def test_what_cannot_be_paired_is_refused():
+    with pytest.raises(ValueError, match="2 scenes before, 1 after"):
+        compare_pairs([True, False], [True])
+    with pytest.raises(ValueError, match="0 scenes before"):
+        compare_pairs([], [])

@@ -1,0 +1,204 @@
+"""The report: what it reads, how it sorts, what it says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envs import format_answer, parse_answer
+from envs.records import Plan
+from policy.report.curves import draw_curves, smooth
+from policy.report.films import Media, choose_films, film_attempt, make_films
+from policy.report.page import write_report
+from policy.report.run import read_run
+from policy.report.scenes import Case, pair_up, sort_cases
+from policy.report.tables import list_reasons, rate_by_factor, rate_by_scene, rate_cases
+from policy.report.text import split_text
+from policy.report.words import describe_run, list_differences, tell_time
+from policy.rollout.log import EvaluationLog, read_rows
+from policy.rollout.workers import Workers
+
+PLAN = Plan(box=(0.1, 0.2, 0.3, 0.4), waypoints=((0.2, 0.3), (0.2, 0.2), (0.3, 0.1)))
+
+
+@pytest.fixture(scope="module")
+def cases(finished: Path) -> list[Case]:
+    return sort_cases(pair_up(read_run(finished).evaluations))
+
+
+def test_every_scene_is_there_once_and_what_flipped_comes_first(cases) -> None:
+    verdicts = [case.verdict for case in cases]
+    assert len(cases) == len({case.first["seed"] for case in cases})
+    flips = sum(verdict in ("gained", "lost") for verdict in verdicts)
+    assert flips >= 2 and {"gained", "lost"} == set(verdicts[:flips])
+    ends = {"failed": 1, "solved": 2}
+    assert verdicts[flips:] == sorted(verdicts[flips:], key=ends.__getitem__)
+
+
+def test_tables_count_what_the_rows_say(finished: Path, cases) -> None:
+    run = read_run(finished)
+    overall = rate_cases("all", cases)
+    for rate, name in zip(overall.rates, ("before", "after"), strict=True):
+        assert rate.mean == pytest.approx(run.figures[name]["success"])
+    assert overall.pairs is not None
+    assert overall.pairs.gained == sum(c.verdict == "gained" for c in cases)
+    by_scene = rate_by_scene(cases)
+    assert [row.title for row in by_scene] == ["pick_mug", "press_button"]
+    assert sum(row.n for row in by_scene) == len(cases)
+    for place, name in enumerate(("before", "after")):
+        counted = {r.name: r.counts[place] for r in list_reasons(cases)}
+        assert {k: v for k, v in counted.items() if v} == run.figures[name]["failures"]
+
+
+def test_a_factor_that_varies_is_told_apart_and_one_that_does_not_is_left_out() -> None:
+    def make(angle: float, success: bool) -> dict:
+        fixed = {"env": "pick_mug", "reason": "", "parse_failure": None, "turn": 1}
+        factors = {"camera azimuth": angle, "first word": "lift"}
+        scene = {"name": "pick_mug", "seed": int(10 * angle)}
+        return fixed | {"scene": scene, "success": success, "factors": factors}
+
+    rows = [make(i / 10, i >= 20) for i in range(30)]
+    tables = rate_by_factor(pair_up({"before": rows}))
+    assert list(tables) == ["camera azimuth [degrees]"]
+    low, middle, high = next(iter(tables.values()))
+    assert (low.n, middle.n, high.n) == (10, 10, 10)
+    assert [row.rates[0].mean for row in (low, middle, high)] == [0, 0, 1]
+    assert (low.title, high.title) == ("0 to 0.9", "2 to 2.9")
+
+
+def test_only_scenes_that_all_answered_are_compared(finished: Path) -> None:
+    rows = read_run(finished).evaluations["before"]
+    assert len(pair_up({"a": rows, "b": rows[:3]})) == 3
+    assert pair_up({"a": rows[:2], "b": rows[2:]}) == []
+    again = pair_up({"played": [rows[0], rows[0]]})  # tried twice: two attempts
+    assert len(again) == 2
+
+
+def test_films_are_chosen_of_every_kind_and_of_flips_first(cases) -> None:
+    for count in (0, 1, 4, 100):
+        chosen = choose_films(cases, count)
+        assert len(chosen) == len({id(case) for case in chosen}) <= count
+    assert choose_films(cases, 1)[0].verdict in ("gained", "lost")
+    assert {"failed", "solved"} <= {c.verdict for c in choose_films(cases, 8)}
+
+
+def test_a_film_ends_as_the_row_says_and_is_made_once(finished, cases) -> None:
+    media = dict.fromkeys(("before", "after"), Media(folder=finished / "evaluations"))
+    gained = [case for case in cases if case.verdict == "gained"][:1]
+    with Workers(0) as workers:
+        make_films(media, gained, workers)
+        film = media["after"].find_film(gained[0].attempts[1])
+        written = film.stat().st_mtime_ns
+        make_films(media, gained, workers)
+    assert film.stat().st_mtime_ns == written
+    assert film.read_bytes()[4:8] == b"ftyp"
+
+
+def test_a_second_turn_is_filmed_from_what_the_first_left(episode, tmp_path) -> None:
+    log = EvaluationLog(tmp_path, "played")
+    log.add(episode)
+    log.save()
+    rows = read_rows(tmp_path / "played.jsonl")
+    film_attempt(rows[:1], tmp_path / "one.mp4")
+    film_attempt(rows, tmp_path / "both.mp4")
+    sizes = [(tmp_path / f"{name}.mp4").stat().st_size for name in ("one", "both")]
+    assert 1.4 * sizes[0] < sizes[1]
+    assert len({row["image"] for row in rows}) == 2
+
+
+@given(st.lists(st.none() | st.floats(-1e6, 1e6), max_size=40))
+def test_smoothing_stays_within_what_was_seen(values) -> None:
+    known = [value for value in values if value is not None]
+    for value, smoothed in zip(values, smooth(values), strict=True):
+        assert (value is None) == (smoothed is None)
+        if smoothed is not None:
+            assert min(known) - 1e-3 <= smoothed <= max(known) + 1e-3
+    assert smooth([3.0, 3.0, 3.0]) == pytest.approx([3.0] * 3)
+
+
+def test_curves_leave_out_what_is_zero_throughout_and_say_so(finished: Path) -> None:
+    groups = {group.title: group for group in draw_curves([read_run(finished)])}
+    learning = groups["Answers and learning"]
+    assert "KL to the reference" in learning.idle
+    titles = [chart.title for chart in learning.charts]
+    assert "gradient norm" in titles and "KL to the reference" not in titles
+
+
+@given(st.text(max_size=200))
+def test_the_pieces_of_any_text_are_the_text(text: str) -> None:
+    assert "".join(piece.text for piece in split_text(text)) == text
+
+
+@pytest.mark.parametrize("coordinates", ["[12, 20, 30, 40]", "[1200, 20, 3000, 4000]"])
+def test_numbers_of_the_box_and_of_the_path_are_told_apart(coordinates: str) -> None:
+    path = "[[1, 2], [3, 4], [5, 6]]"
+    text = f'<answer>{{"affordance": {coordinates}, "trajectory": {path}}}</answer>'
+    kinds = [piece.kind for piece in split_text(text) if piece.kind]
+    assert kinds == ["box", "waypoint", "waypoint", "waypoint"]
+    assert parse_answer(format_answer(PLAN)) == PLAN
+
+
+def test_what_cannot_be_seen_is_named() -> None:
+    pieces = split_text("a\u202eb")
+    assert [piece.shown for piece in pieces] == ["a", "U+202E", "b"]
+
+
+def test_a_run_is_said_in_a_sentence(finished: Path) -> None:
+    sentence = describe_run(read_run(finished))
+    assert (
+        "pick_mug, press_button" in sentence and "100 steps in 7 min 11 s" in sentence
+    )
+    assert [tell_time(s) for s in (59.6, 60, 3700)] == [
+        "1 min 0 s",
+        "1 min 0 s",
+        "1 h 1 min",
+    ]
+
+
+def test_runs_differ_in_settings_but_not_in_where_they_are(finished, tmp_path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    text = (finished / "config.yaml").read_text()
+    changed = text.replace("seed: 0", "seed: 1") + "run_dir: elsewhere\n"
+    (other / "config.yaml").write_text(changed)
+    assert list_differences([read_run(finished), read_run(other)]) == {"seed": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    "left", ["config.yaml", "evaluations", "config.yaml metrics.jsonl"]
+)
+def test_a_run_with_fewer_files_shows_what_it_has(finished, tmp_path, left) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    for name in left.split():
+        source = finished / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, path / name)
+    with Workers(0) as workers:
+        page = write_report(path, workers, films=0).read_text()
+    assert ("No evaluation on held-out scenes" in page) == ("evaluations" not in left)
+
+
+def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="neither config.yaml nor evaluations/"):
+        read_run(tmp_path)
+
+
+def test_a_run_directory_cannot_make_the_page_read_other_files(
+    finished, tmp_path
+) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(finished / "evaluations", path / "evaluations")
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(b"\xff\xd8 secret")
+    rows = read_rows(path / "evaluations" / "before.jsonl")[:1]
+    rows[0]["image"] = "../../../secret.jpg"
+    (path / "evaluations" / "before.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    (path / "evaluations" / "after.jsonl").unlink()
+    with Workers(0) as workers:
+        page = write_report(path, workers, films=0).read_text()
+    assert "IHNlY3JldA" not in page  # " secret" in base64

@@ -1,0 +1,256 @@
+"""Checkpoints are whole, known again, and passed over when they are damaged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from commands import ROOT
+from runs import JOB, execute, read_log
+
+from policy.training.checkpoint import (
+    find_sound,
+    list_steps,
+    restore,
+    write_whole,
+)
+from policy.training.run_dir import RunDir
+from policy.training.seal import DamagedError, read_seal, seal
+from policy.training.stop import Stopped, StopSignals
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    folder = tmp_path / "step_3"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "trainer.safetensors").write_bytes(bytes(range(256)))
+    (folder / "inner" / "words.json").write_text("{}")
+    seal(folder, step=3, config="abc")
+    return folder
+
+
+def test_what_was_sealed_is_known_again(sealed: Path) -> None:
+    assert read_seal(sealed) == {"step": 3, "config": "abc"}
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "one flipped bit": lambda p: _flip(p / "trainer.safetensors"),
+    "cut short": lambda p: (p / "trainer.safetensors").write_bytes(b"\0" * 9),
+    "empty": lambda p: (p / "trainer.safetensors").write_bytes(b""),
+    "another file changed": lambda p: (p / "inner" / "words.json").write_text("[]"),
+    "a file gone": lambda p: (p / "inner" / "words.json").unlink(),
+    "a file more": lambda p: (p / "evil.bin").write_text("x"),
+    "no JSON in the seal": lambda p: (p / "seal.json").write_text("{"),
+    "another thing in the seal": lambda p: (p / "seal.json").write_text("[1]"),
+    "a seal of nothing": lambda p: (p / "seal.json").write_text("{}"),
+    "a seal cut short": lambda p: _cut(p / "seal.json"),
+}
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40])
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_every_damage_is_found_and_its_file_named(sealed: Path, how: str) -> None:
+    DAMAGE[how](sealed)
+    with pytest.raises(DamagedError, match=str(sealed)):
+        read_seal(sealed)
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
+    sealed: Path, how: str
+) -> None:
+    shutil.copytree(sealed, sealed.with_name("step_12"))
+    DAMAGE[how](sealed.with_name("step_12"))
+    said: list[str] = []
+    assert find_sound(sealed.parent, "abc", said.append) == 3
+    assert len(said) == 1 and "step_12" in said[0] and "passed over" in said[0]
+    DAMAGE[how](sealed)
+    with pytest.raises(ValueError, match="all checkpoints in .* are damaged"):
+        find_sound(sealed.parent, "abc", said.append)
+
+
+def test_only_directories_with_a_state_count_as_checkpoints(sealed: Path) -> None:
+    (sealed.parent / "step_999").mkdir()
+    (sealed.parent / "step_07").touch()
+    (sealed.parent / ".step_8.partial").mkdir()
+    (sealed.parent / ".step_8.partial" / "trainer.safetensors").touch()
+    assert list_steps(sealed.parent) == [3]
+    assert find_sound(sealed.parent / "none", "abc") == 0
+
+
+def test_a_run_whose_configuration_was_edited_is_refused(sealed: Path) -> None:
+    with pytest.raises(ValueError, match=r"config\.yaml .* is not that of step_3"):
+        find_sound(sealed.parent, "other")
+
+
+@pytest.mark.parametrize("stage", ["before", "between", "after"])
+def test_a_kill_while_a_directory_is_rewritten_leaves_the_old_or_the_new(
+    tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "final"
+    write_whole(path, lambda p: (p / "weights").write_text("old"))
+    renames = {"before": 0, "between": 1, "after": 2}[stage]
+    usual = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        nonlocal renames
+        if not renames:
+            raise KeyboardInterrupt
+        renames -= 1
+        return usual(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        if stage != "after":
+            with pytest.raises(KeyboardInterrupt):
+                write_whole(path, lambda p: (p / "weights").write_text("new"))
+        else:
+            write_whole(path, lambda p: (p / "weights").write_text("new"))
+    expected = "new" if stage == "after" else "old"
+    restore(path)
+    assert (path / "weights").read_text() == expected
+    write_whole(path, lambda p: (p / "weights").write_text("newer"))
+    assert [one.name for one in tmp_path.iterdir()] == ["final"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "four"
+    execute(path, replace(JOB, steps=4, n=0, keep=2))
+    return path
+
+
+@pytest.fixture
+def copied(run: Path, tmp_path: Path) -> Path:
+    shutil.copytree(run, tmp_path / "copy")
+    (tmp_path / "copy" / "summary.json").unlink()
+    return tmp_path / "copy"
+
+
+def resume(path: Path) -> None:
+    execute(path, replace(JOB, steps=4, n=0, keep=2), resume=True)
+
+
+def test_the_newest_checkpoints_stay(run: Path) -> None:
+    assert list_steps(run / "checkpoints") == [3, 4]
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
+    run: Path, copied: Path
+) -> None:
+    _flip(copied / "checkpoints" / "step_4" / "trainer.safetensors")
+    resume(copied)
+    assert read_log(copied) == read_log(run)
+    name = "final/model.safetensors"
+    assert (copied / name).read_bytes() == (run / name).read_bytes()
+
+
+def test_missing_checkpoints_erase_nothing(copied: Path) -> None:
+    shutil.rmtree(copied / "checkpoints")
+    before = (copied / "metrics.jsonl").read_bytes()
+    with pytest.raises(ValueError, match=r"has 4 steps, but there is no checkpoint"):
+        resume(copied)
+    assert (copied / "metrics.jsonl").read_bytes() == before
+
+
+def test_metrics_behind_the_checkpoint_are_no_silent_gap(copied: Path) -> None:
+    path = copied / "metrics.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    with pytest.raises(ValueError, match="lacks lines of steps before the checkpoint"):
+        resume(copied)
+
+
+def test_a_damaged_line_is_named(copied: Path) -> None:
+    path = copied / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], '{"step"\n', *lines[2:]]))
+    with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2 is damaged"):
+        resume(copied)
+
+
+def test_a_directory_has_one_writer(tmp_path: Path) -> None:
+    first = RunDir.create(tmp_path / "run")
+    second = RunDir(tmp_path / "run")
+    with pytest.raises(FileExistsError, match="another process is writing to"):
+        second.take()
+    first.write_config("steps: 3\n")
+    first.close()
+    second.take()
+    second.set_steps(8)
+    assert (tmp_path / "run" / "config.yaml").read_text() == "steps: 8\n"
+    second.close()
+
+
+def test_more_steps_leave_the_digest_of_a_configuration_as_it_is(
+    tmp_path: Path,
+) -> None:
+    run = RunDir.create(tmp_path / "run")
+    run.write_config("seed: 1\nsteps: 3\nalgo:\n  warmup_steps: 3\n")
+    digest = run.digest_config()
+    run.set_steps(8)
+    assert run.digest_config() == digest
+    run.write_config("seed: 2\nsteps: 3\nalgo:\n  warmup_steps: 3\n")
+    assert run.digest_config() != digest
+    run.close()
+
+
+def test_a_run_that_wrote_nothing_leaves_no_directory(tmp_path: Path) -> None:
+    RunDir.create(tmp_path / "run").close()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_signal_is_noted_and_what_listened_before_listens_again(name: str) -> None:
+    number, usual = getattr(signal, name), signal.getsignal(getattr(signal, name))
+    with StopSignals() as stop:
+        stop.check()
+        signal.raise_signal(number)
+        with pytest.raises(Stopped, match=name):
+            stop.check()
+    assert signal.getsignal(number) == usual
+
+
+def test_a_terminated_training_leaves_a_checkpoint_and_its_word(
+    run: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "stopped"
+    code = f"from test_checkpoint import begin; begin({str(path)!r})"
+    here = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
+    }
+    folder = Path(__file__).parent
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=here)
+    while not (path / "metrics.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 7
+    done = len(read_log(path))
+    assert list_steps(path / "checkpoints")[-1] == done < 4
+    resume(path)
+    assert read_log(path) == read_log(run)
+
+
+def begin(path: str) -> None:
+    try:
+        execute(Path(path), replace(JOB, steps=4, n=0, keep=2))
+    except Stopped:
+        sys.exit(7)

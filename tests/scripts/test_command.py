@@ -1,0 +1,23 @@
+"""What was typed and what Hydra read are the same command."""
+
+import importlib
+
+import pytest
+from commands import ROOT
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["env=pick_mug", "policy=tiny", "seed=1"],
+        ["policy=Qwen/Qwen3-VL-2B-Instruct", "policy.lora={rank:16,alpha:32}"],
+        ["policy=runs/a b/final", "env=[pick_mug,hang_mug]"],
+        ['policy=odd/"name"', "env=all", "env.without=[fold_cloth]"],
+        ["policy=null", "n=3"],
+        ["policy=[tiny,runs/x/final]", "policy.device=cpu", "out=rows.json"],
+    ],
+)
+def test_a_command_is_told_as_it_was_typed(typed, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    launch, command = (importlib.import_module(m) for m in ("_launch", "_command"))
+    assert command.shorten([w for word in typed for w in launch._spell(word)]) == typed
