@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -53,8 +55,11 @@ def launch(
     policies: tuple[str, ...] = (),
     all_envs: bool = False,
     compares: bool = False,
+    check: Callable[[DictConfig], object] = lambda config: None,
 ) -> None:
     """Runs a function with the configuration of conf/<name>.yaml.
+
+    A mistake of the user is one line and exit code 2; what else fails, 1.
 
     Args:
         name: The configuration's name.
@@ -62,23 +67,51 @@ def launch(
         policies: Names that `policy=` takes beside files and paths.
         all_envs: Whether `env=` takes `all` beside scenes.
         compares: Whether `policy=` takes several, `[one,other]`.
+        check: Gets the same before; refuses what cannot be without loading torch.
     """
+    from _mistakes import check_flags, refuse
+
     bound_products(sys.argv[1:])
     _register_choices(policies, all_envs)
     if compares:
-        node = ANY_POLICY | {"names": []}
+        node = ANY_POLICY | {"path": None, "names": []}
         ConfigStore.instance().store(group="policy", name=SEVERAL, node=node)
-    sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell(arg)]
-
-    def main(config: DictConfig) -> None:
-        OmegaConf.resolve(config)
-        try:
-            run(config)
-        except (*MISTAKES, _no_gl()) as error:
-            sys.exit(f"error: {error}")
-
+    go = partial(_run, run, check)
     conf = str(_find_conf())
-    hydra.main(version_base="1.3", config_path=conf, config_name=name)(main)()
+    try:
+        sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell(arg)]
+        if check_flags(sys.argv[1:]):  # for help, and for sweeps
+            hydra.main(version_base="1.3", config_path=conf, config_name=name)(go)()
+            return
+        with hydra.initialize_config_dir(conf, version_base="1.3"):
+            go(_read(name))
+    except _list_failures() as error:
+        refuse(error, 1)
+    except MISTAKES as error:
+        refuse(error)
+
+
+def _read(name: str) -> DictConfig:
+    """The configuration that the command line asks for; HydraConfig knows of it."""
+    from _mistakes import drop_hydra, read_words
+
+    config = read_words(name, _find_conf(), sys.argv[1:])
+    HydraConfig.instance().set_config(config)
+    return drop_hydra(config)
+
+
+def _run(
+    run: Callable[[DictConfig], None],
+    check: Callable[[DictConfig], object],
+    config: DictConfig,
+) -> None:
+    """Checks a configuration, which loads no model, and runs what it is for."""
+    from _checks import check_config
+
+    OmegaConf.resolve(config)
+    check_config(config)
+    check(config)
+    run(config)
 
 
 def bound_products(arguments: Sequence[str]) -> None:
@@ -256,15 +289,19 @@ def _register_choices(policies: tuple[str, ...], all_envs: bool) -> None:
         store.store(group="policy", name=policy, node={"path": policy})
 
 
-def _no_gl() -> type[Exception]:
+def _list_failures() -> tuple[type[Exception], ...]:
+    """What is no mistake in the command: of the machine, or of a scene's author."""
     from envs.cameras.gl import NoGL
+    from envs.contract import NoUsableSample, SceneError
 
-    return NoGL
+    return NoGL, NoUsableSample, SceneError
 
 
 def _spell(argument: str) -> list[str]:
     """Turns policy=<directory or hub id> and lists of names into what Hydra reads."""
     key, _, value = argument.partition("=")
+    if key in ("env", "policy") and re.fullmatch(r"\[[\s,]*\]", value):
+        raise ValueError(f"{argument} names nothing: {key}=[one,other]")
     if key == "env" and value.startswith("["):
         return ["env=all", f"env.only={value}"]
     if key == "policy" and value.startswith("["):

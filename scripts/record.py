@@ -9,6 +9,7 @@ an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film; o
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from _launch import (
     BASELINES,
@@ -26,32 +27,24 @@ FILMS, PICTURES = (".mp4", ".gif", ".webp"), (".png", ".jpg")
 
 def main(config: DictConfig) -> None:
     """Answers n scenes of each kind and shows what came of it."""
-    from envs.randomization.factors import check_choice
     from envs.registry import has_expert
     from envs.video.film import write_rollout_videos
     from envs.video.sheet import write_sheet
-    from policy.evaluation.evaluate import Exam, evaluate
+    from policy.evaluation.evaluate import evaluate
     from policy.rollout.config import RolloutConfig
     from policy.rollout.play import Referee
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
     from rewards import RewardMix
 
-    name = Path(name_policy(config.policy)).name
-    out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
-    check_choice("ending of out=", out.suffix, (*FILMS, *PICTURES))
+    out = choose_file(config)
     rollout = build(RolloutConfig, config.rollout)
     mix = build(RewardMix, config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
     rollouts = []
     with Workers(rollout.workers) as workers:
         for env in list_envs(config):
-            exam = Exam(
-                source=read_source(config, env),
-                n=config.n,
-                seed=config.seed,
-                max_turns=config.max_turns,
-            )
+            exam = read_exam(config, env)
             fitting = mix if has_expert(env) else mix.without_reference()
             referee = Referee(workers=workers, mix=fitting)
             _, kept = evaluate(answerer, exam, referee, keep=config.n)
@@ -66,5 +59,34 @@ def main(config: DictConfig) -> None:
     Screen(quiet=config.quiet).say(f"{len(rollouts)} rollouts: {out}")
 
 
+def check(config: DictConfig) -> None:
+    """Refuses scenes that cannot be asked for, and files that cannot be written."""
+    choose_file(config)
+    for env in list_envs(config):
+        read_exam(config, env)
+
+
+def choose_file(config: DictConfig) -> Path:
+    """Returns the file to write."""
+    from envs.randomization.factors import check_choice
+
+    name = Path(name_policy(config.policy)).name
+    out = Path(config.out or f"videos/{config.env.name}_{name}.mp4")
+    check_choice("ending of out=", out.suffix, (*FILMS, *PICTURES))
+    return out
+
+
+def read_exam(config: DictConfig, env: str) -> Any:
+    """Returns what the policy is asked of a kind of scene."""
+    from policy.evaluation.evaluate import Exam
+
+    return Exam(
+        source=read_source(config, env),
+        n=config.n,
+        seed=config.seed,
+        max_turns=config.max_turns,
+    )
+
+
 if __name__ == "__main__":
-    launch("record", main, policies=BASELINES, all_envs=True)
+    launch("record", main, policies=BASELINES, all_envs=True, check=check)

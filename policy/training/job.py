@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from envs.registry import has_expert
-from policy.grpo.batch import Sampling
 from policy.grpo.config import GRPOConfig
 from policy.rollout.config import RolloutConfig
 from policy.rollout.scene_source import SceneSource
 from rewards import RewardMix, check_answer
+
+if TYPE_CHECKING:
+    from policy.grpo.batch import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,8 @@ class Job:
     @property
     def sampling(self) -> Sampling:
         """How answers are drawn, as the update has to know it."""
+        from policy.grpo.batch import Sampling  # loads torch; a job alone does not
+
         return Sampling(
             temperature=self.rollout.temperature,
             max_new_tokens=self.rollout.max_new_tokens,
