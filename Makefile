@@ -1,6 +1,6 @@
 # One command per habit. ARGS goes to the script: make train ARGS="env=pick_mug seed=1"
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate record warmstart bench test slow check doctor clean
+.PHONY: help setup train evaluate record warmstart bench test slow faults check doctor clean
 
 PY := .venv/bin/python
 DONE := .venv/.complete
@@ -30,10 +30,13 @@ bench: setup ## measure speed: ARGS="env=pick_mug out=bench.json"
 	$(PY) scripts/bench.py $(ARGS)
 
 test: check ## all checks and tests but the slow ones
-	$(PY) -m pytest -q -n 2 -m "not slow" $(TESTS)
+	$(PY) -m pytest -q -n 2 -m "not slow and not faults" $(TESTS)
 
 slow: setup ## the tests that take minutes
 	$(PY) -m pytest -q -m slow $(TESTS)
+
+faults: setup ## kills, signals and damage, for half an hour
+	$(PY) -m pytest -q -s -m faults $(TESTS)
 
 check: setup ## formatting, lint, types, import directions
 	$(PY) -m ruff format --check .

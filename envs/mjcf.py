@@ -148,7 +148,9 @@ def _find_bottom(body: Any) -> float:
     stage = mujoco.MjSpec()
     stage.worldbody.add_frame().attach_body(body, "object/", "")
     kind = mujoco.mjtGeom.mjGEOM_PLANE
-    stage.worldbody.add_geom(name="below", type=kind, size=(1, 1, 1), pos=(0, 0, -BELOW))
+    stage.worldbody.add_geom(
+        name="below", type=kind, size=(1, 1, 1), pos=(0, 0, -BELOW)
+    )
     model = stage.compile()
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)

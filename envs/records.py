@@ -35,22 +35,31 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """What the policy sees, and the calibration the executor needs.
+class Question:
+    """What the policy sees and is asked.
 
     Attributes:
         image: [H, W, 3] uint8 RGB.
-        camera: The camera that took the image.
         instruction: The task in words.
         waypoints: "2d", or "3d": the answer's waypoints are to have heights.
         answer: One of `ANSWERS`: a whole plan is wanted, or one of its two parts.
     """
 
     image: NDArray[np.uint8]
-    camera: Camera
     instruction: str
     waypoints: str = "2d"
     answer: str = "plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation(Question):
+    """A question about a scene, with the calibration that the executor needs.
+
+    Attributes:
+        camera: The camera that took the image.
+    """
+
+    camera: Camera
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -213,13 +222,19 @@ class Outcome:
     smoothness: float = 1.0
 
 
+NO_BOX = (0.0, 0.0, 0.0, 0.0)
+"""That of an annotated image that has a path alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """The expert's answer to one scene, verified in simulation.
+    """The expert's answer to one scene, verified in simulation; or an annotation.
 
     Attributes:
-        box: Box of the target part's visible pixels, in image units.
-        waypoints: The expert's path in image units, as in `Plan`.
+        box: Box of the target part's visible pixels, in image units; `NO_BOX` of an
+            annotation that has none.
+        waypoints: The expert's path in image units, as in `Plan`; empty in an
+            annotation that has none.
         thought: The expert's words.
     """
 

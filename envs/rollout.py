@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envs.records import AnyAnswer, Completion, Outcome, ParseFailure, Reward
-from envs.scene import Scene
+from envs.scene import AnyScene
 
 UNREWARDED = Reward(terms={}, total=0.0)
 
@@ -15,14 +15,15 @@ class Rollout:
     """One scene, answered once, executed and judged.
 
     Attributes:
-        scene: The scene, as it was before the answer.
+        scene: The scene as it was before the answer, or an annotated image.
         completion: What the policy said.
         answer: What it meant, or why it meant nothing.
-        outcome: What happened; None when nothing was executed, as parts of a plan are.
+        outcome: What happened; None when nothing was executed: a part of a plan, or
+            an answer to an annotated image.
         reward: What it earned; without terms if no reward was asked for.
     """
 
-    scene: Scene
+    scene: AnyScene
     completion: Completion
     answer: AnyAnswer
     outcome: Outcome | None = None

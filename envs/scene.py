@@ -1,4 +1,7 @@
-"""A sampled scene: what it was made from, what is in it, what is seen and asked."""
+"""A sampled scene: what it was made from, what is in it, what is seen and asked.
+
+An annotated image takes a scene's place where there is nothing behind it to act in.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from envs.cameras.camera import read_camera
 from envs.cameras.viewpoint import CAMERA, Viewpoint, read_viewpoint
 from envs.randomization.colours import PALETTE
 from envs.randomization.factors import check_axes, check_choice
-from envs.records import Observation, Reference
+from envs.records import Observation, Question, Reference
 from envs.state import State
 from envs.task import Goal, Task
 
@@ -166,6 +169,73 @@ class Scene:
     def part_classes(self) -> tuple[str, ...]:
         """Names of the classes 1, 2, ... of `label_parts`."""
         return getattr(self.task, "part_classes", ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureConfig:
+    """Where an annotated image is from.
+
+    Attributes:
+        name: That of all annotated images, as a scene has one.
+        split: "train" or "test".
+        seed: Chose it.
+        item: Its name in its set.
+        category: Its category in its set.
+    """
+
+    name: str
+    split: str
+    seed: int
+    item: str
+    category: str = ""
+
+    @property
+    def where(self) -> str:
+        """What it is, in words, for messages."""
+        return f"image {self.item!r}, split {self.split!r}, seed {self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """An annotated image. Answers to it are compared, never executed.
+
+    Attributes:
+        config: Where it is from.
+        observation: What the policy sees and is asked.
+        reference: The annotation. Of what it lacks, box or path, nothing is asked.
+    """
+
+    config: PictureConfig
+    observation: Question
+    reference: Reference
+
+    @property
+    def name(self) -> str:
+        """That of all annotated images."""
+        return self.config.name
+
+    @property
+    def split(self) -> str:
+        """One of "train" and "test"."""
+        return self.config.split
+
+    @property
+    def seed(self) -> int:
+        """The seed that chose it."""
+        return self.config.seed
+
+    @property
+    def instruction(self) -> str:
+        """The task in words."""
+        return self.observation.instruction
+
+
+AnyScene = Scene | Picture
+"""What a policy can be asked about."""
 
 
 def observe(state: State, instruction: str, waypoints: str = "2d") -> Observation:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from envs.answer import Codec
 from envs.records import Completion
 from envs.rollout import Rollout
-from envs.scene import Scene
+from envs.scene import AnyScene
 
 __all__ = ["Completion", "Group", "GroupCount", "LoraSpec", "Prompt", "Rollout", "Said"]
 
@@ -69,8 +69,8 @@ class Group:
     rollouts: tuple[Rollout, ...]
 
     @property
-    def scene(self) -> Scene:
-        """The scene."""
+    def scene(self) -> AnyScene:
+        """The scene, or the annotated image."""
         return self.rollouts[0].scene
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Collection, Sequence
 
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 # What `_launch` turns short forms into, and what each stands for.
 STANDS = ("policy=path", "policy=several")
@@ -25,6 +26,12 @@ def spell_command(without: Collection[str] = ()) -> str:
     return shlex.join(["python", f"scripts/{job.job.config_name}.py", *kept])
 
 
+def number_job() -> str:
+    """Returns what tells the jobs of -m from each other, "" of one that is alone."""
+    job = HydraConfig.get().job
+    return "" if OmegaConf.is_missing(job, "num") else f"_{job.num}"
+
+
 def shorten(words: Sequence[str]) -> list[str]:
     """Returns arguments as the user wrote them, of those that Hydra read."""
     several = any(word.startswith("env.only=") for word in words)
@@ -35,4 +42,6 @@ def shorten(words: Sequence[str]) -> list[str]:
 def _shorten(word: str) -> str:
     short, changed = LONG.subn(lambda m: f"{m[1] or m[2]}=", word, count=1)
     ours = changed or word == 'policy="null"'
-    return re.sub(r'\\(.)|"', r"\1", short) if ours else word
+    if ours:
+        return re.sub(r'\\(.)|"', r"\1", short)
+    return re.sub(r"\\([{}])", r"\1", word)  # of one job of several

@@ -9,33 +9,27 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
 import hydra
-from hydra.core.config_store import ConfigStore
+from _choices import (
+    ALL,
+    BASELINES,
+    OFFLINE,
+    SEVERAL,
+    find_conf,
+    register_choices,
+    spell,
+)
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
-# Those of policy/evaluation/baselines.py.
-BASELINES = ("expert", "null", "random", "wrong_target")
-SEVERAL = "several"  # stands for policy=[one,other]
-ALL = {"name": "all", "only": [], "without": []}
-ANY_POLICY = {
-    "path": "???",
-    "dtype": "float32",
-    "device": "auto",
-    "coordinates": None,
-    "trainable": ["language", "tower"],
-    "lora": {"rank": 4, "alpha": 8, "seed": 0},
-    "gradient_checkpointing": False,
-}
 
 # Threads that spin while they wait starve the processes that simulate: on two busy
 # cores a step took ten times as long. Threads that sleep at once have to be woken for
@@ -72,14 +66,10 @@ def launch(
     from _mistakes import check_flags, refuse
 
     bound_products(sys.argv[1:])
-    _register_choices(policies, all_envs)
-    if compares:
-        node = ANY_POLICY | {"path": None, "names": []}
-        ConfigStore.instance().store(group="policy", name=SEVERAL, node=node)
-    go = partial(_run, run, check)
-    conf = str(_find_conf())
+    register_choices(policies, all_envs, compares)
+    go, conf = partial(_run, run, check), str(find_conf())
     try:
-        sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell(arg)]
+        sys.argv[1:] = [part for arg in sys.argv[1:] for part in spell(arg)]
         if check_flags(sys.argv[1:]):  # for help, and for sweeps
             hydra.main(version_base="1.3", config_path=conf, config_name=name)(go)()
             return
@@ -95,7 +85,7 @@ def _read(name: str) -> DictConfig:
     """The configuration that the command line asks for; HydraConfig knows of it."""
     from _mistakes import drop_hydra, read_words
 
-    config = read_words(name, _find_conf(), sys.argv[1:])
+    config = read_words(name, find_conf(), sys.argv[1:])
     HydraConfig.instance().set_config(config)
     return drop_hydra(config)
 
@@ -168,9 +158,11 @@ def list_envs(config: DictConfig) -> tuple[str, ...]:
 
 
 def read_source(config: DictConfig, *envs: str) -> Any:
-    """Returns where scenes of these names come from."""
+    """Returns where scenes of these names come from, or annotated images."""
     from policy.rollout.scene_source import SceneSource
 
+    if envs == (OFFLINE,):
+        return open_pictures(config)
     return SceneSource(
         names=envs,
         split=config.split,
@@ -180,6 +172,30 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         varied=config.varied,
         camera=read_camera(config),
     )
+
+
+def open_pictures(config: DictConfig) -> Any:
+    """Returns the annotated images that `data.*` names; says how many are broken."""
+    from policy.rollout.picture_source import PictureSource
+
+    if config.data.path is None:
+        raise ValueError(f"env={OFFLINE} needs data.path=<directory or file>")
+    images = _open_set(OmegaConf.to_yaml(config.data), config.answer)
+    split = "test" if config.split == "test" else "train"
+    return PictureSource(images=images, split=split, answer=config.answer)
+
+
+@lru_cache(maxsize=1)
+def _open_set(data: str, answer: str) -> Any:
+    """Opens a set once, although a run builds its job twice."""
+    from policy.data.sets import SetConfig, open_set
+
+    images = open_set(
+        build(SetConfig, cast(DictConfig, OmegaConf.create(data))), answer
+    )
+    found = ", ".join(f"{n} {reason}" for reason, n in images.count_broken().items())
+    print(f"{len(images.items)} annotated images; left out: {found or 'none'}")
+    return images
 
 
 def read_camera(config: DictConfig) -> Any:
@@ -252,7 +268,7 @@ def list_policies(config: DictConfig) -> list[tuple[str, DictConfig]]:
     ]
     found = []
     for name in config.policy.names:
-        words = [*others, *_spell(f"policy={name}")]
+        words = [*others, *spell(f"policy={name}")]
         node = hydra.compose(job.job.config_name, words).policy
         found.append((name, node))
     return found
@@ -269,54 +285,12 @@ def make_importable() -> None:
         sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-def _find_conf() -> Path:
-    from policy.home import HOME
-
-    return HOME / "conf"
-
-
-def _register_choices(policies: tuple[str, ...], all_envs: bool) -> None:
-    from envs import list_scenes
-
-    store, files = ConfigStore.instance(), _find_conf() / "env"
-    for env in list_scenes():
-        if not (files / f"{env}.yaml").exists():
-            store.store(group="env", name=env, node={"name": env})
-    if all_envs:
-        store.store(group="env", name=ALL["name"], node=ALL)
-    store.store(group="policy", name="path", node=ANY_POLICY)
-    for policy in policies:
-        store.store(group="policy", name=policy, node={"path": policy})
-
-
 def _list_failures() -> tuple[type[Exception], ...]:
     """What is no mistake in the command: of the machine, or of a scene's author."""
     from envs.cameras.gl import NoGL
     from envs.contract import NoUsableSample, SceneError
 
     return NoGL, NoUsableSample, SceneError
-
-
-def _spell(argument: str) -> list[str]:
-    """Turns policy=<directory or hub id> and lists of names into what Hydra reads."""
-    key, _, value = argument.partition("=")
-    if key in ("env", "policy") and re.fullmatch(r"\[[\s,]*\]", value):
-        raise ValueError(f"{argument} names nothing: {key}=[one,other]")
-    if key == "env" and value.startswith("["):
-        return ["env=all", f"env.only={value}"]
-    if key == "policy" and value.startswith("["):
-        names = ",".join(_quote(name) for name in value.strip("[]").split(","))
-        return [f"policy={SEVERAL}", f"policy.names=[{names}]"]
-    if argument == "policy=null":  # the name of a baseline, not YAML's nothing
-        return ['policy="null"']
-    if key != "policy" or not ("/" in value or Path(value).is_dir()):
-        return [argument]
-    return ["policy=path", f"policy.path={_quote(value)}"]
-
-
-def _quote(value: str) -> str:
-    escaped = value.strip().replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 make_importable()

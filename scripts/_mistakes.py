@@ -26,7 +26,16 @@ from omegaconf import DictConfig, OmegaConf
 # Hydra's own flags; what begins otherwise is a key, written as other programs do.
 FLAGS = (
     *("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--resolve"),
-    *("--package", "-p", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc"),
+    *(
+        "--package",
+        "-p",
+        "--run",
+        "-r",
+        "--multirun",
+        "-m",
+        "--shell-completion",
+        "-sc",
+    ),
     *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
     *("--experimental-rerun", "--info", "-i"),
 )

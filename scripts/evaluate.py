@@ -179,4 +179,6 @@ def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    launch("evaluate", main, policies=BASELINES, all_envs=True, compares=True, check=check)
+    launch(
+        "evaluate", main, policies=BASELINES, all_envs=True, compares=True, check=check
+    )

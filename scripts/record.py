@@ -61,7 +61,10 @@ def main(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Refuses scenes that cannot be asked for, and files that cannot be written."""
+    from rewards import RewardMix, check_answer
+
     choose_file(config)
+    check_answer(build(RewardMix, config.reward), config.answer)
     for env in list_envs(config):
         read_exam(config, env)
 

@@ -15,8 +15,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _command import spell_command
+from _command import number_job, spell_command
 from _launch import (
+    OFFLINE,
     build,
     launch,
     list_envs,
@@ -61,6 +62,7 @@ def main(config: DictConfig) -> None:
         config.algo.bf16 = precision.bf16
         if team.leads:
             record(run, config, stopped is not None, screen)
+            job.source.list_broken(run.path / "broken_items.jsonl")
             run.open_boards(config.log)
         execute(vlm, build_job(config), run, screen, team)
 
@@ -97,7 +99,7 @@ def create_run(config: DictConfig) -> RunDir:
 
     if config.run_dir:
         return RunDir.create(Path(config.run_dir))
-    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S") + number_job()
     for place in count(1):
         name = start if place == 1 else f"{start}_{place}"
         try:
@@ -135,27 +137,33 @@ def record(run: RunDir, config: DictConfig, resumed: bool, screen: Screen) -> No
 
 
 def fit_reward(config: DictConfig) -> None:
-    """Takes reward=physical where the usual one needs an expert that a scene lacks.
+    """Takes another reward where the usual one cannot be given, and says so.
 
-    What the user named stays, and is an error where it cannot be given.
+    That is `physical` where a scene lacks an expert, and `paper` for annotated images,
+    which nothing is executed in. What the user named stays, and is an error where it
+    cannot be given.
     """
     from envs.registry import has_expert
     from policy.home import HOME
     from rewards import RewardMix
 
-    lacking = [name for name in list_envs(config) if not has_expert(name)]
-    usual = build(RewardMix, config.reward)
-    named = list_overrides().keys() & {"reward", "experiment", "answer"}
-    if not lacking or not usual.needs_reference or named:
+    envs, usual = list_envs(config), build(RewardMix, config.reward)
+    offline = envs == (OFFLINE,)
+    lacking = [] if offline else [name for name in envs if not has_expert(name)]
+    needed = usual.needs_outcome if offline else lacking and usual.needs_reference
+    named = {"reward", "experiment"} | (set() if offline else {"answer"})
+    if not needed or list_overrides().keys() & named:
         return
-    config.reward = OmegaConf.load(HOME / "conf" / "reward" / "physical.yaml")
+    other = "paper" if offline else "physical"
+    config.reward = OmegaConf.load(HOME / "conf" / "reward" / f"{other}.yaml")
+    why = "images are not executed" if offline else f"{lacking[0]!r} has no expert"
     if not config.quiet:
-        print(f"reward=physical: {lacking[0]!r} has no expert to compare answers with")
+        print(f"reward={other}: {why}")
 
 
 def check_unfinished(run: RunDir, steps: int) -> None:
     """Raises a ValueError if a run has taken all its steps and left its policy."""
-    from policy.training.checkpoint import restore
+    from policy.runtime.whole import restore
 
     restore(run.path / "final")
     done = run.read_json("summary.json")
@@ -167,6 +175,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
     """Trains and says what came of it."""
     from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE
+    from policy.training.card import write_card
     from policy.training.stop import Stopped
     from policy.training.trainer import train
 
@@ -181,6 +190,8 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
         sys.exit(128 + stopped.number)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
+    if team.leads:
+        write_card(run.path)
     if job.n and team.leads:
         rows = [
             {"env": job.source.name, "policy": when} | summary[when]

@@ -35,6 +35,7 @@ def main(config: DictConfig) -> None:
         kept = OmegaConf.create((run_dir / "config.yaml").read_text())
         assert isinstance(kept, DictConfig)
         kept.out, kept.n, kept.threads = config.out, config.n, config.threads
+        kept.quiet = config.quiet
         config = kept
     trainer = train(config, run_dir)
     ship(config, trainer, run_dir)
@@ -68,7 +69,7 @@ def open_run(config: DictConfig) -> Path:
     run_dir.mkdir(parents=True)
     OmegaConf.save(config, run_dir / "config.yaml")
     (run_dir / "command").write_text(spell_command(without=PLACES))
-    manifest = make_manifest(spell_command(), "float32")
+    manifest = make_manifest(spell_command(), "bfloat16")
     (run_dir / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     return run_dir
 
@@ -86,6 +87,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     from policy.sft.loss import Student
     from policy.sft.optim import SFTConfig
     from policy.sft.trainer import Trainer
+    from policy.training.progress import Screen
 
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -107,7 +109,8 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         tied=list_colour_ids(tokenizer),
         seed=config.seed,
     )
-    trainer = Trainer(student, collate, build(SFTConfig, config.sft), run_dir)
+    say = Screen(quiet=config.quiet).say
+    trainer = Trainer(student, collate, build(SFTConfig, config.sft), run_dir, say)
     held_out = replace(scenes, names=names, split="test", varied=False)
     trainer.run(source, ExampleSource(held_out), seed=config.seed)
     return trainer

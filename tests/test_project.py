@@ -11,12 +11,15 @@ from pathlib import Path
 
 import hydra
 import pytest
+import yaml
 from commands import ROOT
+
+import graspo
 
 # Each may import those before it.
 LADDER = ("envs", "rewards", "policy", "scripts", "graspo.py")
 TOP_LEVEL = {*LADDER, "conf", "tests", "assets", "pyproject.toml", "Makefile"} | {
-    *("README.md", "CHANGELOG.md", "LICENSE")
+    *("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
 }
 RIVAL = "scripts/benchmarks/beside_trl.py"  # speaks the other trainer's language
 # Where a library may be imported. A trailing slash means the whole folder.
@@ -48,10 +51,10 @@ FLOORS = {
     "policy": (
         ("home", "records", "runtime"),
         ("model",),
-        ("grpo", "variety"),
+        ("grpo", "variety", "data"),
         ("rollout",),
         ("evaluation",),
-        ("training", "sft", "report"),
+        ("training", "sft", "report", "export"),
     ),
 }
 SOURCES = [
@@ -219,12 +222,12 @@ def test_the_configuration_takes_every_command_that_is_written_down(
     document, monkeypatch
 ):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    launch = importlib.import_module("_launch")
-    launch._register_choices(launch.BASELINES, True)
+    choices = importlib.import_module("_choices")
+    choices.register_choices(choices.BASELINES, True, True)
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for script, arguments in list_commands(ROOT / document):
             known = [re.sub("lift_can|lift_pawn", "pick_mug", a) for a in arguments]
-            overrides = [part for a in known for part in launch._spell(a)]
+            overrides = [part for a in known for part in choices.spell(a)]
             if (ROOT / "conf" / f"{script}.yaml").is_file():
                 hydra.compose(script, overrides)
             else:
@@ -258,6 +261,15 @@ def test_every_dependency_is_pinned_within_its_bound():
         needed = Requirement(line)
         assert plain(needed.name) in pins, needed.name
         assert needed.specifier.contains(pins[plain(needed.name)]), line
+
+
+def test_the_citation_is_of_this_version_and_licence():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert cited["version"] == graspo.__version__
+    assert cited["license"] == project["license"]
+    needed = {"cff-version", "message", "title", "authors"}  # of version 1.2.0
+    assert needed <= cited.keys()
 
 
 def test_torch_is_pinned_without_its_build():

@@ -22,7 +22,7 @@ from envs.execution.unprojection import unproject
 from envs.predicates import Execution
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan, Waypoints
 from envs.robot.arm import FINGERS
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 
 Answer = Plan | ParseFailure
 """What `simulate` takes; parts of a plan cannot be executed."""
@@ -82,9 +82,11 @@ def run(
     return _judge(scene, motion, playback), playback
 
 
-def replay(scene: Scene, answer: AnyAnswer) -> tuple[Outcome | None, Playback | None]:
+def replay(
+    scene: AnyScene, answer: AnyAnswer
+) -> tuple[Outcome | None, Playback | None]:
     """Executes what can be executed, with every physics step; else nothing happens."""
-    if isinstance(answer, Plan | ParseFailure):
+    if isinstance(scene, Scene) and isinstance(answer, Plan | ParseFailure):
         return run(scene, answer, keep_frames=True)
     return None, None
 

@@ -34,11 +34,13 @@ class Playback:
             The next playback of the same call overwrites it.
         peak_forces: Largest net contact force on each body with a sensor, in newton.
         frames: [T, nq] positions after each step; no rows unless they were asked for.
+        motion: What was played.
     """
 
     after: mujoco.MjData | None
     peak_forces: dict[str, float]
     frames: NDArray[np.float64]
+    motion: Motion
 
 
 def play(
@@ -69,9 +71,9 @@ def _play_finely(start: State, motion: Motion, keep_frames: bool) -> Playback:
     """Plays a motion in steps half as long; keeps the frames of whole steps."""
     finer = copy(start.model)
     finer.opt.timestep /= 2
-    motion = replace(motion, control=refine(motion.control, 2))
-    playback = next(_play(State(finer, start.data), [motion], 1, keep_frames))
-    return replace(playback, frames=playback.frames[1::2])
+    fine = replace(motion, control=refine(motion.control, 2))
+    playback = next(_play(State(finer, start.data), [fine], 1, keep_frames))
+    return replace(playback, frames=playback.frames[1::2], motion=motion)
 
 
 def refine(control: NDArray[np.float64], times: int) -> NDArray[np.float64]:
@@ -99,6 +101,7 @@ def _play(
             after=after if _read_state(batch, model, i, after) else None,
             peak_forces=dict(zip(sensors, peaks[i].tolist(), strict=True)),
             frames=frames[i, : len(motion.control)],
+            motion=motion,
         )
 
 

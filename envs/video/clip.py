@@ -19,7 +19,8 @@ from envs.records import AnyAnswer
 from envs.scene import Scene
 from envs.state import State
 from envs.video.drawing import Image8
-from envs.video.film import place, sample_motion
+from envs.video.film import sample_motion
+from envs.video.motion import pose
 
 SIZE = 256  # pixels, a side: a multiple of 16, as video blocks are
 FPS = 12
@@ -40,7 +41,7 @@ def film_clip(scene: Scene, answer: AnyAnswer) -> Iterator[Image8]:
     state = State(scene.model, mujoco.MjData(scene.model))
     picture, camera = scene.observation.image, _stand_aside()
     for qpos in sample_motion(scene.data.qpos, playback.frames, FPS / PACE):
-        place(scene.model, state.data, qpos)
+        pose(scene.model, state.data, qpos)
         picture = render(state, camera, SIZE, SIZE)
         yield picture
     yield from repeat(picture, round(HOLD_S * FPS))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from envs.records import Affordance, AnyAnswer, Plan, Reference, Trajectory
+from envs.records import NO_BOX, Affordance, AnyAnswer, Plan, Reference, Trajectory
 
 Image8 = NDArray[np.uint8]
 RGB8 = tuple[int, int, int]
@@ -51,8 +51,9 @@ def draw_plan(
     canvas = Image.fromarray(image).resize(large, Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(canvas)
     thick = max(1, round(large[0] / 150))
-    if reference is not None:
+    if reference is not None and reference.box != NO_BOX:
         _draw_box(pen, reference.box, EXPERT, max(1, thick // 2))
+    if reference is not None and reference.waypoints:
         _draw_path(pen, reference.waypoints, EXPERT, max(1, thick // 2))
     if isinstance(answer, Plan | Affordance):
         _draw_box(pen, answer.box, BOX, thick)

@@ -15,12 +15,11 @@ from PIL import Image, ImageDraw
 
 from envs.cameras.overview import Overview
 from envs.execution.execute import replay
-from envs.execution.motion import ease
 from envs.execution.physics import Playback
 from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajectory
 from envs.robot.arm import ARM_JOINTS
 from envs.rollout import UNREWARDED, Rollout
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from envs.video.animation import ENDINGS, write_animation
 from envs.video.drawing import (
     BOX,
@@ -38,6 +37,7 @@ from envs.video.drawing import (
     load_font,
     wrap_text,
 )
+from envs.video.motion import FPS, pose, show_approach
 from envs.world import TIME_STEP
 
 __all__ = [
@@ -48,11 +48,9 @@ __all__ = [
     "write_video",
 ]
 
-FPS = 25  # every tenth physics step, so that motion is even
 WIDTH, VIEW, STRIP = 640, 448, 144  # pixels: multiples of 16, as video blocks are
 INSET = 168  # pixels, a side of the policy's image beside the execution
 HOLD_S = 1.2  # s that the first and the last picture stay
-JOINT_SPEED = 1.5  # rad/s of the fastest joint on the way to the grasp, on average
 
 
 def film(rollout: Rollout) -> Iterator[Image8]:
@@ -70,7 +68,7 @@ def film(rollout: Rollout) -> Iterator[Image8]:
     card = _draw_card(scene, answer)
     yield from _hold(_join(card, _draw_strip(rollout, ("the question", FAINT))))
     view = card
-    if playback is not None:
+    if isinstance(scene, Scene) and playback is not None:
         strip = _draw_strip(rollout, ("the arm moves", FAINT))
         inset = _draw_inset(scene, answer)
         for picture in _film_arm(scene, playback):
@@ -121,16 +119,8 @@ def _film_arm(scene: Scene, playback: Playback) -> Iterator[Image8]:
     data = mujoco.MjData(scene.model)
     with Overview(scene.model, WIDTH, VIEW) as overview:
         for qpos in sample_motion(scene.data.qpos, playback.frames):
-            place(scene.model, data, qpos)
+            pose(scene.model, data, qpos)
             yield overview.render(data).copy()
-
-
-def place(model: mujoco.MjModel, data: mujoco.MjData, qpos: NDArray) -> None:
-    """Computes what is seen of positions: where bodies, cameras, lights, cloth are."""
-    data.qpos[:] = qpos
-    mujoco.mj_kinematics(model, data)
-    mujoco.mj_camlight(model, data)
-    mujoco.mj_flex(model, data)
 
 
 def sample_motion(
@@ -147,13 +137,7 @@ def sample_motion(
     if len(usable) == 0:  # the physics diverged at once
         yield home
         return
-    start = usable[0, :ARM_JOINTS]
-    way = start - home[:ARM_JOINTS]
-    count = max(round(rate * 0.5), round(rate * abs(way).max() / JOINT_SPEED))
-    for t in np.linspace(0, 1, count, endpoint=False):
-        qpos = home.copy()
-        qpos[:ARM_JOINTS] += ease(t) * way
-        yield qpos
+    yield from show_approach(home, usable[0, :ARM_JOINTS], rate)
     yield from usable[:: round(1 / (rate * TIME_STEP))]
     yield usable[-1]
 
@@ -170,7 +154,7 @@ def _join(view: Image8, strip: Image8) -> Image8:
     return np.concatenate([view, strip])
 
 
-def _draw_inset(scene: Scene, answer: AnyAnswer) -> Image8:
+def _draw_inset(scene: AnyScene, answer: AnyAnswer) -> Image8:
     """The policy's image with its plan, small and framed."""
     seen = Image.fromarray(draw_plan(scene.observation.image, answer))
     small = np.array(seen.resize((INSET, INSET), Image.Resampling.LANCZOS))
@@ -184,7 +168,7 @@ def _set_in(picture: Image8, inset: Image8) -> Image8:
     return picture
 
 
-def _draw_card(scene: Scene, answer: AnyAnswer) -> Image8:
+def _draw_card(scene: AnyScene, answer: AnyAnswer) -> Image8:
     """[448, 640, 3] the policy's image with its plan, and what the colours mean."""
     card = Image.new("RGB", (WIDTH, VIEW), PAPER)
     size = (VIEW, VIEW)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from envs.cameras.overview import Overview
 from envs.cameras.viewpoint import CAMERA
 from envs.execution.execute import replay
+from envs.execution.physics import Playback
 from envs.rollout import Rollout
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from envs.video.drawing import (
     FAINT,
     INK,
@@ -53,15 +53,19 @@ def draw_tile(rollout: Rollout) -> Image8:
     """[344, 288, 3] the policy's view in mid-action, plan, words and what failed."""
     scene, answer = rollout.scene, rollout.answer
     outcome, playback = replay(scene, answer)
-    qpos = scene.data.qpos
-    if playback is not None and np.isfinite(playback.frames).all():
-        qpos = playback.frames[int(MOMENT * len(playback.frames))]
-    seen = draw_plan(_photograph(scene, qpos), answer, scale=1)
+    seen = draw_plan(_photograph(scene, playback), answer, scale=1)
     reason = "" if outcome is None or outcome.success else outcome.reason
     return np.concatenate([seen, _draw_caption(scene, reason)])
 
 
-def _photograph(scene: Scene, qpos: NDArray[np.float64]) -> Image8:
+def _photograph(scene: AnyScene, playback: Playback | None) -> Image8:
+    """[288, 288, 3] the scene in mid-action; of what has no scene, the image."""
+    if not isinstance(scene, Scene):
+        seen = Image.fromarray(scene.observation.image)
+        return np.array(seen.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+    qpos = scene.data.qpos
+    if playback is not None and np.isfinite(playback.frames).all():
+        qpos = playback.frames[int(MOMENT * len(playback.frames))]
     data = mujoco.MjData(scene.model)
     data.qpos[:] = qpos
     mujoco.mj_forward(scene.model, data)
@@ -69,7 +73,7 @@ def _photograph(scene: Scene, qpos: NDArray[np.float64]) -> Image8:
         return overview.render(data, CAMERA).copy()
 
 
-def _draw_caption(scene: Scene, reason: str) -> Image8:
+def _draw_caption(scene: AnyScene, reason: str) -> Image8:
     strip = Image.new("RGB", (SIDE, CAPTION), PAPER)
     pen = ImageDraw.Draw(strip)
     pen.text((8, 5), scene.name, FAINT, load_font(12))

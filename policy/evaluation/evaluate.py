@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from envs.rollout import Rollout
 from envs.sampling.suite import Suite
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from policy.evaluation.figures import Evaluation, Tally
+from policy.rollout.picture_source import Source
 from policy.rollout.play import Answerer, Referee, play
-from policy.rollout.scene_source import SceneSource, choose_seeds
 from rewards import check_answer
 
-BATCH = 25  # scenes at once: bounds memory, fills the cores
+BATCH = 50  # scenes at once: bounds memory, fills the cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Exam:
             source varies is not in the suite, or what is asked has no next turn.
     """
 
-    source: SceneSource
+    source: Source
     n: int
     seed: int = 0
     max_turns: int = 1
@@ -52,7 +52,7 @@ class Exam:
     def list_seeds(self) -> list[int]:
         """The seeds of the scenes."""
         if self.suite is None:
-            return choose_seeds(self.n, self.seed)
+            return self.source.choose_seeds(self.n, self.seed)
         self.source.check_frozen()
         seeds = self.suite.list_seeds(self.source.name, self.source.split)
         if self.n > len(seeds):
@@ -94,7 +94,7 @@ def evaluate(
     tally, kept = Tally(source.answer), []
     for scenes in referee.workers.make_scenes(source, batches):
         if exam.suite is not None:
-            exam.suite.check(scenes)
+            exam.suite.check([scene for scene in scenes if isinstance(scene, Scene)])
         for episode in _play_episodes(answerer, scenes, referee, exam.max_turns):
             tally.add(episode)
             on_episode(episode)
@@ -110,13 +110,17 @@ def split_batches(seeds: Sequence[int]) -> list[Sequence[int]]:
 
 
 def _play_episodes(
-    answerer: Answerer, scenes: Sequence[Scene], referee: Referee, max_turns: int
+    answerer: Answerer, scenes: Sequence[AnyScene], referee: Referee, max_turns: int
 ) -> list[list[Rollout]]:
     """Returns for each scene its rollouts, the last one a success or the last turn."""
     episodes = [[*group.rollouts] for group in play(answerer, scenes, referee)]
     for _ in range(max_turns - 1):
         failed = [episode for episode in episodes if not episode[-1].succeeded]
-        pairs = [(episode[-1].scene, episode[-1].answer) for episode in failed]
+        pairs = [
+            (rollout.scene, rollout.answer)
+            for rollout in (episode[-1] for episode in failed)
+            if isinstance(rollout.scene, Scene)
+        ]
         left = referee.workers.follow_up(pairs)
         for episode, group in zip(failed, play(answerer, left, referee), strict=True):
             episode += group.rollouts

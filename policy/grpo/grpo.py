@@ -6,11 +6,11 @@ update. What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
 1. Advantages are divided by the std of the whole batch (`scale_rewards: batch`, paper:
    of the group). By groups, geometry would count as much where all answers succeed as
    success does where they differ.
-2. Two options help where a whole model learns from few answers (`algo=whole`): to the
-   advantage of a token that of its part of the answer is added, its box or waypoint
-   (`part_weight`, `policy/grpo/credit.py`), and the expert's answer joins the group of
-   its scene with a fixed advantage (`expert_advantage`). There the gradients of two
-   batches of 128 answers have a cosine of 0.01. Figures in policy/FINDINGS.md.
+2. To the advantage of a token that of its part of the answer is added, its box or
+   waypoint (`part_weight`, `policy/grpo/credit.py`), where the reward compares with an
+   expert: a success says of 40 numbers together that they were good. An option for
+   whole models lets the expert's answer join the group of its scene with a fixed
+   advantage (`expert_advantage`, `algo=whole`). Figures in policy/FINDINGS.md.
 3. No KL term by default (paper: beta 0.04), so no second pass. `beta` brings it back,
    times the ratio (`use_bias_correction_kl`, paper: not): without it k3 has the
    gradient of the divergence the other way round, of the reference from the policy.
@@ -30,10 +30,10 @@ update. What differs from the paper (ManipLVM-R1, a VLM-R1 fork), and why:
 9. Tokens that are no text have probability 0, in sampling and scoring alike
    (`policy/model/vocabulary.py`): a sampled placeholder would ask for an image.
 
-As in the paper: one ratio a token (the ratio of a
-whole answer is `importance_sampling_level: sequence`), clipped at 0.2 either way. One
-update follows each sampling, so the ratio is 1 and the clip idle until
-`num_iterations` or `minibatches` is raised.
+As in the paper: one ratio a token (the ratio of a whole answer is
+`importance_sampling_level: sequence`), clipped at 0.2 either way. The paper updates
+once after each sampling, so its clip is idle; here two passes go over the answers
+(`num_iterations`), since an answer costs more than its update.
 
 With the project's own options off it equals `GRPOTrainer` of TRL 1.16, whose names the
 options keep: advantages, loss, gradient and weights

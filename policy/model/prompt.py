@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS, NORMALIZED, Codec, format_answer
-from envs.records import Affordance, Observation, Plan, Reference, Trajectory
+from envs.records import Affordance, Plan, Question, Reference, Trajectory
 from policy.records import Prompt
 
 STYLES = ("paper", "short")
@@ -53,8 +53,8 @@ inside <answer> </answer>, exactly in this format:
 {grammar}"""
 
 
-def build_prompt(observation: Observation) -> Prompt:
-    """Returns the question that an observation puts to the policy."""
+def build_prompt(observation: Question) -> Prompt:
+    """Returns the prompt that puts a question to the policy."""
     return Prompt(
         image=observation.image,
         instruction=observation.instruction,

@@ -111,9 +111,10 @@ def _make_missing(
 
 
 def _moves(attempt: Attempt) -> bool:
-    """Whether any answer is a plan that the arm may have followed."""
+    """Whether any answer is a plan that was executed and the arm may have followed."""
+    still = (None, "unreachable")
     return any(
-        row["box"] and row["waypoints"] and row["reason"] != "unreachable"
+        row["box"] and row["waypoints"] and row["reason"] not in still
         for row in attempt.turns
     )
 

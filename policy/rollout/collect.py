@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from envs.records import AnyAnswer
-from envs.scene import Scene
+from envs.scene import AnyScene, Scene
 from policy.model.prompt import build_prompt
 from policy.model.vlm import VLM
 from policy.records import Group, Said
@@ -26,7 +26,7 @@ def answer_by_sampling(vlm: VLM, config: RolloutConfig, key: Sequence[int]) -> A
         key: Seeds the answers, with the seed of their scene.
     """
 
-    def answer(scenes: Sequence[Scene]) -> Iterator[Said]:
+    def answer(scenes: Sequence[AnyScene]) -> Iterator[Said]:
         return _ask(
             vlm,
             scenes,
@@ -46,7 +46,9 @@ def answer_greedily(vlm: VLM, max_new_tokens: int) -> Answerer:
     )
 
 
-def _ask(vlm: VLM, scenes: Sequence[Scene], n: int, **sampling: Any) -> Iterator[Said]:
+def _ask(
+    vlm: VLM, scenes: Sequence[AnyScene], n: int, **sampling: Any
+) -> Iterator[Said]:
     """Yields n answers to each scene as they end; see `VLM.stream`."""
     prompts = [build_prompt(scene.observation) for scene in scenes]
     for place, completions in vlm.stream(prompts, n, **sampling):
@@ -60,7 +62,7 @@ def _ask(vlm: VLM, scenes: Sequence[Scene], n: int, **sampling: Any) -> Iterator
 
 def collect(
     vlm: VLM,
-    scenes: Sequence[Scene],
+    scenes: Sequence[AnyScene],
     config: RolloutConfig,
     referee: Referee,
     key: Sequence[int],
@@ -96,6 +98,9 @@ def _list_failed(groups: Sequence[Group]) -> list[tuple[Scene, AnyAnswer]]:
     """The first answer to each scene that failed."""
     pairs: list[tuple[Scene, AnyAnswer]] = []
     for group in groups:
+        scene = group.scene
+        if not isinstance(scene, Scene):
+            continue
         failed = (r for r in group.rollouts if r.outcome and not r.outcome.success)
-        pairs += [(group.scene, rollout.answer) for rollout in islice(failed, 1)]
+        pairs += [(scene, rollout.answer) for rollout in islice(failed, 1)]
     return pairs

@@ -19,6 +19,7 @@ from PIL import Image
 from envs.records import Affordance, AnyAnswer, ParseFailure, Plan, Trajectory
 from envs.rollout import Rollout
 from envs.sampling.factors import describe_factors
+from envs.scene import AnyScene, Scene
 
 TEXT_LIMIT = 2000  # characters of an answer that are kept
 IMAGES = "images"  # folder beside the lines
@@ -89,10 +90,16 @@ def describe_episode(episode: Sequence[Rollout]) -> list[dict[str, Any]]:
             "turn": turn,
             **describe_rollout(rollout),
             "expert": _describe_expert(rollout),
-            "factors": describe_factors(rollout.scene),
+            "factors": _list_factors(rollout.scene),
         }
         for turn, rollout in enumerate(episode, start=1)
     ]
+
+
+def _list_factors(scene: AnyScene) -> dict[str, Any]:
+    if isinstance(scene, Scene):
+        return describe_factors(scene)
+    return {"category": scene.config.category}
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

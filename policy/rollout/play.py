@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from envs.answer import NORMALIZED, PARSERS
 from envs.records import AnyAnswer, Completion, Outcome
 from envs.rollout import UNREWARDED, Rollout
-from envs.scene import Scene
+from envs.scene import AnyScene
 from policy.model.prompt import build_prompt
 from policy.records import Group, Said
 from policy.rollout.workers import Running, Workers
 from policy.runtime.clock import Clock
 from rewards import RewardMix, score
 
-Answerer = Callable[[Sequence[Scene]], Iterator[Said]]
+Answerer = Callable[[Sequence[AnyScene]], Iterator[Said]]
 """Answers scenes, each once, in any order, as its answers end."""
 
 
@@ -38,10 +38,10 @@ class Referee:
     clock: Clock = field(default_factory=Clock)
 
 
-def answer_scripted(baseline: Callable[[Scene], str]) -> Answerer:
+def answer_scripted(baseline: Callable[[AnyScene], str]) -> Answerer:
     """Returns a function from a scene to a text as an answerer."""
 
-    def answer(scenes: Sequence[Scene]) -> Iterator[Said]:
+    def answer(scenes: Sequence[AnyScene]) -> Iterator[Said]:
         for place, scene in enumerate(scenes):
             yield Said(
                 place=place,
@@ -53,7 +53,9 @@ def answer_scripted(baseline: Callable[[Scene], str]) -> Answerer:
     return answer
 
 
-def play(answerer: Answerer, scenes: Sequence[Scene], referee: Referee) -> list[Group]:
+def play(
+    answerer: Answerer, scenes: Sequence[AnyScene], referee: Referee
+) -> list[Group]:
     """Answers scenes, executes and judges the answers.
 
     Returns:
@@ -83,14 +85,14 @@ class _Heard:
     running: Running
 
 
-def _hear(scene: Scene, said: Said, referee: Referee) -> _Heard:
+def _hear(scene: AnyScene, said: Said, referee: Referee) -> _Heard:
     parse = PARSERS[scene.observation.answer]
     answers = [parse(completion.text, said.codec) for completion in said.completions]
     return _Heard(said, answers, referee.workers.submit(scene, answers))
 
 
 def _judge(
-    scene: Scene,
+    scene: AnyScene,
     heard: _Heard,
     outcomes: Sequence[Outcome | None],
     mix: RewardMix | None,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -14,8 +16,10 @@ import envs
 from envs.cameras.viewpoint import Viewpoint, read_viewpoint
 from envs.randomization.factors import check_choice
 from envs.records import ANSWERS, Affordance, Plan
+from envs.registry import has_expert
 from envs.scene import Scene, SceneConfig
 from policy.variety.scenes import vary_scene, vary_view
+from rewards import RewardMix, check_answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,41 @@ class SceneSource:
     def name(self) -> str:
         """The scene's name; `all` of several."""
         return self.names[0] if len(set(self.names)) == 1 else "all"
+
+    def held_out(self, draws: Mapping[int, int] | None = None) -> SceneSource:
+        """Returns the scenes that a policy which learns from these is measured on.
+
+        Args:
+            draws: Those of scenes that are known.
+        """
+        split = "test" if self.split == "train" else self.split
+        return replace(self, split=split, varied=False, draws=draws or {})
+
+    def check_mix(self, mix: RewardMix) -> None:
+        """Refuses rewards that cannot be given.
+
+        Raises:
+            ValueError: The mix judges what is not asked or not executed, or compares
+                with an expert that a scene lacks.
+        """
+        check_answer(mix, self.answer)
+        for env in self.names:
+            if mix.needs_reference and not has_expert(env):
+                raise ValueError(
+                    f"scene {env!r} has no expert to compare answers with, as "
+                    f"reward={mix.name} would: use reward=success answer=plan"
+                )
+
+    def list_broken(self, path: Path) -> None:
+        """Writes nothing: scenes are made, not read."""
+
+    def choose_seeds(self, n: int, *key: int) -> list[int]:
+        """Returns the seeds of n scenes; see the function of the same name."""
+        return choose_seeds(n, *key)
+
+    def prepare(self, seed: int) -> partial[Scene]:
+        """Returns what makes the scene of a seed, to be sent to a process."""
+        return partial(self.make_scene, seed)
 
     def check_turns(self, max_turns: int) -> None:
         """Refuses a number of turns that an episode cannot have.

@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
 from typing import Any
 
 from policy.rollout.crew import Lost
@@ -33,7 +34,7 @@ class LocalSeat:
     """
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = _get_spawning()
         self._limit_s = limit_s
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
@@ -65,6 +66,16 @@ class LocalSeat:
             return Lost(f"no answer within {self._limit_s:g} s", hung=True)
         self._process.join(5)
         return Lost(f"its process ended ({self._process.exitcode})", hung=False)
+
+
+def _get_spawning() -> SpawnContext:
+    """What starts processes from nothing, inside joblib's processes too.
+
+    Those call their own way of starting others loky, and a child would look for it.
+    """
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        multiprocessing.set_start_method("spawn", force=True)
+    return multiprocessing.get_context("spawn")
 
 
 def _serve(pipe: Connection) -> None:

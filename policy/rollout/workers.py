@@ -16,17 +16,34 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 import envs
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
 from envs.sampling.turns import follow_up
-from envs.scene import Scene, SceneConfig
+from envs.scene import AnyScene, PictureConfig, Scene, SceneConfig
 from policy.rollout.crew import Crew, LostWork
-from policy.rollout.scene_source import SceneSource
 from policy.rollout.seat import LocalSeat
 
 ABANDONED = Outcome(success=False, reason="execution never ended")
+AHEAD = 8  # items of a stream: enough for every core, and an episode is 15 MB
+AnyConfig = SceneConfig | PictureConfig
+A = TypeVar("A")
+B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
+
+
+class Maker(Protocol[B_co]):
+    """A source of scenes, or of annotated images."""
+
+    def choose(self, seed: int) -> AnyConfig:
+        """What the one of a seed is made from."""
+        ...
+
+    def prepare(self, seed: int) -> Callable[[], B_co]:
+        """What makes the one of a seed, to be sent to a process."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +59,11 @@ class Aside:
 
     what: str
     why: str
-    scene: SceneConfig
+    scene: AnyConfig
     answers: tuple[AnyAnswer, ...] = ()
 
     def __str__(self) -> str:
         return f"put aside ({self.what}): {self.scene.where}: {self.why}"
-
-
-T = TypeVar("T")
 
 
 class Workers:
@@ -76,16 +90,16 @@ class Workers:
         self._crew.shutdown(wait=True, cancel_futures=True)
 
     def make_scenes(
-        self, source: SceneSource, batches: Iterable[Sequence[int]]
-    ) -> Iterator[list[Scene]]:
+        self, source: Maker[B], batches: Iterable[Sequence[int]]
+    ) -> Iterator[list[B]]:
         """Yields the scenes of each batch of seeds, always building one batch ahead."""
         return self.make_mixed((source, seeds) for seeds in batches)
 
     def make_mixed(
-        self, batches: Iterable[tuple[SceneSource, Sequence[int]]]
-    ) -> Iterator[list[Scene]]:
+        self, batches: Iterable[tuple[Maker[B], Sequence[int]]]
+    ) -> Iterator[list[B]]:
         """Yields the scenes of batches, each of a source of its own; see above."""
-        ahead: deque[list[tuple[SceneConfig, Future[Scene]]]] = deque()
+        ahead: deque[list[tuple[AnyConfig, Future[B]]]] = deque()
         for source, seeds in batches:
             ahead.append([self._start_scene(source, seed) for seed in seeds])
             if len(ahead) > 1:
@@ -98,7 +112,8 @@ class Workers:
     ) -> Sequence[Sequence[Outcome | None]]:
         """Executes the answers to each scene, as `envs.simulate_groups` does.
 
-        Where part of a plan was asked nothing is executed: the outcomes are None.
+        Where part of a plan was asked, or there is only an image, nothing is executed:
+        the outcomes are None.
         """
         running = [self.submit(*group) for group in groups]
         return [one.result() for one in running]
@@ -114,29 +129,36 @@ class Workers:
             for future, (scene, answer) in zip(started, failed, strict=True)
         ]
 
-    def start(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
+    def start(self, work: Callable[..., B], *arguments: Any) -> Future[B]:
         """Starts any other work; the function must not load torch.
 
         Its result raises a `LostWork` if nobody could finish it.
         """
         return self._crew.submit(work, *arguments)
 
-    def submit(self, scene: Scene, answers: Sequence[AnyAnswer]) -> Running:
+    def stream(self, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+        """Yields what work makes of items, in their order, a few always ahead.
+
+        Whatever work gets and gives has to be such as can be sent to a process.
+        """
+        items = iter(items)
+        waiting = deque(self.start(work, item) for item in islice(items, AHEAD))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(self.start(work, item) for item in islice(items, 1))
+
+    def submit(self, scene: AnyScene, answers: Sequence[AnyAnswer]) -> Running:
         """Starts to execute the answers to a scene; see `simulate`."""
-        if scene.observation.answer != Plan.kind:
+        if not isinstance(scene, Scene) or scene.observation.answer != Plan.kind:
             return Running(self, scene.config, answers, None)
         plans = [a for a in answers if isinstance(a, Plan | ParseFailure)]
         future = self._crew.submit(envs.simulate, scene, plans, 1)
         return Running(self, scene.config, answers, future)
 
-    def _start_scene(
-        self, source: SceneSource, seed: int
-    ) -> tuple[SceneConfig, Future[Scene]]:
-        return source.choose(seed), self._crew.submit(source.make_scene, seed)
+    def _start_scene(self, source: Maker[B], seed: int) -> tuple[AnyConfig, Future[B]]:
+        return source.choose(seed), self._crew.submit(source.prepare(seed))
 
-    def _collect(
-        self, started: Sequence[tuple[SceneConfig, Future[Scene]]]
-    ) -> list[Scene]:
+    def _collect(self, started: Sequence[tuple[AnyConfig, Future[B]]]) -> list[B]:
         """The scenes, but those put aside."""
         scenes = [self._wait("build", future, config) for config, future in started]
         return [scene for scene in scenes if scene is not None]
@@ -144,10 +166,10 @@ class Workers:
     def _wait(
         self,
         what: str,
-        future: Future[Any],
-        scene: SceneConfig,
+        future: Future[B],
+        scene: AnyConfig,
         answers: Sequence[AnyAnswer] = (),
-    ) -> Any:
+    ) -> B | None:
         """Returns a result; None of what nobody could finish, which is put aside."""
         try:
             return future.result()
@@ -169,7 +191,7 @@ class Running:
     """
 
     workers: Workers
-    scene: SceneConfig
+    scene: AnyConfig
     answers: Sequence[AnyAnswer]
     future: Future[list[Outcome]] | None
 

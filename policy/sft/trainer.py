@@ -40,16 +40,23 @@ class Trainer:
         collate: Makes batches.
         config: How to train.
         run_dir: Where logs and state go.
+        say: Gets a line of progress now and then.
     """
 
     def __init__(
-        self, student: Student, collate: Collator, config: SFTConfig, run_dir: Path
+        self,
+        student: Student,
+        collate: Collator,
+        config: SFTConfig,
+        run_dir: Path,
+        say: Callable[[str], None] = print,
     ) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.student = student.to(self.device)
         self.collate = collate
         self.config = config
         self.run_dir = run_dir
+        self.say = say
         self.loss = AnswerLoss(collate.tokenizer).to(self.device)
         self.optimizers = build_optimizers(student, config)
         self.progress = Progress()
@@ -156,11 +163,13 @@ class Trainer:
     def _log(self, row: dict[str, float]) -> None:
         with open(self.run_dir / "metrics.jsonl", "a") as file:
             file.write(json.dumps(row) + "\n")
-        print(  # noqa: T201  (the progress that a long training shows)
-            f"{self.share:4.0%} step {row['step']}: corner loss "
-            f"{row['corner_loss']:.2f} (blind {row['entropy']:.2f}), centre error "
-            f"{row['center_px']:.1f} px, IoU {row['iou']:.2f}",
-            flush=True,
+        seconds, share = max(self.progress.seconds, 1e-3), self.share
+        left = seconds * (1 / share - 1) / 60 if share else float("inf")
+        self.say(
+            f"{share:4.0%} step {row['step']}, {row['step'] / seconds:.2f}/s, "
+            f"{left:.0f} min left: corner loss {row['corner_loss']:.2f} "
+            f"(blind {row['entropy']:.2f}), centre error {row['center_px']:.1f} px, "
+            f"IoU {row['iou']:.2f}"
         )
 
     def _save(self) -> None:

@@ -4,13 +4,12 @@
 a policy, with `trainer.safetensors` beside it: weights, their average and the
 optimizer's state with the masters of bfloat16 weights, all exact. There is no random
 state to keep: every step draws from generators seeded by the run's seed and its own
-number. A checkpoint is written under another name, sealed (`policy.training.seal`) and
+number. A checkpoint is written under another name, sealed (`policy.runtime.seal`) and
 renamed when complete. The newest that its seal fits is gone on from.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -25,8 +24,9 @@ from policy.grpo.average import WeightAverage, copy_weights, list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.grpo.optimizer import build_optimizer
 from policy.model.vlm import VLM
-from policy.training.seal import NAME as SEAL
-from policy.training.seal import DamagedError, read_seal, seal
+from policy.runtime.seal import NAME as SEAL
+from policy.runtime.seal import DamagedError, read_seal, seal
+from policy.runtime.whole import write_whole
 
 STATE_FILE = "trainer.safetensors"
 _NAME = re.compile(r"step_(\d+)")
@@ -131,46 +131,6 @@ def list_steps(folder: Path) -> list[int]:
         _NAME.fullmatch(path.parent.name) for path in folder.glob(f"*/{STATE_FILE}")
     )
     return sorted(int(match[1]) for match in found if match)
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
-    """Lets `write` fill a directory that gets its name only when it is on disk.
-
-    One of that name that is there already stays until then.
-    """
-    restore(path)
-    partial, old = _name_aside(path)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write(partial)
-    for file in partial.rglob("*"):
-        _flush(file)
-    if path.exists():
-        path.rename(old)
-    partial.rename(path)
-    _flush(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
-    return path
-
-
-def restore(path: Path) -> None:
-    """Puts back what a kill inside `write_whole` has left under another name."""
-    _, old = _name_aside(path)
-    if old.exists() and not path.exists():
-        old.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _name_aside(path: Path) -> tuple[Path, Path]:
-    return path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _pack(learner: Learner) -> dict[str, Tensor]:

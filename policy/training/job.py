@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from envs.registry import has_expert
 from policy.grpo.config import GRPOConfig
 from policy.rollout.config import RolloutConfig
-from policy.rollout.scene_source import SceneSource
-from rewards import RewardMix, check_answer
+from policy.rollout.picture_source import Source
+from rewards import RewardMix
 
 if TYPE_CHECKING:
     from policy.grpo.batch import Sampling
@@ -21,9 +20,10 @@ class Job:
     """One training run.
 
     Attributes:
-        source: Scenes to learn from.
+        source: Scenes, or annotated images, to learn from.
         mix: What they reward.
-        algo: How to learn.
+        algo: How to learn. Parts of an answer have no advantage of their own where the
+            reward compares with no expert.
         rollout: How to sample.
         seed: Seeds scenes, samples and minibatches.
         steps: GRPO steps.
@@ -33,7 +33,7 @@ class Job:
         keep: How many of the newest checkpoints stay; 0 keeps all.
     """
 
-    source: SceneSource
+    source: Source
     mix: RewardMix
     algo: GRPOConfig
     rollout: RolloutConfig
@@ -57,14 +57,10 @@ class Job:
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
+        if not self.mix.needs_reference:
+            object.__setattr__(self, "algo", replace(self.algo, part_weight=0.0))
         self.source.check_turns(self.rollout.max_turns)
-        check_answer(self.mix, self.source.answer)
-        for env in self.source.names:
-            if self.mix.needs_reference and not has_expert(env):
-                raise ValueError(
-                    f"scene {env!r} has no expert to compare answers with, as "
-                    f"reward={self.mix.name} would: use reward=success answer=plan"
-                )
+        self.source.check_mix(self.mix)
 
     @property
     def answers(self) -> int:

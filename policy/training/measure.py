@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from envs.video.film import write_rollout_videos
@@ -42,14 +41,10 @@ def measure(vlm: VLM, site: Site, name: str) -> dict[str, Any]:
         return {"n": 0}
     # Held-out seeds of their own: the same scenes whatever the run's seed, so that
     # runs can be compared, and `scripts/evaluate.py` repeats the figures.
-    split = "test" if job.source.split == "train" else job.source.split
     known = site.run.read_evaluation("before")  # scenes that need not be tried again
     draws = {r["seed"]: r["scene"]["draw"] for r in known if "draw" in r["scene"]}
-    exam = Exam(
-        source=replace(job.source, split=split, varied=False, draws=draws),
-        n=job.n,
-        max_turns=job.rollout.max_turns,
-    )
+    source = job.source.held_out(draws)
+    exam = Exam(source=source, n=job.n, max_turns=job.rollout.max_turns)
     log = site.run.open_evaluation(name)
 
     def show(done: int) -> None:
@@ -69,4 +64,4 @@ def measure(vlm: VLM, site: Site, name: str) -> dict[str, Any]:
         log.save()
         if rollouts:
             write_rollout_videos(rollouts, site.run.video(name))
-    return {"split": split} | evaluation.to_row()
+    return {"split": source.split} | evaluation.to_row()

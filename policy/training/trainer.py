@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from envs.scene import Scene
+from envs.scene import AnyScene
 from policy.grpo.batch import Batch, UpdateMetrics
 from policy.grpo.credit import build_batch
 from policy.grpo.grpo import update
@@ -26,13 +26,15 @@ from policy.model.vlm import VLM
 from policy.rollout.collect import collect
 from policy.rollout.curriculum import allot
 from policy.rollout.figures import describe
+from policy.rollout.picture_source import Source
 from policy.rollout.play import Referee
-from policy.rollout.scene_source import SceneSource, choose_seeds
+from policy.rollout.scene_source import choose_seeds
 from policy.rollout.workers import Workers
 from policy.runtime.clock import Clock
 from policy.runtime.distributed import ALONE, Team
 from policy.runtime.lanes import count_lanes
 from policy.runtime.memory import measure_peak_gib
+from policy.runtime.whole import write_whole
 from policy.training.checkpoint import (
     Learner,
     build_learner,
@@ -40,7 +42,6 @@ from policy.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
     save_policy,
-    write_whole,
 )
 from policy.training.evidence import save_batch
 from policy.training.job import Job
@@ -135,23 +136,23 @@ def _find_start(job: Job, run: RunDir, screen: Screen) -> int:
     return done
 
 
-def _make_scenes(site: Site, done: int) -> Iterator[list[Scene]]:
+def _make_scenes(site: Site, done: int) -> Iterator[list[AnyScene]]:
     """Yields this process's share of the scenes of each step that is left."""
     job, team = site.job, site.team
 
-    def choose(step: int) -> tuple[SceneSource, Sequence[int]]:
+    def choose(step: int) -> tuple[Source, Sequence[int]]:
         # Scenes are built a step ahead, when the step before is not known yet.
         known = [row for row in site.history if row["step"] < step - 1]
         names = allot(job.source.names, known, job.rollout.focus)
-        seeds = choose_seeds(job.rollout.prompts, job.seed, step)
+        seeds = job.source.choose_seeds(job.rollout.prompts, job.seed, step)
         return replace(job.source, names=names), team.share(seeds)
 
     return site.workers.make_mixed(map(choose, range(done + 1, job.steps + 1)))
 
 
 def _rehearse(
-    vlm: VLM, feed: Iterator[list[Scene]], site: Site
-) -> Iterator[list[Scene]]:
+    vlm: VLM, feed: Iterator[list[AnyScene]], site: Site
+) -> Iterator[list[AnyScene]]:
     """Tries the worst case of the first scenes; returns the same scenes again."""
     for scenes in feed:
         prompts = [build_prompt(scene.observation) for scene in scenes]
@@ -161,7 +162,11 @@ def _rehearse(
 
 
 def _learn(
-    learner: Learner, feed: Iterator[list[Scene]], site: Site, done: int, start: float
+    learner: Learner,
+    feed: Iterator[list[AnyScene]],
+    site: Site,
+    done: int,
+    start: float,
 ) -> None:
     """Takes the steps that are left and adds them to the history."""
     job, run, leads = site.job, site.run, site.team.leads
@@ -206,7 +211,7 @@ def _count_lost(history: list[dict[str, Any]], job: Job) -> int:
 
 
 def _step(
-    learner: Learner, feed: Iterator[list[Scene]], site: Site, step: int
+    learner: Learner, feed: Iterator[list[AnyScene]], site: Site, step: int
 ) -> tuple[dict[str, Any], Batch]:
     """One step of GRPO; returns its line of metrics and what was learned from."""
     job, vlm, clock = site.job, learner.vlm, Clock()

@@ -115,6 +115,7 @@ def _count(groups: Sequence[Group]) -> tuple[int, int, int]:
 
 
 def _count_steps(group: Group) -> int:
+    assert isinstance(group.scene, Scene)
     plans = {r.answer for r in group.rollouts if isinstance(r.answer, Plan)}
     motions = prepare(group.scene, list(plans))
     return sum(len(m.control) for m in motions if isinstance(m, Motion))

@@ -65,6 +65,7 @@ def test_training_leaves_the_files_other_programs_rely_on(trained: Path) -> None
     assert (summary["env"], summary["seed"], summary["steps"]) == ("pick_mug", 0, 3)
     assert summary["before"]["n"] == summary["after"]["n"] == 2
     assert summary["paired"]["success"]["n"] == 2
+    assert "run_dir=run" in (path / "final" / "README.md").read_text()
 
 
 def test_a_run_killed_at_any_moment_resumes_to_the_same_end(trained: Path) -> None:
@@ -141,7 +142,7 @@ def test_a_warm_start_begins_with_the_weights_it_is_given(tmp_path: Path) -> Non
     assert all(old[name].equal(new[name]) for name in old)  # all but no rate at all
     third = ("run_dir=three", "out=third", "start=./first", "size.width=96")
     code, output = run("warmstart", *BRIEF, *third, cwd=tmp_path)
-    assert code == 1
+    assert code == 2
     assert "start=./first is of another size" in output
 
 
@@ -156,6 +157,8 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
     [
         ("train", "env=pick_mugg", "pick_mug"),
         ("train", "policy=tinny", "tiny"),
+        ("train", "log=[tensorbord]", "valid: tensorboard, wandb, trackio"),
+        ("evaluate", "policy=[null,tinny]", "tiny_grpo"),
         ("train", "reward=sucess", "success"),
         ("train", "answer=box", "plan, affordance, trajectory"),
         ("train", "answer=affordance", "reward=paper"),
@@ -171,6 +174,11 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("record", "policy=expert n=1 failed=true", "nothing failed"),
         ("train", "env=all env.without=[pick_mugg]", "pick_mug"),
         ("evaluate", "policy=null env=[pick_mug,mugg]", "env.only 'mugg'; valid: clo"),
+        ("export", "out=it format=coco", "valid: lerobot, graspo, sharerobot"),
+        ("export", "out=it only=failure", "only 'failure'; valid: success"),
+        ("export", "out=it run_dir=nowhere", "none of evaluations/after.jsonl"),
+        ("train", "env=offline", "env=offline needs data.path"),
+        ("evaluate", "env=offline data.path=nowhere", "nowhere does not exist"),
         ("record", "policy=null out=films", "''; valid: .mp4, .gif, .webp, .png"),
     ],
 )

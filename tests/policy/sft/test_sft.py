@@ -173,7 +173,8 @@ def test_the_card_states_data_seed_time_and_figures(tmp_path) -> None:
     figures = {"success": success, "parse_rate": estimate_rate([True] * 4)}
     for name in ("iou", "average", "endpoint"):
         figures[name] = estimate_mean([70.0] * 4)
-    measured = Evaluation(n=4, figures=figures, failures={"missed": 1})
+    solved = {"pick_mug": (True, True, True, False)}
+    measured = Evaluation(n=4, figures=figures, failures={"missed": 1}, solved=solved)
     write_card(tmp_path, origin, {"pick_mug": measured})
     text = (tmp_path / "README.md").read_text()
     facts = ("3,200 images", "| seed | 7", "55 minutes on 2 CPU cores", "1 missed")

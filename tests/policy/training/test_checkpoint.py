@@ -16,14 +16,13 @@ import pytest
 from commands import ROOT
 from runs import JOB, execute, read_log
 
+from policy.runtime.seal import DamagedError, read_seal, seal
+from policy.runtime.whole import restore, write_whole
 from policy.training.checkpoint import (
     find_sound,
     list_steps,
-    restore,
-    write_whole,
 )
 from policy.training.run_dir import RunDir
-from policy.training.seal import DamagedError, read_seal, seal
 from policy.training.stop import Stopped, StopSignals
 
 

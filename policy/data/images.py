@@ -1,0 +1,151 @@
+"""Images of any kind: whether a file is whole, how large it is, its pixels upright."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from policy.data.records import BrokenItem, Source
+
+PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+JPEG, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+TAIL = 256  # bytes at the end among which a JPEG's last marker is looked for
+TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+ORIENTATION = 0x0112
+BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+@dataclass(frozen=True, slots=True)
+class FileImage:
+    """An image in a file of its own."""
+
+    path: str
+
+    @property
+    def key(self) -> str:
+        """The file's name."""
+        return Path(self.path).name
+
+    def read(self) -> bytes:
+        """The file's bytes."""
+        return Path(self.path).read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetImage:
+    """An image in a parquet file's cell: bytes, `{bytes, path}`, or a list of such."""
+
+    path: str
+    group: int
+    row: int
+    column: str
+
+    @property
+    def key(self) -> str:
+        """The file's name and the place in it."""
+        return f"{Path(self.path).name}/{self.group}/{self.row}"
+
+    def read(self) -> bytes:
+        """The cell's bytes; of a list the first."""
+        cell = _read_column(self.path, self.group, self.column)[self.row].as_py()
+        cell = cell[0] if isinstance(cell, list) and cell else cell
+        cell = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not isinstance(cell, bytes):
+            raise FileNotFoundError(f"{self.path}, row {self.row}: no image")
+        return cell
+
+
+@lru_cache(maxsize=2)
+def _read_column(path: str, group: int, column: str) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path).read_row_group(group, [column])[column]
+
+
+def measure_image(source: Source) -> tuple[int, int]:
+    """Returns the width and height of an image, upright, without decoding it.
+
+    Raises:
+        BrokenItem: There is none, it is of no known kind, or its end is missing.
+    """
+    try:
+        head, tail, rest = _peek(source)
+    except FileNotFoundError as error:
+        raise BrokenItem("missing_image", error) from None
+    except OSError as error:
+        raise BrokenItem("unreadable_image", error) from None
+    if head.startswith(PNG) and not tail.endswith(PNG_END):
+        raise BrokenItem("truncated_image", source)
+    if head.startswith(JPEG) and JPEG_END not in tail:
+        raise BrokenItem("truncated_image", source)
+    if head.startswith(PNG) and b"IDAT" in head and b"eXIf" not in head + tail:
+        width, height = np.frombuffer(head, ">u4", 2, 16).tolist()
+        return width, height
+    return _measure_slowly(rest, source)
+
+
+def _peek(source: Source) -> tuple[bytes, bytes, Any]:
+    """The first and last bytes of an image, and what PIL opens."""
+    if not isinstance(source, FileImage):
+        content = source.read()
+        return content[:1024], content[-TAIL:], io.BytesIO(content)
+    file = os.open(source.path, os.O_RDONLY)
+    try:
+        size = os.fstat(file).st_size
+        tail = os.pread(file, TAIL, max(0, size - TAIL))
+        return os.pread(file, 1024, 0), tail, source.path
+    finally:
+        os.close(file)
+
+
+def _measure_slowly(opened: Any, source: Source) -> tuple[int, int]:
+    try:
+        with Image.open(opened) as image:
+            width, height = image.size
+            turned = image.getexif().get(ORIENTATION) in TURNED
+    except UnidentifiedImageError:
+        raise BrokenItem("unreadable_image", source) from None
+    except BROKEN as error:
+        raise BrokenItem("unreadable_image", error) from None
+    return (height, width) if turned else (width, height)
+
+
+def load_image(source: Source) -> NDArray[np.uint8]:
+    """Returns the [H, W, 3] pixels of an image, upright, transparency on white.
+
+    Raises:
+        BrokenItem: It cannot be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(source.read())) as image:
+            return _flatten(ImageOps.exif_transpose(image))
+    except FileNotFoundError as error:
+        raise BrokenItem("missing_image", error) from None
+    except BROKEN as error:
+        raise BrokenItem("unreadable_image", error) from None
+
+
+def _flatten(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith(("I", "F")):  # 16 bits or more of grey
+        levels = np.asarray(image, np.float64)
+        levels = levels / max(levels.max(initial=0), 1) * 255
+        image = Image.fromarray(levels.astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    return np.array(image.convert("RGB"))
+
+
+def save_image(image: NDArray[Any], path: Path) -> None:
+    """Writes pixels as PNG, or as JPEG where the name says so; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, quality=95, compress_level=3)

@@ -1,0 +1,188 @@
+"""Annotated images take the place of scenes: asked, compared, never executed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from runs import JOB, execute, read_log
+
+from envs.answer import format_answer
+from envs.records import Affordance
+from envs.video.film import film
+from envs.video.sheet import draw_tile
+from policy.data.sets import SetConfig, open_set
+from policy.evaluation.baselines import BASELINES
+from policy.evaluation.evaluate import Exam, evaluate
+from policy.rollout.picture_source import NAME, PictureSource, list_places
+from policy.rollout.play import Referee, answer_scripted, play
+from policy.rollout.workers import Workers
+from rewards import RewardMix
+
+PAPER = RewardMix(weights={"format": 0.2, "affordance": 1.0, "endpoint": 0.5})
+
+
+def write(folder: Path, count: int, split: str = "", broken: tuple = ()) -> Path:
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for number in range(count):
+        pixels = rng.integers(0, 256, (224, 224, 3)).astype(np.uint8)
+        path = folder / "images" / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        if number in broken:  # whole at both ends, and wrong in between
+            content = bytearray(path.read_bytes())
+            content[200:2000] = bytes(1800)
+            path.write_bytes(content)
+        x, y = rng.uniform(0.2, 0.6, 2).tolist()
+        path_ = [[x + 0.05, y + 0.05], [x + 0.05, y], [x + 0.1, y - 0.1]]
+        row = {"image": f"images/{number}.png", "instruction": f"lift mug {number}"}
+        row |= {"box": [x, y, x + 0.2, y + 0.1], "waypoints": path_, "split": split}
+        rows.append(json.dumps(row) + "\n")
+    (folder / "items.jsonl").write_text("".join(rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("annotated") / "set", 60)
+
+
+@pytest.fixture
+def source(folder: Path) -> PictureSource:
+    return PictureSource(images=open_set(SetConfig(path=str(folder))))
+
+
+def test_no_image_is_learned_from_and_measured(source):
+    train, test = (list_places(source.images, split) for split in ("train", "test"))
+    names = [item.image.key for item in source.images.items]
+    assert not {names[i] for i in train} & {names[i] for i in test}
+    assert len(train) + len(test) == 60 and len(train) > len(test) > 0
+    assert source.held_out().split == "test"
+
+
+def test_parts_of_a_set_are_those_that_it_names(tmp_path):
+    write(tmp_path / "set", 5, split="train")
+    images = open_set(SetConfig(path=str(tmp_path / "set")))
+    assert len(list_places(images, "train")) == 5
+    with pytest.raises(ValueError, match="split=test: none of 5"):
+        PictureSource(images=images, split="test")
+
+
+def test_an_image_comes_again_only_when_all_have_come(source):
+    count = len(list_places(source.images, "train"))
+    seeds = source.choose_seeds(2 * count, 3, 1)
+    assert sorted(seeds[:count]) == sorted(seeds[count:]) == sorted({*seeds})
+    assert seeds == source.choose_seeds(2 * count, 3, 1)
+    assert seeds != source.choose_seeds(2 * count, 3, 2)
+
+
+def test_answers_are_compared_and_not_executed(source):
+    with Workers(0) as workers:
+        seeds = source.choose_seeds(4, 0)
+        [pictures] = workers.make_scenes(source, [seeds])
+        groups = play(
+            answer_scripted(BASELINES["expert"]),
+            pictures,
+            Referee(workers=workers, mix=PAPER),
+        )
+    for picture, group, seed in zip(pictures, groups, seeds, strict=True):
+        item = source.images.items[seed]
+        assert picture.instruction == item.instruction and picture.seed == seed
+        [rollout] = group.rollouts
+        assert rollout.outcome is None and rollout.succeeded
+        assert rollout.reward.total > 0.99  # rounded to a thousandth of the image
+        assert picture.reference.box == item.box
+
+
+def test_a_figure_of_every_answer_is_measured(source):
+    exam = Exam(source=source.held_out(), n=5)
+    with Workers(0) as workers:
+        found = {
+            name: evaluate(answer_scripted(of), exam, Referee(workers=workers))[0]
+            for name, of in BASELINES.items()
+        }
+    assert found["expert"].figures["iou"].mean > 97
+    assert (
+        found["null"].figures["iou"].mean
+        == 0
+        == found["wrong_target"].figures["iou"].mean
+    )
+    assert "success" not in found["expert"].figures
+
+
+@pytest.mark.parametrize("answer", ["affordance", "trajectory"])
+def test_a_part_is_asked_of_items_that_have_no_other(answer, folder, tmp_path):
+    rows = [json.loads(line) for line in (folder / "items.jsonl").open()]
+    lost = "waypoints" if answer == "affordance" else "box"
+    lines = [json.dumps({k: v for k, v in row.items() if k != lost}) for row in rows]
+    file = folder / f"{answer}.jsonl"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    source = PictureSource(
+        images=open_set(SetConfig(path=str(file)), answer), answer=answer
+    )
+    with Workers(0) as workers:
+        [pictures] = workers.make_scenes(source, [source.choose_seeds(2, 0)])
+        groups = play(
+            answer_scripted(lambda p: format_answer(p.reference.to_answer(answer))),
+            pictures,
+            Referee(workers=workers, mix=PAPER),
+        )
+    for group in groups:
+        assert group.rollouts[0].reward.total > 0.98
+        assert len([*film(group.rollouts[0])]) > 10
+        assert draw_tile(group.rollouts[0]).shape == (344, 288, 3)
+
+
+def test_an_image_that_cannot_be_decoded_gives_way_to_the_next(tmp_path):
+    folder = write(tmp_path / "set", 12, split="train", broken=(3, 4))
+    source = PictureSource(images=open_set(SetConfig(path=str(folder))))
+    assert source.prepare(3)().config.item.endswith(" 5")
+    assert source.prepare(11)().config.item.endswith(" 11")
+
+
+def test_what_is_sent_to_a_process_is_an_image_and_not_the_set(source):
+    assert len(pickle.dumps(source.prepare(source.choose_seeds(1, 0)[0]))) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: s.check_turns(2), "has one turn"),
+        (lambda s: s.check_frozen(), "a suite is of scenes"),
+        (
+            lambda s: s.check_mix(RewardMix(weights={"success": 1.0})),
+            "use reward=paper",
+        ),
+        (lambda s: replace(s, answer="box"), "plan, affordance, trajectory"),
+    ],
+)
+def test_what_images_cannot_give_is_refused(call, message, source):
+    with pytest.raises(ValueError, match=message):
+        call(source)
+
+
+def test_the_trainer_does_not_know_the_difference(source, tmp_path):
+    job = replace(JOB, source=source, mix=PAPER, steps=2, n=2, checkpoint_every=2)
+    run = execute(tmp_path / "run", job)
+    rows = read_log(run.path, "rollouts.jsonl")
+    assert len(rows) == 2 * 6 and {row["env"] for row in rows} == {NAME}
+    assert all(row["reason"] is None and not row["success"] for row in rows)
+    learned = {row["scene"]["item"] for row in rows}
+    summary = run.read_json("summary.json")
+    assert summary["after"]["split"] == "test" and summary["after"]["n"] == 2
+    assert "iou" in summary["after"] and "success" not in summary["after"]
+    held_out = {
+        row["scene"]["item"] for row in read_log(run.path, "evaluations/after.jsonl")
+    }
+    assert held_out and not learned & held_out
+
+
+def test_a_box_is_all_that_a_box_is_compared_with(source):
+    reference = source.prepare(source.choose_seeds(1, 0)[0])().reference
+    assert isinstance(reference.to_answer("affordance"), Affordance)

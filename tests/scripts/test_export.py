@@ -1,0 +1,105 @@
+"""`scripts/export.py`: what it writes, and that it writes all or nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from commands import call
+
+import envs
+from envs.answer import format_answer, parse_answer
+from envs.records import Completion
+from envs.rollout import Rollout
+from policy.data.sets import SetConfig, open_set
+from policy.evaluation.baselines import answer_null
+from policy.rollout.log import describe_episode
+
+QUICK = ("rollout.workers=0", "env=press_button")
+
+
+def answer(scene: envs.Scene, text: str) -> Rollout:
+    plan = parse_answer(text)
+    [outcome] = envs.simulate(scene, [plan])
+    said = Completion(text=text)
+    return Rollout(scene=scene, completion=said, answer=plan, outcome=outcome)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's answers: one success, one failure, one that cannot be read."""
+    scenes = [envs.make_scene("press_button", "ood", seed) for seed in range(3)]
+    texts = [
+        format_answer(scenes[0].reference.to_plan()),
+        answer_null(scenes[1]),
+        "I would rather not.",
+    ]
+    rows = [
+        row
+        for scene, text in zip(scenes, texts, strict=True)
+        for row in describe_episode([answer(scene, text)])
+    ]
+    rows.append(rows[1] | {"turn": 2, "success": True})
+    path = tmp_path_factory.mktemp("run") / "evaluations" / "after.jsonl"
+    path.parent.mkdir()
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path.parents[1]
+
+
+def test_answers_of_a_run_become_annotations(run, tmp_path):
+    out = tmp_path / "set"
+    said = call("export", f"run_dir={run}", "format=graspo", f"out={out}", *QUICK)
+    assert not said
+    rows = [*map(json.loads, (run / "evaluations" / "after.jsonl").open())]
+    items = open_set(SetConfig(path=str(out))).items
+    assert [item.instruction for item in items] == [r["instruction"] for r in rows[:2]]
+    assert [list(item.box or ()) for item in items] == [r["box"] for r in rows[:2]]
+
+
+def test_only_what_succeeded_becomes_an_episode(run, tmp_path):
+    out = tmp_path / "set"
+    asked = ("only=success", f"run_dir={run}", "format=lerobot", f"out={out}")
+    assert not call("export", *asked, *QUICK)
+    [row] = pq.read_table(out / "meta" / "episodes").to_pylist()
+    first = json.loads((run / "evaluations" / "after.jsonl").open().readline())
+    assert json.loads(row["graspo/scene"]) == first["scene"]
+    assert (row["graspo/text"], row["tasks"]) == (first["text"], [first["instruction"]])
+    assert row["graspo/success"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_the_same_command_writes_the_same_files(tmp_path):
+    for name in ("one", "two"):
+        asked = ("n=2", "format=sharerobot", f"out={tmp_path / name}")
+        assert not call("export", *asked, *QUICK)
+    files = [path for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert len(files) == 6
+    for path in files:
+        other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+        assert path.read_bytes() == other.read_bytes()
+
+
+def test_an_export_that_ends_early_leaves_nothing(run, tmp_path, monkeypatch):
+    from policy.export.lerobot import writer
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer.LeRobotWriter, "finish", stop)
+    out = tmp_path / "set"
+    said = call("export", f"run_dir={run}", "format=lerobot", f"out={out}", *QUICK)
+    assert said == "stopped: nothing was written"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_policy_that_never_succeeds_leaves_nothing(tmp_path):
+    out = tmp_path / "set"
+    asked = ("policy=null", "only=success", "n=2", "format=graspo", f"out={out}")
+    assert "nothing to write" in call("export", *asked, *QUICK)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_ever_overwritten(tmp_path):
+    assert "exists" in call("export", f"out={tmp_path}", *QUICK)
