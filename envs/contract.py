@@ -31,6 +31,10 @@ class SceneError(ValueError):
     """A scene breaks its contract; the text names scene, split, seed and rule."""
 
 
+class NoUsableSample(RuntimeError):
+    """No draw of a scene can be used; the text says why, with counts by reason."""
+
+
 @contextmanager
 def blaming(where: str, what: str) -> Iterator[None]:
     """Turns any exception of an author's code into a `SceneError`.

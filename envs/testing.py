@@ -24,8 +24,9 @@ from envs.records import Plan, Waypoints
 from envs.sampling.labels import label_parts, mark_target
 from envs.sampling.measurements import succeeds
 from envs.sampling.reference import make_reference
-from envs.sampling.sample import make_scene, sample_scene
-from envs.scene import Scene
+from envs.sampling.sample import Unusable, draw_scene, make_scene, sample_scene
+from envs.sampling.settle import find_drift
+from envs.scene import Scene, SceneConfig
 
 
 def check_scene(name: str, n: int = 4) -> None:
@@ -40,12 +41,28 @@ def check_scene(name: str, n: int = 4) -> None:
     """
     for split in ("train", "ood"):
         for seed in range(n):
+            check_first_draw(name, split, seed)
             scene = make_scene(name, split, seed)
             check_looks(scene)
+            check_rest(scene)
             check_determinism(scene)
             check_failures(scene)
             if scene.reference is not None:
                 check_reference(scene)
+
+
+def check_first_draw(name: str, split: str, seed: int) -> None:
+    """What is built comes to rest, though sampling would go on to the next draw."""
+    config = SceneConfig(name=name, split=split, seed=seed, draw=0)
+    drawn = draw_scene(config)
+    if isinstance(drawn, Unusable) and drawn.restless:
+        raise AssertionError(f"{config.where}: {drawn.reason}")
+
+
+def check_rest(scene: Scene) -> None:
+    """Nothing moves by itself."""
+    drifting = find_drift(scene.state)
+    _require(scene, not drifting, f"body {drifting!r} stays where it is for a second")
 
 
 def check_looks(scene: Scene) -> None:

@@ -8,6 +8,7 @@ from rewards.metrics import (
 )
 from rewards.mix import RewardMix, check_answer, score
 from rewards.parts import part_scores
+from rewards.shaped import score_shaped
 from rewards.terms import TERMS
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "compute_metrics",
     "part_scores",
     "score",
+    "score_shaped",
 ]

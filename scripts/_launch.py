@@ -12,30 +12,23 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
 import hydra
-from hydra.core.config_store import ConfigStore
+from _choices import (
+    ALL,
+    OFFLINE,
+    SEVERAL,
+    find_conf,
+    register_choices,
+    spell,
+)
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 MISTAKES = (ValueError, FileNotFoundError, FileExistsError)
-# Those of policy/evaluation/baselines.py.
-BASELINES = ("expert", "null", "random", "wrong_target")
-SEVERAL = "several"  # stands for policy=[one,other]
-ALL = {"name": "all", "only": [], "without": []}
-OFFLINE = "offline"  # annotated images instead of scenes: conf/env/offline.yaml
-ANY_POLICY = {
-    "path": "???",
-    "dtype": "float32",
-    "device": "auto",
-    "coordinates": None,
-    "trainable": ["language", "tower"],
-    "lora": {"rank": 4, "alpha": 8, "seed": 0},
-    "gradient_checkpointing": False,
-}
 
 # Threads that spin while they wait starve the processes that simulate: on two busy
 # cores a step took ten times as long. Threads that sleep at once have to be woken for
@@ -55,8 +48,11 @@ def launch(
     policies: tuple[str, ...] = (),
     all_envs: bool = False,
     compares: bool = False,
+    check: Callable[[DictConfig], object] = lambda config: None,
 ) -> None:
     """Runs a function with the configuration of conf/<name>.yaml.
+
+    A mistake of the user is one line and exit code 2; what else fails, 1.
 
     Args:
         name: The configuration's name.
@@ -64,20 +60,47 @@ def launch(
         policies: Names that `policy=` takes beside files and paths.
         all_envs: Whether `env=` takes `all` beside scenes.
         compares: Whether `policy=` takes several, `[one,other]`.
+        check: Gets the same before; refuses what cannot be without loading torch.
     """
+    from _mistakes import check_flags, refuse
+
     bound_products(sys.argv[1:])
-    _register_choices(policies, all_envs, compares)
-    sys.argv[1:] = [part for arg in sys.argv[1:] for part in _spell(arg)]
+    register_choices(policies, all_envs, compares)
+    go, conf = partial(_run, run, check), str(find_conf())
+    try:
+        sys.argv[1:] = [part for arg in sys.argv[1:] for part in spell(arg)]
+        if check_flags(sys.argv[1:]):  # for help, and for sweeps
+            hydra.main(version_base="1.3", config_path=conf, config_name=name)(go)()
+            return
+        with hydra.initialize_config_dir(conf, version_base="1.3"):
+            go(_read(name))
+    except _list_failures() as error:
+        refuse(error, 1)
+    except MISTAKES as error:
+        refuse(error)
 
-    def main(config: DictConfig) -> None:
-        OmegaConf.resolve(config)
-        try:
-            run(config)
-        except (*MISTAKES, _no_gl()) as error:
-            sys.exit(f"error: {error}")
 
-    conf = str(_find_conf())
-    hydra.main(version_base="1.3", config_path=conf, config_name=name)(main)()
+def _read(name: str) -> DictConfig:
+    """The configuration that the command line asks for; HydraConfig knows of it."""
+    from _mistakes import drop_hydra, read_words
+
+    config = read_words(name, find_conf(), sys.argv[1:])
+    HydraConfig.instance().set_config(config)
+    return drop_hydra(config)
+
+
+def _run(
+    run: Callable[[DictConfig], None],
+    check: Callable[[DictConfig], object],
+    config: DictConfig,
+) -> None:
+    """Checks a configuration, which loads no model, and runs what it is for."""
+    from _checks import check_config
+
+    OmegaConf.resolve(config)
+    check_config(config)
+    check(config)
+    run(config)
 
 
 def bound_products(arguments: Sequence[str]) -> None:
@@ -244,7 +267,7 @@ def list_policies(config: DictConfig) -> list[tuple[str, DictConfig]]:
     ]
     found = []
     for name in config.policy.names:
-        words = [*others, *_spell(f"policy={name}")]
+        words = [*others, *spell(f"policy={name}")]
         node = hydra.compose(job.job.config_name, words).policy
         found.append((name, node))
     return found
@@ -261,55 +284,12 @@ def make_importable() -> None:
         sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-def _find_conf() -> Path:
-    from policy.home import HOME
-
-    return HOME / "conf"
-
-
-def _register_choices(
-    policies: tuple[str, ...], all_envs: bool, compares: bool
-) -> None:
-    from envs import list_scenes
-
-    store, files = ConfigStore.instance(), _find_conf() / "env"
-    for env in list_scenes():
-        if not (files / f"{env}.yaml").exists():
-            store.store(group="env", name=env, node={"name": env})
-    if all_envs:
-        store.store(group="env", name=ALL["name"], node=ALL)
-    store.store(group="policy", name="path", node=ANY_POLICY)
-    if compares:
-        node = ANY_POLICY | {"names": []}
-        store.store(group="policy", name=SEVERAL, node=node)
-    for policy in policies:
-        store.store(group="policy", name=policy, node={"path": policy})
-
-
-def _no_gl() -> type[Exception]:
+def _list_failures() -> tuple[type[Exception], ...]:
+    """What is no mistake in the command: of the machine, or of a scene's author."""
     from envs.cameras.gl import NoGL
+    from envs.contract import NoUsableSample, SceneError
 
-    return NoGL
-
-
-def _spell(argument: str) -> list[str]:
-    """Turns policy=<directory or hub id> and lists of names into what Hydra reads."""
-    key, _, value = argument.partition("=")
-    if key == "env" and value.startswith("["):
-        return ["env=all", f"env.only={value}"]
-    if key == "policy" and value.startswith("["):
-        names = ",".join(_quote(name) for name in value.strip("[]").split(","))
-        return [f"policy={SEVERAL}", f"policy.names=[{names}]"]
-    if argument == "policy=null":  # the name of a baseline, not YAML's nothing
-        return ['policy="null"']
-    if key != "policy" or not ("/" in value or Path(value).is_dir()):
-        return [argument]
-    return ["policy=path", f"policy.path={_quote(value)}"]
-
-
-def _quote(value: str) -> str:
-    escaped = value.strip().replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return NoGL, NoUsableSample, SceneError
 
 
 make_importable()

@@ -162,4 +162,4 @@ def _name_numbers(bf16: bool) -> str:
 
 
 if __name__ == "__main__":
-    launch("bench", main)
+    launch("bench", main, check=lambda config: choose_parts(config.parts))

@@ -61,6 +61,19 @@ def main(config: DictConfig) -> None:
         describe(Path(config.out), ", ".join(numbers), config.suite)
 
 
+def check(config: DictConfig) -> None:
+    """Refuses scenes that cannot be asked for."""
+    from envs.records import Plan
+    from policy.home import find
+
+    if config.words and config.answer != Plan.kind:
+        raise ValueError(f"words=true with answer={config.answer}: use answer=plan")
+    if config.suite and not find(config.suite).is_file():
+        raise FileNotFoundError(f"suite={config.suite}: there is no such file")
+    for env in list_envs(config):
+        read_exam(config, read_source(config, env))
+
+
 def examine(
     config: DictConfig, name: str, answerer: Any, workers: Any, screen: Any
 ) -> tuple[list[dict[str, Any]], Solved]:
@@ -166,4 +179,6 @@ def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    launch("evaluate", main, policies=BASELINES, all_envs=True, compares=True)
+    launch(
+        "evaluate", main, policies=BASELINES, all_envs=True, compares=True, check=check
+    )

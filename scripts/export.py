@@ -36,10 +36,9 @@ NEED_PYARROW = (EPISODES, "vabench")
 
 
 def main(config: DictConfig) -> None:
-    """Checks what was asked and writes the set, whole or not at all."""
+    """Writes the set, whole or not at all."""
     from policy.runtime.whole import write_whole
 
-    check(config)
     try:
         write_whole(Path(config.out), partial(write_set, config))
     except KeyboardInterrupt:
@@ -151,4 +150,4 @@ def list_takes(config: DictConfig, workers: Workers) -> Iterator[Take]:
 
 
 if __name__ == "__main__":
-    launch("export", main, policies=BASELINES, all_envs=True)
+    launch("export", main, policies=BASELINES, all_envs=True, check=check)

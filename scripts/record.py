@@ -28,13 +28,11 @@ FILMS, PICTURES = (".mp4", ".gif", ".webp"), (".png", ".jpg")
 
 def main(config: DictConfig) -> None:
     """Shows what came of answers: of n scenes of each kind, or those of a run."""
-    from envs.randomization.factors import check_choice
     from envs.video.film import write_rollout_videos
     from envs.video.sheet import write_sheet
     from policy.training.progress import Screen
 
-    out = Path(config.out or f"videos/{name_film(config)}.mp4")
-    check_choice("ending of out=", out.suffix, (*FILMS, *PICTURES))
+    out = choose_file(config)
     found = read_again(config) if config.run_dir else play(config)
     rollouts = [r for r in found if not (config.failed and r.succeeded)]
     if not rollouts:
@@ -65,7 +63,7 @@ def read_again(config: DictConfig) -> list[Any]:
 def play(config: DictConfig) -> list[Any]:
     """Answers n scenes of each kind; returns the rollouts."""
     from envs.registry import has_expert
-    from policy.evaluation.evaluate import Exam, evaluate
+    from policy.evaluation.evaluate import evaluate
     from policy.rollout.config import RolloutConfig
     from policy.rollout.play import Referee
     from policy.rollout.workers import Workers
@@ -77,17 +75,43 @@ def play(config: DictConfig) -> list[Any]:
     rollouts = []
     with Workers(rollout.workers) as workers:
         for env in list_envs(config):
-            exam = Exam(
-                source=read_source(config, env),
-                n=config.n,
-                seed=config.seed,
-                max_turns=config.max_turns,
-            )
+            exam = read_exam(config, env)
             fitting = mix if has_expert(env) else mix.without_reference()
             referee = Referee(workers=workers, mix=fitting)
             rollouts += evaluate(answerer, exam, referee, keep=config.n)[1]
     return rollouts
 
 
+def check(config: DictConfig) -> None:
+    """Refuses scenes that cannot be asked for, and files that cannot be written."""
+    from rewards import RewardMix, check_answer
+
+    choose_file(config)
+    check_answer(build(RewardMix, config.reward), config.answer)
+    for env in list_envs(config):
+        read_exam(config, env)
+
+
+def choose_file(config: DictConfig) -> Path:
+    """Returns the file to write."""
+    from envs.randomization.factors import check_choice
+
+    out = Path(config.out or f"videos/{name_film(config)}.mp4")
+    check_choice("ending of out=", out.suffix, (*FILMS, *PICTURES))
+    return out
+
+
+def read_exam(config: DictConfig, env: str) -> Any:
+    """Returns what the policy is asked of a kind of scene."""
+    from policy.evaluation.evaluate import Exam
+
+    return Exam(
+        source=read_source(config, env),
+        n=config.n,
+        seed=config.seed,
+        max_turns=config.max_turns,
+    )
+
+
 if __name__ == "__main__":
-    launch("record", main, policies=BASELINES, all_envs=True)
+    launch("record", main, policies=BASELINES, all_envs=True, check=check)

@@ -20,10 +20,6 @@ def main(config: DictConfig) -> None:
     from policy.training.progress import Screen
 
     paths = read_paths(config)
-    if config.films < 0:
-        raise ValueError(f"films is {config.films}; at least 0")
-    if len(paths) > 1 and not config.out:
-        raise ValueError("several runs need a file to write: out=compare.html")
     out = Path(config.out or paths[0] / FILE)
     with Workers() as workers:
         if len(paths) > 1:
@@ -31,6 +27,15 @@ def main(config: DictConfig) -> None:
         else:
             write_report(paths[0], workers, config.films, out)
     Screen().say(f"report: {out}")
+
+
+def check(config: DictConfig) -> None:
+    """Refuses a page of nothing, or to nowhere."""
+    paths = read_paths(config)
+    if config.films < 0:
+        raise ValueError(f"films is {config.films}; at least 0")
+    if len(paths) > 1 and not config.out:
+        raise ValueError("several runs need a file to write: out=compare.html")
 
 
 def read_paths(config: DictConfig) -> list[Path]:
@@ -48,4 +53,4 @@ def read_paths(config: DictConfig) -> list[Path]:
 
 
 if __name__ == "__main__":
-    launch("report", main)
+    launch("report", main, check=check)

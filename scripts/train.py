@@ -67,6 +67,18 @@ def main(config: DictConfig) -> None:
         execute(vlm, build_job(config), run, screen, team)
 
 
+def check(config: DictConfig) -> None:
+    """Refuses a job that cannot be."""
+    from policy.training.boards import check_boards
+
+    check_boards(config.log)
+    if not config.resume:
+        fit_reward(config)
+        config.algo.bf16, wanted = False, config.algo.bf16
+        build_job(config)
+        config.algo.bf16 = wanted
+
+
 def open_run(config: DictConfig, stopped: RunDir | None, team: Team) -> RunDir:
     """Returns the directory to write to, which no other process writes to."""
     from policy.training.run_dir import RunDir
@@ -250,4 +262,4 @@ def read_config(run: Path) -> DictConfig:
 
 
 if __name__ == "__main__":
-    launch("train", main, all_envs=True)
+    launch("train", main, all_envs=True, check=check)

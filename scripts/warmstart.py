@@ -30,10 +30,7 @@ PLACES = ("out", "run_dir", "n", "threads")  # change nothing about the weights
 
 def main(config: DictConfig) -> None:
     """Trains, measures and writes the policy."""
-    out = Path(config.out)
-    if out.exists():
-        raise FileExistsError(f"out={out} exists; choose another or remove it")
-    run_dir = open_run(config)
+    out, run_dir = Path(config.out), open_run(config)
     if config.resume:
         kept = OmegaConf.create((run_dir / "config.yaml").read_text())
         assert isinstance(kept, DictConfig)
@@ -43,6 +40,17 @@ def main(config: DictConfig) -> None:
     trainer = train(config, run_dir)
     ship(config, trainer, run_dir)
     shutil.copytree(run_dir / "policy", out)
+
+
+def check(config: DictConfig) -> None:
+    """Refuses to overwrite a policy, and scenes that do not exist."""
+    from envs import list_scenes
+    from envs.randomization.factors import check_choice
+
+    if Path(config.out).exists():
+        raise FileExistsError(f"out={config.out} exists; choose another or remove it")
+    for name in config.often:
+        check_choice("often", name, list_scenes())
 
 
 def open_run(config: DictConfig) -> Path:
@@ -70,8 +78,6 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     """Trains to the end of the budget."""
     import torch
 
-    from envs import list_scenes
-    from envs.randomization.factors import check_choice
     from policy.model.tiny.model import TinySize
     from policy.model.tiny.tokenizer import build_tokenizer, list_colour_ids
     from policy.rollout.scene_source import SceneSource
@@ -85,8 +91,6 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         torch.set_num_threads(config.threads)
     size, tokenizer = build(TinySize, config.size), build_tokenizer()
     names = list_envs(config)
-    for name in config.often:
-        check_choice("often", name, list_scenes())
     scenes = SceneSource(
         names=tuple(name for name in names for _ in range(config.often.get(name, 1))),
         waypoints=config.waypoints,
@@ -177,4 +181,4 @@ def _describe_device() -> str:
 
 
 if __name__ == "__main__":
-    launch("warmstart", main, all_envs=True)
+    launch("warmstart", main, all_envs=True, check=check)

@@ -1,7 +1,9 @@
 """Scripts run inside the test's own process, as a user would type them."""
 
+import io
 import runpy
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def call(script: str, *arguments: str) -> str:
     """Runs a script; returns what it said as it stopped, "" if it ended well."""
-    with pytest.MonkeyPatch.context() as patch:
+    errors = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(errors):
         patch.syspath_prepend(str(ROOT / "scripts"))
         patch.setattr(sys, "argv", [f"{script}.py", *arguments])
         try:
             runpy.run_path(str(ROOT / "scripts" / f"{script}.py"), run_name="__main__")
         except SystemExit as stop:
-            return str(stop.code or "")
+            said = stop.code if isinstance(stop.code, str) else errors.getvalue()
+            return said.strip() if stop.code else ""
     return ""

@@ -21,6 +21,7 @@ DEBIAN_PACKAGES = "libegl1 libgl1 libgl1-mesa-dri"
 FEDORA_PACKAGES = "mesa-libEGL mesa-libGL mesa-dri-drivers"
 READ_ONCE = ("mujoco.rendering.classic.gl_context", "mujoco.gl_context")  # MUJOCO_GL
 OFF = "off"  # MuJoCo's word for no rendering: simulation works, images do not
+_drawer: int | None = None  # the process that opened the first context
 
 
 class NoGL(RuntimeError):
@@ -67,8 +68,11 @@ def open_context(width: int, height: int) -> Any:
     Raises:
         NoGL: If there is none to be had; names the packages to install.
     """
+    global _drawer
     if os.environ.get("MUJOCO_GL") == OFF:
         raise _explain("neither a working EGL nor OSMesa was found")
+    check_process()
+    _drawer = os.getpid()
     from mujoco.gl_context import GLContext
     from OpenGL.error import Error
 
@@ -78,6 +82,23 @@ def open_context(width: int, height: int) -> Any:
     except (Error, ImportError, AttributeError, RuntimeError, OSError) as error:
         raise _explain(error) from error
     return context
+
+
+def check_process() -> None:
+    """Refuses to draw in a copy of a process that has drawn; it would wait for ever.
+
+    A fork copies OpenGL's state, but not the threads that it relies on.
+
+    Raises:
+        NoGL: This process was forked from one that had opened a context.
+    """
+    if _drawer not in (None, os.getpid()):
+        raise NoGL(
+            "this process was forked from one that had drawn images, and so has no "
+            "OpenGL of its own; start it anew: multiprocessing.get_context('spawn'), "
+            "envs.make_vec(...), or gymnasium.make_vec(..., vectorization_mode='async',"
+            " vector_kwargs={'context': 'spawn'})"
+        )
 
 
 def name_renderer() -> str:

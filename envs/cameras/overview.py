@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.cameras.gl import check_process
 from envs.cameras.viewpoint import OVERVIEW
 
 SHADOW_SIZE = 1024  # texels a side: a frame takes 40 ms, with the default 4096 120 ms
@@ -27,6 +28,7 @@ class Overview:
     """
 
     def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
+        check_process()
         default = model.vis.quality.shadowsize
         model.vis.quality.shadowsize = SHADOW_SIZE
         self._renderer = mujoco.Renderer(model, height, width)

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.cameras.gl import open_context
+from envs.cameras.gl import check_process, open_context
 from envs.state import State
 
 MAX_SIZE = 1024  # pixels, an image's longest side: size of the off-screen buffer
@@ -108,6 +108,7 @@ def _draw(
 
 
 def _context(model: mujoco.MjModel) -> mujoco.MjrContext:
+    check_process()
     if not hasattr(_thread, "gl"):
         _thread.gl = open_context(MAX_SIZE, MAX_SIZE)
         _thread.contexts = OrderedDict()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from typing import Any, ClassVar, Protocol
 
 import gymnasium
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from envs import registry
 from envs.answer import parse_answer
 from envs.cameras.overview import Overview
-from envs.contract import CHARSET, LONGEST_INSTRUCTION
 from envs.execution.execute import Answer, run
+from envs.gym import texts
+from envs.gym.extras import EXTRAS
 from envs.randomization.factors import check_choice
 from envs.records import Outcome, Reference
 from envs.sampling.sample import sample_scene
@@ -23,9 +24,9 @@ from envs.sampling.turns import observe_after, retract
 from envs.scene import IMAGE_SIZE, Scene, SceneConfig
 
 SEEDS = 2**31  # scenes of a split
-LONGEST_ANSWER = 100_000  # characters, of sampled actions; `step` takes any text
 PICTURE_SIZE = (640, 480)  # of `render`: width and height in pixels
 RENDER_MODES = (None, "rgb_array")
+OPTIONS = tuple(f.name for f in fields(SceneConfig) if f.name != "name")
 
 
 class Judged(Protocol):
@@ -58,6 +59,8 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         reward_fn: (answer, reference, outcome) to a reward with `total` and `terms`,
             such as `functools.partial(rewards.score, mix=mix)`; None rewards success.
         render_mode: None or "rgb_array", the overview camera's picture.
+        extras: What else is observed: "depth", "segmentation", "proprioception"; see
+            `envs.gym.extras.EXTRAS`.
         **options: Fields of `envs.scene.SceneConfig` but the seed: split, shifts,
             waypoints, camera and so on.
 
@@ -65,8 +68,8 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         config: What every episode's scene is made from, but its seed.
 
     Raises:
-        ValueError: An unknown scene, split, shift or render mode, or a camera that
-            cannot be.
+        ValueError: An unknown scene, split, shift, extra or render mode, or a camera
+            that cannot be.
         TypeError: An unknown option.
     """
 
@@ -80,20 +83,26 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         scene: str,
         reward_fn: RewardFn | None = None,
         render_mode: str | None = None,
+        extras: Sequence[str] = (),
         **options: Any,
     ) -> None:
         check_choice("env", scene, registry.list_scenes())
+        for extra in extras:
+            check_choice("extra", extra, tuple(EXTRAS))
         self.config = SceneConfig(name=scene, **options)
         if render_mode not in RENDER_MODES:
             raise ValueError(
                 f"unknown render_mode {render_mode!r}; valid: None, rgb_array"
             )
         self.render_mode = render_mode
+        task = registry.get_task(scene)
         self.observation_space = spaces.Dict(
             image=spaces.Box(0, 255, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8),
-            instruction=spaces.Text(LONGEST_INSTRUCTION, charset=CHARSET),
+            instruction=texts.Instruction(),
+            **{extra: EXTRAS[extra].make_space(task) for extra in extras},
         )
-        self.action_space = spaces.Text(LONGEST_ANSWER, min_length=0, charset=CHARSET)
+        self.action_space = texts.Answer()
+        self._extras = tuple(extras)
         self._reward_fn = reward_fn
         self._scene: Scene | None = None
         self._overview: Overview | None = None
@@ -116,11 +125,18 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
 
         Args:
             seed: Seeds the environment's generator, which draws the scenes' seeds.
-            options: Not used.
+            options: Fields of `envs.scene.SceneConfig` for this episode, instead of
+                the environment's: `{"split": "ood"}`, or the `seed` of a scene, as
+                `info["seed"]` tells it.
+
+        Raises:
+            ValueError: An unknown option, or one that cannot be.
         """
         super().reset(seed=seed)
-        seed = int(self.np_random.integers(SEEDS))
-        self._scene = sample_scene(replace(self.config, seed=seed))
+        for option in options or {}:
+            check_choice("option", option, OPTIONS)
+        drawn = {"seed": int(self.np_random.integers(SEEDS))}
+        self._scene = sample_scene(replace(self.config, **drawn | (options or {})))
         self._close_overview()  # it belongs to the last scene's model
         return self._observe(), self._describe()
 
@@ -136,7 +152,15 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
             Observation, reward, terminated (success), truncated (never here) and info:
             `success`, `is_success`, `outcome`, `reward_terms`, `failure_reason`,
             `task_description` and `seed`.
+
+        Raises:
+            TypeError: Not a text.
         """
+        if not isinstance(action, str):
+            raise TypeError(
+                f"action is of type {type(action).__name__}, but an answer is a text; "
+                "envs.ArrayAction(env) takes arrays"
+            )
         before = self.scene
         answer = parse_answer(action)
         outcome, playback = run(before, answer)
@@ -179,6 +203,7 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         return {
             "image": observation.image.copy(),
             "instruction": observation.instruction,
+            **{extra: EXTRAS[extra].read(self.scene) for extra in self._extras},
         }
 
     def _describe(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,31 +29,41 @@ def build_env(scene: str, max_turns: int = 1, **kwargs: Any) -> gymnasium.Env:
     return TurnLimit(ManipulationEnv(scene, **kwargs), max_turns)
 
 
-def make_vec(scene: str, num_envs: int = 1, **kwargs: Any) -> AsyncVectorEnv:
+Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
+
+
+def make_vec(
+    scene: str, num_envs: int = 1, wrappers: Sequence[Wrapper] = (), **kwargs: Any
+) -> AsyncVectorEnv:
     """Environments in processes of their own.
 
-    Gymnasium's defaults do not fit: texts in shared memory come back as garbage, and
-    the next-step autoreset spends every second step of one-step episodes on a reset.
-    Processes are spawned, because a forked one cannot use its parent's GL context; so a
-    script needs the usual `if __name__ == "__main__":`.
+    Gymnasium's default does not fit: its next-step autoreset spends every second step
+    of one-step episodes on a reset. Processes are spawned, because a forked one cannot
+    use its parent's GL context; so a script needs the usual
+    `if __name__ == "__main__":`.
 
     Args:
         scene: A registered scene.
         num_envs: Processes.
+        wrappers: What each environment is wrapped in, the innermost first, such as
+            `envs.ArrayAction`; they must be picklable.
         **kwargs: Arguments of `build_env`; they must be picklable.
     """
     check_choice("env", scene, registry.list_scenes())
-    build = partial(_build_worker, scene, registry.get_task(scene), kwargs)
+    task = registry.get_task(scene)
+    build = partial(_build_worker, scene, task, tuple(wrappers), kwargs)
     return AsyncVectorEnv(
-        [build] * num_envs,
-        shared_memory=False,
-        context="spawn",
-        autoreset_mode=AutoresetMode.SAME_STEP,
+        [build] * num_envs, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP
     )
 
 
-def _build_worker(scene: str, task: type, kwargs: dict[str, Any]) -> gymnasium.Env:
+def _build_worker(
+    scene: str, task: type, wrappers: tuple[Wrapper, ...], kwargs: dict[str, Any]
+) -> gymnasium.Env:
     """Makes an environment in a process that may not know the user's own scene yet."""
     if scene not in registry.list_scenes():
         registry.register_scene(scene)(task)
-    return gymnasium.make(registry.name_env(scene), **kwargs)
+    env = gymnasium.make(registry.name_env(scene), **kwargs)
+    for wrapper in wrappers:
+        env = wrapper(env)
+    return env

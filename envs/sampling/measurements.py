@@ -31,7 +31,7 @@ def measure_expert(
     """
     configs = (SceneConfig(name=name, split=split, seed=seed) for seed in range(n))
     drawn = [draw_scene(config) for config in configs]
-    scenes = [scene for scene in drawn if scene is not None]
+    scenes = [scene for scene in drawn if isinstance(scene, Scene)]
     if waypoints == "3d":
         scenes = [add_heights(scene) for scene in scenes]
     good = [succeeds(s, s.reference.to_plan()) for s in scenes if s.reference]

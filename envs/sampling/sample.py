@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mujoco
 
 from envs.answer import format_answer, parse_answer
-from envs.contract import blaming, check_expert, check_goal, check_state
+from envs.contract import (
+    NoUsableSample,
+    blaming,
+    check_expert,
+    check_goal,
+    check_state,
+)
 from envs.execution.execute import simulate
 from envs.randomization.factors import MAX_ATTEMPTS, Factors, scene_rng
 from envs.registry import get_task, has_expert
-from envs.robot import arm
+from envs.sampling.labels import find_box
 from envs.sampling.reference import add_heights, make_reference
+from envs.sampling.settle import Restless, settle
 from envs.scene import Scene, SceneConfig, observe, segment
 from envs.state import State
 from envs.task import Goal, Task
 from envs.world import build_world
 
-SETTLE_STEPS = 25  # 0.1 s: objects are placed at rest, this lets contacts form
+PATIENCE_S = 40.0  # of trying draws, beyond the first few
+FEW = 10
+MAX_NAMED = 4  # kinds of reasons in an error
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A draw that is no scene.
+
+    Attributes:
+        reason: Why.
+        restless: Whether things in it do not rest: the fault of who built it.
+    """
+
+    reason: str
+    restless: bool = False
 
 
 def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -> Scene:
@@ -35,28 +60,32 @@ def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -
     Raises:
         ValueError: An unknown name, split, axis, colour or kind of waypoints, or a
             camera that cannot be.
-        RuntimeError: No usable scene in 50 attempts: the task is at fault.
+        NoUsableSample: No draw can be used: the task is at fault. Says why, and stops
+            after 50 draws, or after 40 s and ten.
     """
     return sample_scene(SceneConfig(name=name, split=split, seed=seed, **options))
 
 
 def sample_scene(config: SceneConfig) -> Scene:
     """Samples the scene of a configuration; see `make_scene`."""
-    known = config.draw is not None
+    known, start = config.draw is not None, time.monotonic()
+    reasons: list[str] = []
     for draw in [config.draw] if known else range(MAX_ATTEMPTS):
-        scene = draw_scene(replace(config, draw=draw))
-        if scene is None or (config.verify and not known and not _succeeds(scene)):
-            continue
-        return scene if config.waypoints == "2d" else add_heights(scene)
-    tried = f"draw {config.draw}" if known else f"{MAX_ATTEMPTS} attempts"
-    raise RuntimeError(
-        f"{config.where}: no usable sample in {tried}; is the target visible and the "
-        "expert able?"
-    )
+        drawn = draw_scene(replace(config, draw=draw))
+        if isinstance(drawn, Scene) and config.verify and not known:
+            drawn = _verify(drawn)
+        if isinstance(drawn, Scene):
+            return drawn if config.waypoints == "2d" else add_heights(drawn)
+        reasons.append(drawn.reason)
+        if len(reasons) >= FEW and time.monotonic() - start > PATIENCE_S:
+            break
+    tried = f"draw {config.draw}" if known else f"{len(reasons)} attempts"
+    why = _count(reasons)
+    raise NoUsableSample(f"{config.where}: no usable sample in {tried}: {why}")
 
 
-def draw_scene(config: SceneConfig) -> Scene | None:
-    """One draw, not verified; None if the target part is hidden or nothing to do."""
+def draw_scene(config: SceneConfig) -> Scene | Unusable:
+    """One draw, not verified, or why it cannot be used."""
     task: Task = get_task(config.name)()
     check_expert(config.where, task)
     rng = scene_rng(config.name, config.split, config.seed, config.draw or 0)
@@ -65,8 +94,10 @@ def draw_scene(config: SceneConfig) -> Scene | None:
     )
     goals, model = _build(config, task, factors)
     if not goals:
-        return None
-    state = _settle(model)
+        return Unusable("there is nothing to ask")
+    state = settle(model)
+    if isinstance(state, Restless):
+        return Unusable(state.reason, restless=True)
     check_state(config.where, state.data)
     goal = _choose_goal(goals, state, factors)
     scene = Scene(
@@ -82,7 +113,11 @@ def draw_scene(config: SceneConfig) -> Scene | None:
     if not has_expert(config.name):
         return scene
     reference = make_reference(scene, goal)
-    return None if reference is None else replace(scene, reference=reference)
+    if reference is not None:
+        return replace(scene, reference=reference)
+    if find_box(scene, goal.part) is None:
+        return Unusable(f"too little of {goal.part!r} can be seen")
+    return Unusable("the expert's path leaves the image")
 
 
 def _build(
@@ -108,22 +143,19 @@ def _choose_goal(goals: list[Goal], state: State, factors: Factors) -> Goal:
     return factors.choice("target", common, rare)
 
 
-def _settle(model: mujoco.MjModel) -> State:
-    data = mujoco.MjData(model)
-    data.qpos[:7] = arm.HOME
-    data.ctrl[:7] = arm.HOME
-    for _ in range(SETTLE_STEPS):
-        mujoco.mj_step(model, data)
-    data.qvel[:] = 0
-    data.qpos[:7] = arm.HOME
-    data.time = 0
-    mujoco.mj_forward(model, data)
-    return State(model, data)
-
-
-def _succeeds(scene: Scene) -> bool:
-    """Whether the expert's answer does, if there is an expert."""
+def _verify(scene: Scene) -> Scene | Unusable:
+    """The scene, unless there is an expert and its answer fails."""
     if scene.reference is None:
-        return not has_expert(scene.name)
+        return scene
     answer = parse_answer(format_answer(scene.reference.to_plan()))
-    return simulate(scene, [answer], threads=1)[0].success
+    outcome = simulate(scene, [answer], threads=1)[0]
+    if outcome.success:
+        return scene
+    return Unusable(f"the expert's answer fails ({outcome.reason})")
+
+
+def _count(reasons: Sequence[str]) -> str:
+    """The reasons with how often each was given, the most frequent first."""
+    counted = Counter(reasons).most_common()
+    said = [f"{count} x {reason}" for reason, count in counted[:MAX_NAMED]]
+    return ", ".join(said) + (", ..." if len(counted) > MAX_NAMED else "")

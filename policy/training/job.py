@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from policy.grpo.batch import Sampling
 from policy.grpo.config import GRPOConfig
 from policy.rollout.config import RolloutConfig
 from policy.rollout.picture_source import Source
 from rewards import RewardMix
+
+if TYPE_CHECKING:
+    from policy.grpo.batch import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,8 @@ class Job:
     @property
     def sampling(self) -> Sampling:
         """How answers are drawn, as the update has to know it."""
+        from policy.grpo.batch import Sampling  # loads torch; a job alone does not
+
         return Sampling(
             temperature=self.rollout.temperature,
             max_new_tokens=self.rollout.max_new_tokens,

@@ -9,14 +9,14 @@ from envs.cameras.view import View
 from envs.cameras.viewpoint import CAMERA
 from envs.records import Camera
 from envs.sampling.sample import draw_scene
-from envs.scene import SceneConfig
+from envs.scene import Scene, SceneConfig
 
 
 @pytest.fixture(scope="module")
 def scene():
     """One sampled scene."""
     found = draw_scene(SceneConfig(name="pick_mug", seed=1))
-    assert found is not None
+    assert isinstance(found, Scene)
     return found
 
 

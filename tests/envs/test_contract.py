@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from envs import format_answer, objects, registry, simulate
-from envs.contract import SceneError
+from envs.contract import NoUsableSample, SceneError
 from envs.predicates import conclude, rise
 from envs.randomization.colours import PALETTE
 from envs.records import Plan
@@ -162,7 +162,8 @@ def test_the_suite_finds_an_expert_that_fails() -> None:
         def expert(self, goal, state, rng):
             return state.position("block") + np.outer([0.06] * 3, [0, 0, 1])
 
-    with pytest.raises(RuntimeError, match="no usable sample in 50 attempts"):
+    said = r"no usable sample in (\d+) attempts: \1 x the expert's answer fails \(not_l"
+    with pytest.raises(NoUsableSample, match=said):
         check_scene(register(Lazy), n=1)
 
 

@@ -86,7 +86,7 @@ def test_a_scene_without_an_expert_is_filmed(installed: Path) -> None:
 
 def test_a_mix_that_needs_an_expert_says_so_in_one_line(installed: Path) -> None:
     code, output = train(installed, "env=lift_can", "reward=mixed", "run_dir=mixed")
-    assert code == 1
+    assert code == 2
     [line] = [line for line in output.splitlines() if "error" in line]
     assert "lift_can" in line and "expert" in line and "reward=success" in line
     assert "Traceback" not in output

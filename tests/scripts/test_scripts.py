@@ -142,7 +142,7 @@ def test_a_warm_start_begins_with_the_weights_it_is_given(tmp_path: Path) -> Non
     assert all(old[name].equal(new[name]) for name in old)  # all but no rate at all
     third = ("run_dir=three", "out=third", "start=./first", "size.width=96")
     code, output = run("warmstart", *BRIEF, *third, cwd=tmp_path)
-    assert code == 1
+    assert code == 2
     assert "start=./first is of another size" in output
 
 

@@ -1,0 +1,148 @@
+"""What a configuration asks for and cannot have, found without loading a model.
+
+This file must not import torch, nor what does: a mistake is answered at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from pathlib import Path
+from typing import Any
+
+from _choices import BASELINES, OFFLINE
+from _launch import (
+    build,
+    list_envs,
+    list_policies,
+    read_camera,
+    read_lora,
+    read_source,
+)
+from omegaconf import DictConfig
+
+LEAST = {"seed": 0, "steps": 1, "videos": 0, "checkpoint_every": 1, "keep": 0}
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+DTYPES = ("float32", "bfloat16", "float16")  # of policy/model/loading.py
+DRIVERS = ("libcuda.so.1", "libamdhip64.so")  # either makes torch's device "cuda"
+
+
+def check_config(config: DictConfig) -> None:
+    """Refuses what scripts have in common.
+
+    Raises:
+        ValueError: The first thing that cannot be.
+        FileNotFoundError: The run to go on with is not there.
+    """
+    if config.get("resume"):
+        return check_resume(Path(str(config.resume)))
+    least = {**LEAST, "n": 0 if "videos" in config else 1}
+    for key in least.keys() & config.keys():
+        if config[key] < least[key]:
+            raise ValueError(f"{key} is {config[key]}; at least {least[key]}")
+    if "env" in config:
+        check_scenes(config)
+    check_parts(config)
+    if "policy" in config:
+        for _, node in list_policies(config):
+            check_policy(node)
+
+
+def check_resume(path: Path) -> None:
+    """Refuses to go on with what is no run."""
+    if not (path / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"resume={path}: no config.yaml there, so it is not a run directory"
+        )
+
+
+def check_scenes(config: DictConfig) -> None:
+    """Refuses scenes, splits and views that do not exist."""
+    from envs.cameras.viewpoint import read_viewpoint
+    from envs.randomization.factors import check_axes, check_choice
+    from envs.scene import WAYPOINTS
+
+    names = list_envs(config)
+    if not names:
+        raise ValueError("env= names no scene, or env.without= leaves none")
+    if "camera" in config:
+        read_viewpoint(read_camera(config))
+    if "waypoints" in config:
+        check_choice("waypoints", config.waypoints, WAYPOINTS)
+    if "split" not in config:
+        return
+    if names != (OFFLINE,):
+        check_axes(config.split, list(config.shifts))
+    if "max_turns" in config:
+        read_source(config, *names).check_turns(config.max_turns)
+
+
+def check_parts(config: DictConfig) -> None:
+    """Refuses settings of learning, sampling and rewards that mean nothing."""
+    from policy.grpo.config import GRPOConfig
+    from policy.rollout.config import RolloutConfig
+    from rewards import RewardMix
+
+    if "algo" in config:
+        check_numbers(config.algo.bf16)
+        algo = config.algo.copy()
+        algo.bf16 = False
+        build(GRPOConfig, algo)
+    if "rollout" in config:
+        build(RolloutConfig, config.rollout)
+    if "reward" in config:
+        build(RewardMix, config.reward)
+
+
+def check_numbers(wanted: Any) -> None:
+    """Refuses all that algo.bf16 cannot be."""
+    if wanted not in ("auto", True, False):
+        raise ValueError(f"algo.bf16 is {wanted!r}; valid: auto, true, false")
+
+
+def check_policy(node: DictConfig) -> None:
+    """Refuses a policy that is nowhere, and a device that is not there."""
+    from envs.randomization.factors import check_choice
+    from policy.home import HOME, find
+
+    path = str(node.path)
+    if path in BASELINES:
+        return
+    if not find(path).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", path):
+        names = sorted(file.stem for file in (HOME / "conf" / "policy").glob("*.yaml"))
+        raise ValueError(
+            f"policy={path}: there is no such directory; valid: {', '.join(names)}, "
+            "a directory or a hub id (owner/name)"
+        )
+    check_choice("policy.dtype", node.dtype, DTYPES)
+    check_device(str(node.device))
+    read_lora(node.lora)
+
+
+def check_device(device: str) -> None:
+    """Refuses a device that torch has no name for, and a GPU that is not there."""
+    from envs.randomization.factors import check_choice
+
+    kind = device.partition(":")[0]
+    check_choice("policy.device", kind, DEVICES)
+    if kind == "cuda" and not _has_gpu():
+        raise ValueError(
+            f"policy.device={device}: no such GPU here, or torch was built without; "
+            "policy.device=auto takes what there is"
+        )
+
+
+def _has_gpu() -> bool:
+    if not any(map(_loads, DRIVERS)):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""Forty mistakes: each is answered in one line, at once, with a way out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import pytest
+from commands import ROOT
+
+# What is typed, and what the one line says of it.
+TABLE = {
+    "train n=abc": "n=abc: must be a whole number",
+    "train seed=abc": "seed=abc: must be a whole number",
+    "train seed=-1": "seed is -1; at least 0",
+    "train n=-3": "n is -3; at least 0",
+    "train steps=0": "steps is 0; at least 1",
+    "train steps=1.5": "steps=1.5: must be a whole number",
+    "train steps=null": "steps=null: must be a whole number",
+    "train varied=maybe": "varied=maybe: must be true or false",
+    "train shifts=colour": "shifts=colour: must be a list in brackets",
+    "train shifts=[colr]": "unknown shift 'colr'; valid: shape, colour",
+    "train split=test shifts=[camera]": "need split='ood', not split='test'",
+    "train split=testt": "unknown split 'testt'; valid: train, test, ood",
+    "train rewrad=success": "unknown key 'rewrad'; did you mean 'reward'?",
+    "train beta=0.1": "unknown key 'beta'; did you mean 'algo.beta'?",
+    "train algo.betta=1": "'algo.betta'; did you mean 'algo.beta'? valid: algo.sc",
+    "train algo.beta=much": "algo.beta=much: must be a number",
+    "train algo.loss_type=sum": "unknown loss_type 'sum'; valid: grpo",
+    "train algo.bf16=maybe": "algo.bf16 is 'maybe'; valid: auto, true, false",
+    "train rollout.num_generations=1": "num_generations is 1; at least 2",
+    "train reward=sucess": "unknown reward 'sucess'; did you mean 'success'?",
+    "train experiment=adopt": "unknown experiment 'adopt'; did you mean 'adapt'?",
+    "train env=pick_mugg": "unknown env 'pick_mugg'; did you mean 'pick_mug'?",
+    "train env=[]": "env=[] names nothing",
+    "train env=[pick_mug,mugg]": "unknown env.only 'mugg'; valid: close_drawer",
+    "train env=all env.without=[mugg]": "unknown env.without 'mugg'; valid: clo",
+    "train policy=tinny": "unknown policy 'tinny'; did you mean 'tiny'?",
+    "train policy=no/such/directory": "there is no such directory; valid: qwen",
+    "train policy.device=cuda:7": "policy.device=cuda:7: no such GPU here",
+    "train policy.device=gpu": "unknown policy.device 'gpu'; valid: auto, cpu",
+    "train policy.dtype=int8": "unknown policy.dtype 'int8'; valid: float32",
+    "train policy.lora=4": "policy.lora={rank:16,alpha:32}",
+    "train waypoints=4d": "unknown waypoints '4d'; valid: 2d, 3d",
+    "train camera.azimut=3": "did you mean 'camera.azimuth'?",
+    "train camera.elevation=200": "camera.elevation is 200; valid: a number",
+    "train max_turns=0": "max_turns is 0; at least 1",
+    "train answer=affordance": "use reward=paper",
+    "train resume=nowhere": "so it is not a run directory",
+    "train --steps=5": "unknown flag '--steps': keys have no dash, steps=<value>",
+    "train steps": "cannot read 'steps': missing EQUAL",
+    "evaluate suite=missing": "suite=missing: there is no such file",
+    "evaluate split=tests": "unknown split 'tests'; valid: train, test, ood",
+    "evaluate policy=experd": "unknown policy 'experd'; did you mean 'expert'?",
+    "evaluate words=true answer=affordance": "use answer=plan",
+    "evaluate n=0": "n is 0; at least 1",
+    "record policy=null out=films": "unknown ending of out= ''; valid: .mp4",
+    "bench parts=[trll]": "parts has ['trll']; choose from step",
+    "freeze n=3": "out= is needed",
+    "warmstart out=.": "out=. exists; choose another",
+    "report run_dir=nowhere": "run_dir=nowhere: there is no such directory",
+}
+RUN = """
+import contextlib, io, json, runpy, sys, time
+scripts, commands = sys.argv[1], json.load(sys.stdin)
+sys.path.insert(0, scripts)
+found = []
+for command in commands:
+    script, *arguments = command.split()
+    sys.argv = [script + ".py", *arguments]
+    said, errors, code = io.StringIO(), io.StringIO(), 0
+    start = time.process_time()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
+        try:
+            runpy.run_path(f"{scripts}/{script}.py", run_name="__main__")
+        except SystemExit as stop:
+            code = stop.code
+    seconds = time.process_time() - start
+    heavy = "torch" in sys.modules
+    found.append([code, said.getvalue() + errors.getvalue(), seconds, heavy])
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder in which all the commands are typed."""
+    return tmp_path_factory.mktemp("mistakes")
+
+
+@pytest.fixture(scope="module")
+def answers(folder: Path) -> dict[str, tuple[int, str, float, bool]]:
+    """Of each command, one after the other: code, text, seconds of a processor, is torch loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(ROOT / "scripts")],
+        input=json.dumps(list(TABLE)),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(zip(TABLE, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("command", TABLE)
+def test_a_mistake_is_one_line_and_exit_code_two(answers, command: str) -> None:
+    code, said, _, _ = answers[command]
+    assert said.startswith("error: ") and TABLE[command] in said
+    assert said.count("\n") == 1 and code == 2
+
+
+def test_no_mistake_loads_torch_or_leaves_anything_behind(answers, folder) -> None:
+    assert not any(heavy for _, _, _, heavy in answers.values())
+    assert not list(folder.iterdir())
+    assert median(seconds for _, _, seconds, _ in answers.values()) < 2
+
+
+def test_a_command_without_a_mistake_is_let_through(folder: Path) -> None:
+    script = str(ROOT / "scripts" / "train.py")
+    done = subprocess.run(
+        [sys.executable, script, "env=[pick_mug,hang_mug]", "algo.beta=0", "--cfg=job"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0 and "- hang_mug" in done.stdout
