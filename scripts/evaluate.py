@@ -6,8 +6,8 @@ takes expert, null, random and wrong_target, a directory or a hub id.
 `policy=[tiny,runs/x/final]` answers the same scenes with each and says what the others
 gain over the first, scene by scene; `rows.pairs.json` has that.
 `suite=assets/suite.json` takes the scenes of the frozen suite, and checks them.
-`scorer=all` scores the same answers by Graspo's, the paper's and FlagEvalMM's rules, and
-sets what papers print beside them; with env=offline `scorer=graspo` is the default.
+`scorer=all` scores the same answers by Graspo's rules, the paper's and FlagEvalMM's,
+with printed figures beside them; with env=offline scorer=graspo is the default.
 `words=true` asks each scene for another of its candidates and tells which one it got.
 """
 

@@ -99,7 +99,7 @@ def _format(name: str, figures: Mapping[str, Any]) -> str:
         return "-"
     digits = 3 if name in RATES else 1
     low, high = (f"{bound:.{digits}f}" for bound in figures["intervals"][name])
-    return f"{figures[name]:.{digits}f}  [{low}, {high}]"
+    return f"{figures[name]:.{digits}f}\n[{low}, {high}]"
 
 
 def _spell_mean(value: float | None) -> str:

@@ -128,8 +128,8 @@ SCORERS = {
     "flageval": Scorer(
         box=drop_box,
         path=begin_path,
-        rule="an unread box is dropped, an unread path is the point (0, 0); raw points, "
-        "for the RMSE those of the shorter path",
+        rule="an unread box is dropped, an unread path is the point (0, 0); raw "
+        "points, for the RMSE those of the shorter path",
         flatters="who gives boxes only where it is sure, and paths that stop early",
     ),
 }

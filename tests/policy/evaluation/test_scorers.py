@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from math import dist, hypot, sqrt
 
 import numpy as np
@@ -30,7 +31,7 @@ from policy.evaluation.scorers import SCORERS, Marks, score_answer
 UNREAD = ParseFailure(reason="no_answer")
 
 
-def draw_box(rng) -> tuple[float, ...]:
+def draw_box(rng) -> tuple[float, float, float, float]:
     (x1, y1), (x2, y2) = np.sort(rng.uniform(size=(2, 2)), axis=0).tolist()
     return x1, y1, x2, y2
 
@@ -83,7 +84,7 @@ def rmse(p, q) -> float:
 
 def walk(path, n=20) -> list[tuple[float, float]]:
     """n points evenly along a path."""
-    steps = [dist(u, v) for u, v in zip(path, path[1:], strict=False)]
+    steps = [dist(u, v) for u, v in pairwise(path)]
     found = []
     for k in range(n):
         left, leg = sum(steps) * k / (n - 1), 0
