@@ -6,6 +6,8 @@ takes expert, null, random and wrong_target, a directory or a hub id.
 `policy=[tiny,runs/x/final]` answers the same scenes with each and says what the others
 gain over the first, scene by scene; `rows.pairs.json` has that.
 `suite=assets/suite.json` takes the scenes of the frozen suite, and checks them.
+`scorer=all` scores the same answers by Graspo's rules, the paper's and FlagEvalMM's,
+with printed figures beside them; with env=offline scorer=graspo is the default.
 `words=true` asks each scene for another of its candidates and tells which one it got.
 """
 
@@ -20,6 +22,7 @@ from typing import Any
 from _command import spell_command
 from _launch import (
     BASELINES,
+    OFFLINE,
     build,
     choose_answerer,
     launch,
@@ -36,13 +39,13 @@ Solved = Mapping[str, Sequence[bool]]
 
 def main(config: DictConfig) -> None:
     """Evaluates each policy on each scene, prints tables and writes the rows."""
-    from policy.evaluation.table import FEW, tabulate, tabulate_words
     from policy.rollout.config import RolloutConfig
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
     screen, rollout = Screen(quiet=config.quiet), build(RolloutConfig, config.rollout)
     policies = list_policies(config)
+    list_scorers(config)
     rows: list[list[dict[str, Any]]] = []
     solved: list[tuple[str, Solved]] = []
     with Workers(rollout.workers) as workers:
@@ -52,8 +55,8 @@ def main(config: DictConfig) -> None:
             rows.append(found)
             solved.append((name, hits))
     every = [row for found in rows for row in found]
-    for shown in rows if config.words or len(every) > FEW else [every]:
-        screen.say((tabulate_words if config.words else tabulate)(shown))
+    show_figures(config, rows, screen)
+    show_scores(every, screen)
     pairs = [] if config.words else compare(config, solved, screen)
     if config.out:
         numbers = sorted({str(node.get("dtype")) for _, node in policies})
@@ -88,6 +91,45 @@ def examine(
         rows.append(_describe(config, env, name) | figures)
         solved |= hits
     return rows, solved
+
+
+def show_figures(
+    config: DictConfig, rows: Sequence[Sequence[dict[str, Any]]], screen: Any
+) -> None:
+    """Shows what came of it, in one table or in one a policy."""
+    from policy.evaluation.table import FEW, tabulate, tabulate_words
+
+    every = [row for found in rows for row in found]
+    for shown in rows if config.words or len(every) > FEW else [every]:
+        screen.say((tabulate_words if config.words else tabulate)(shown))
+
+
+def show_scores(rows: Sequence[dict[str, Any]], screen: Any) -> None:
+    """Shows the paper's table of each row that has scores, and what papers print."""
+    from policy.evaluation.score_table import tabulate_printed, tabulate_scores
+
+    own = []
+    for row in rows:
+        scores = row.get("scores") or {}
+        what = f"{row['policy']}, {row['env']}"
+        if scores:
+            screen.say(tabulate_scores(scores, what))
+        own += [(f"{what}, {name}", figures) for name, figures in scores.items()]
+    if own:
+        screen.say(tabulate_printed(own))
+
+
+def list_scorers(config: DictConfig) -> tuple[str, ...]:
+    """Returns the scorers that `scorer=` names; of scenes none unless it names one."""
+    from envs.randomization.factors import check_choice
+    from policy.evaluation.scorers import SCORERS
+
+    usual = "graspo" if config.env.name == OFFLINE else None
+    name = config.scorer or usual
+    if name is None:
+        return ()
+    check_choice("scorer", name, (*SCORERS, "all"))
+    return tuple(SCORERS) if name == "all" else (name,)
 
 
 def compare(
@@ -129,11 +171,16 @@ def measure_figures(
 ) -> tuple[dict[str, Any], Solved]:
     """Returns the paper's figures and success on the scenes of a source."""
     from policy.evaluation.evaluate import evaluate
+    from policy.evaluation.scoreboard import Scoreboard
     from policy.rollout.play import Referee
 
-    exam = read_exam(config, source)
-    evaluation, _ = evaluate(answerer, exam, Referee(workers=workers), progress=show)
-    return evaluation.to_row(), evaluation.solved
+    exam, referee = read_exam(config, source), Referee(workers=workers)
+    board = Scoreboard(config.answer, list_scorers(config))
+    evaluation, _ = evaluate(
+        answerer, exam, referee, progress=show, on_episode=board.add
+    )
+    scores = {"scores": board.to_row()} if board.names else {}
+    return evaluation.to_row() | scores, evaluation.solved
 
 
 def measure_words(

@@ -74,10 +74,12 @@ class AnnotatedSet:
     Attributes:
         items: They.
         broken: What is wrong with each item that is left out, as plain data.
+        splits: The set's own words for its parts, also of those not taken.
     """
 
     items: Sequence[Annotation]
     broken: Sequence[dict[str, str]] = field(default=())
+    splits: frozenset[str] = frozenset()
 
     def count_broken(self) -> dict[str, int]:
         """Returns how many items were left out, by reason, most frequent first."""
@@ -121,7 +123,11 @@ def open_set(
         if number % 1000 == 0:
             progress(number)
     _check_broken(path, good, broken)
-    return AnnotatedSet(items=_choose(config, good, answer), broken=broken)
+    return AnnotatedSet(
+        items=_choose(config, good, answer),
+        broken=broken,
+        splits=frozenset(item.split for item in good),
+    )
 
 
 def _check(found: Item | BrokenItem) -> Annotation:

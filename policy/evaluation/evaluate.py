@@ -22,7 +22,7 @@ class Exam:
 
     Attributes:
         source: Where the scenes come from.
-        n: How many.
+        n: How many; of annotated images all, if there are fewer.
         seed: Chooses them; equal seeds give equal scenes to every policy.
         max_turns: Answers to a scene until one succeeds; each sees what the last left.
         suite: Frozen scenes; then the first n of its seeds are taken, and each scene
@@ -52,7 +52,8 @@ class Exam:
     def list_seeds(self) -> list[int]:
         """The seeds of the scenes."""
         if self.suite is None:
-            return self.source.choose_seeds(self.n, self.seed)
+            # Of few annotated images each is measured once, however many are wanted.
+            return [*dict.fromkeys(self.source.choose_seeds(self.n, self.seed))]
         self.source.check_frozen()
         seeds = self.suite.list_seeds(self.source.name, self.source.split)
         if self.n > len(seeds):

@@ -26,7 +26,7 @@ from policy.rollout.scene_source import SceneSource
 from rewards import RewardMix, check_answer
 
 NAME = "offline"  # `env=` of annotated images
-HELD_OUT = 10  # of so many images one is kept for tests, if the set has no split itself
+HELD_OUT = 10  # of so many images one is kept for tests, if the set keeps none itself
 SPLITS = ("train", "test")
 TRIES = 8  # images that cannot be decoded in a row, at most
 
@@ -39,7 +39,8 @@ class PictureSource:
         images: An opened set.
         names: `NAME`, as a source of scenes has names.
         split: "train" or "test": as the set itself has it, or, if it has no such
-            words, every tenth image is for tests. An image is never in both.
+            words or is all for training, every tenth image is for tests. An image is
+            never in both.
         answer: One of `envs.records.ANSWERS`.
     """
 
@@ -124,7 +125,8 @@ class PictureSource:
 @lru_cache(maxsize=8)
 def list_places(images: AnnotatedSet, split: str) -> NDArray[np.int64]:
     """[N] the places of a split's images in their set, ascending."""
-    own = any(item.split in SPLITS for item in images.items)
+    known = images.splits & {*SPLITS}
+    own = known and images.splits != {"train"}  # all for training: a part is held out
     choose = _read_split if own else _draw_split
     return np.flatnonzero([choose(item) == split for item in images.items])
 

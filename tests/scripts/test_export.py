@@ -103,3 +103,17 @@ def test_a_policy_that_never_succeeds_leaves_nothing(tmp_path):
 
 def test_nothing_is_ever_overwritten(tmp_path):
     assert "exists" in call("export", f"out={tmp_path}", *QUICK)
+
+
+def test_what_was_exported_is_measured_by_every_scorer(tmp_path, capfd):
+    out, rows = tmp_path / "set", tmp_path / "rows.json"
+    said = call("export", "n=2", "split=test", "format=graspo", f"out={out}", *QUICK)
+    assert not said
+    asked = ("env=offline", f"data.path={out}", "policy=expert", "scorer=all")
+    assert not call("evaluate", *asked, f"out={rows}", "rollout.workers=0")
+    [row] = json.loads(rows.read_text())
+    assert row["n"] == 2 and row["scores"].keys() == {"graspo", "paper", "flageval"}
+    for figures in row["scores"].values():
+        assert figures["n"] == 2 and figures["iou"] > 90
+        assert figures["average"] < 5 and figures["end_within_20px"] == 1
+    assert "ManipLVM-R1" in capfd.readouterr().out

@@ -179,6 +179,7 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("export", "out=it run_dir=nowhere", "none of evaluations/after.jsonl"),
         ("train", "env=offline", "env=offline needs data.path"),
         ("evaluate", "env=offline data.path=nowhere", "nowhere does not exist"),
+        ("evaluate", "policy=null scorer=coco", "valid: graspo, paper, flageval, all"),
         ("record", "policy=null out=films", "''; valid: .mp4, .gif, .webp, .png"),
     ],
 )

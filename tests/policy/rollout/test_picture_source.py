@@ -67,11 +67,35 @@ def test_no_image_is_learned_from_and_measured(source):
 
 
 def test_parts_of_a_set_are_those_that_it_names(tmp_path):
-    write(tmp_path / "set", 5, split="train")
+    write(tmp_path / "set", 5, split="test")
     images = open_set(SetConfig(path=str(tmp_path / "set")))
-    assert len(list_places(images, "train")) == 5
-    with pytest.raises(ValueError, match="split=test: none of 5"):
+    assert len(list_places(images, "test")) == 5
+    with pytest.raises(ValueError, match="split=train: none of 5"):
+        PictureSource(images=images, split="train")
+
+
+def test_of_a_set_that_is_all_for_training_a_part_is_held_out(folder, tmp_path):
+    write(tmp_path / "set", 60, split="train")
+    images = open_set(SetConfig(path=str(tmp_path / "set")))
+    unsaid = open_set(SetConfig(path=str(folder)))
+    for split in ("train", "test"):
+        assert [*list_places(images, split)] == [*list_places(unsaid, split)]
+
+
+def test_the_training_part_of_a_set_with_tests_is_never_measured(tmp_path):
+    rows = write(tmp_path / "set", 20, split="train") / "items.jsonl"
+    lines = rows.read_text().splitlines(keepends=True)
+    lines[0] = lines[0].replace('"split": "train"', '"split": "test"')
+    rows.write_text("".join(lines))
+    images = open_set(SetConfig(path=str(tmp_path / "set"), split="train"))
+    assert len(list_places(images, "train")) == 19
+    with pytest.raises(ValueError, match="split=test: none of 19"):
         PictureSource(images=images, split="test")
+
+
+def test_an_image_is_measured_once_however_many_are_wanted(source):
+    exam = Exam(source=source.held_out(), n=400)
+    assert sorted(exam.list_seeds()) == list_places(source.images, "test").tolist()
 
 
 def test_an_image_comes_again_only_when_all_have_come(source):
