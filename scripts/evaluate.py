@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from _choices import BASELINES
 from _command import spell_command
 from _launch import (
-    BASELINES,
     OFFLINE,
     build,
     choose_answerer,

@@ -17,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _choices import BASELINES
 from _launch import (
-    BASELINES,
     build,
     choose_answerer,
     launch,

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from _choices import BASELINES
 from _launch import (
-    BASELINES,
     build,
     choose_answerer,
     launch,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from _choices import BASELINES
 from _launch import (
-    BASELINES,
     build,
     choose_answerer,
     launch,

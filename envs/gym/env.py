@@ -96,10 +96,12 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
             )
         self.render_mode = render_mode
         task = registry.get_task(scene)
+        shown: dict[str, spaces.Space[Any]] = {
+            "image": spaces.Box(0, 255, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8),
+            "instruction": texts.Instruction(),
+        }
         self.observation_space = spaces.Dict(
-            image=spaces.Box(0, 255, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8),
-            instruction=texts.Instruction(),
-            **{extra: EXTRAS[extra].make_space(task) for extra in extras},
+            shown | {extra: EXTRAS[extra].make_space(task) for extra in extras}
         )
         self.action_space = texts.Answer()
         self._extras = tuple(extras)

@@ -80,7 +80,7 @@ def _create(space: Instruction, n: int = 1, ctx: Any = None) -> Any:
 
 
 @read_from_shared_memory.register(Instruction)
-def _read(space: Instruction, memory: Any, n: int = 1) -> _Shared:
+def _read(space: Instruction, memory: Any, n: int = 1) -> Any:
     return _Shared(memory, n)
 
 

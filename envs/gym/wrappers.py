@@ -99,8 +99,8 @@ class ArrayAction(gymnasium.Wrapper, RecordConstructorArgs):
         self, action: NDArray[np.float32]
     ) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Executes the plan of an array."""
-        observation, *rest = self.env.step(self.action(action))
-        return self._observe(observation), *rest
+        observation, reward, done, cut, info = self.env.step(self.action(action))
+        return self._observe(observation), reward, done, cut, info
 
     def action(self, action: NDArray[np.float32]) -> str:
         """The text of an array.
