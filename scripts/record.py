@@ -44,7 +44,7 @@ def main(config: DictConfig) -> None:
     mix = build(RewardMix, config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
     rollouts = []
-    with Workers(rollout.workers) as workers:
+    with Workers.of(rollout) as workers:
         for env in list_envs(config):
             exam = Exam(
                 source=read_source(config, env),
