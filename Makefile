@@ -1,13 +1,13 @@
 # One command per habit. ARGS goes to the script: make train ARGS="env=pick_mug seed=1"
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate record play warmstart bench test slow faults check doctor clean
+.PHONY: help setup train evaluate record play warmstart bench test test-ray slow faults check doctor clean
 
 PY := .venv/bin/python
 DONE := .venv/.complete
 train evaluate record warmstart bench: ARGS ?= env=pick_mug
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(DONE) ## make .venv with everything that is needed
 
@@ -33,10 +33,14 @@ bench: setup ## measure speed: ARGS="env=pick_mug out=bench.json"
 	$(PY) scripts/bench.py $(ARGS)
 
 test: check ## all checks and tests but the slow ones
-	$(PY) -m pytest -q -n 2 -m "not slow and not faults" $(TESTS)
+	$(PY) -m pytest -q -n 2 -m "not slow and not faults and not ray" $(TESTS)
+
+test-ray: setup ## the tests that start a Ray cluster; installs Ray
+	$(PY) -m pip install -q -c .ci/constraints.txt -e '.[ray]'
+	$(PY) -m pytest -q -m ray $(or $(TESTS),tests/policy/rollout)
 
 slow: setup ## the tests that take minutes
-	$(PY) -m pytest -q -m slow $(TESTS)
+	$(PY) -m pytest -q -m "slow and not ray" $(TESTS)
 
 faults: setup ## kills, signals and damage, for half an hour
 	$(PY) -m pytest -q -s -m faults $(TESTS)

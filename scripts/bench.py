@@ -128,7 +128,8 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
 
     size: Any = OmegaConf.to_container(config.size)
     random, node = size.pop("random"), config.policy.copy()
-    with TemporaryDirectory() as folder, Workers(config.rollout.workers) as workers:
+    rollout = build(RolloutConfig, config.rollout)
+    with TemporaryDirectory() as folder, Workers.of(rollout) as workers:
         if random is not None:
             from policy.model.random_weights import build_qwen2_5_vl
 
@@ -142,7 +143,7 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
             source=SceneSource(names=(config.env.name,)),
             mix=build(RewardMix, config.reward),
             algo=build(GRPOConfig, config.algo),
-            rollout=build(RolloutConfig, config.rollout),
+            rollout=rollout,
             workers=workers,
             size=Size(**size),
         )

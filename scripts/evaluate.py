@@ -48,7 +48,7 @@ def main(config: DictConfig) -> None:
     list_scorers(config)
     rows: list[list[dict[str, Any]]] = []
     solved: list[tuple[str, Solved]] = []
-    with Workers(rollout.workers) as workers:
+    with Workers.of(rollout) as workers:
         for name, node in policies:
             answerer = choose_answerer(node, rollout.max_new_tokens)
             found, hits = examine(config, name, answerer, workers, screen)

@@ -65,13 +65,14 @@ def check(config: DictConfig) -> None:
 
 def write_set(config: DictConfig, folder: Path) -> None:
     """Writes the answers that are wanted into a folder."""
+    from policy.rollout.config import RolloutConfig
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
     screen, left_out = Screen(), Counter[str]()
     write = write_episodes if config.format == EPISODES else write_annotations
     with (
-        Workers(config.rollout.workers) as workers,
+        Workers.of(build(RolloutConfig, config.rollout)) as workers,
         screen.task(f"exporting {config.format}", count_takes(config)) as bar,
     ):
         found = prepare(config, workers)

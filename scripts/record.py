@@ -73,7 +73,7 @@ def play(config: DictConfig) -> list[Any]:
     mix = build(RewardMix, config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
     rollouts = []
-    with Workers(rollout.workers) as workers:
+    with Workers.of(rollout) as workers:
         for env in list_envs(config):
             exam = read_exam(config, env)
             fitting = mix if has_expert(env) else mix.without_reference()

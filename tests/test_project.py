@@ -31,6 +31,7 @@ HOMES = {
     "transformers": ("policy/model/", "policy/sft/", RIVAL),
     "peft": ("policy/model/adapters.py", RIVAL),
     "plotly": ("policy/report/page.py",),
+    "ray": ("policy/rollout/ray_seat.py",),
     "trl": (RIVAL,),
     "fastapi": ("policy/playground/",),
     "nicegui": ("policy/playground/",),
@@ -88,7 +89,7 @@ def imports(path: Path) -> set[str]:
 
 def make_targets() -> set[str]:
     makefile = (ROOT / "Makefile").read_text()
-    return set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
@@ -203,7 +204,7 @@ def test_commands_that_are_written_down_exist(path):
     for script in re.findall(r"(?:python|\$\(PY\)) (scripts/\w+\.py)", text):
         assert (ROOT / script).is_file(), script
     if path.suffix == ".md":
-        asked = re.findall(r"(?:^ *|`)make ([a-z]+)", text, flags=re.MULTILINE)
+        asked = re.findall(r"(?:^ *|`)make ([a-z-]+)", text, flags=re.MULTILINE)
         assert set(asked) <= make_targets()
 
 
@@ -260,7 +261,9 @@ def test_every_dependency_is_pinned_within_its_bound():
     pins = {plain(package): version for package, version in pins.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    for line in project["dependencies"] + extras["train"] + extras["test"]:
+    for line in (
+        project["dependencies"] + extras["train"] + extras["test"] + extras["ray"]
+    ):
         needed = Requirement(line)
         assert plain(needed.name) in pins, needed.name
         assert needed.specifier.contains(pins[plain(needed.name)]), line

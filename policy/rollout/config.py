@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from envs.randomization.factors import check_choice
+
+ENGINES = ("local", "ray")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutConfig:
@@ -19,6 +23,8 @@ class RolloutConfig:
         focus: Part of a step, 0..1, that goes to those of several kinds of scenes
             whose outcome is open; see `policy.rollout.curriculum`.
         workers: Processes for scenes and simulation; None is one a core, 0 none.
+        engine: Who starts them: "local", this program, or "ray".
+        address: Of the Ray cluster to join, or "auto"; None starts Ray here.
     """
 
     prompts: int = 16
@@ -28,6 +34,8 @@ class RolloutConfig:
     max_new_tokens: int = 128
     focus: float = 0.0
     workers: int | None = None
+    engine: str = "local"
+    address: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be learned from."""
@@ -46,3 +54,8 @@ class RolloutConfig:
             raise ValueError(f"rollout.temperature is {self.temperature}; must be > 0")
         if not 0 <= self.focus <= 1:
             raise ValueError(f"rollout.focus is {self.focus}; must be in 0..1")
+        check_choice("rollout.engine", self.engine, ENGINES)
+        if self.address is not None and self.engine != "ray":
+            raise ValueError(
+                f"rollout.address={self.address} is for rollout.engine=ray"
+            )

@@ -87,11 +87,11 @@ def _serve(pipe: Connection) -> None:
             work, args = pipe.recv()
         except EOFError:
             return
-        pipe.send_bytes(_attempt(work, args))
+        pipe.send_bytes(attempt(work, args))
 
 
-def _attempt(work: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
-    """Whether the work returned, and what it returned or raised."""
+def attempt(work: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
+    """Returns pickled whether the work returned, and what it returned or raised."""
     try:
         return pickle.dumps((True, work(*args)))
     except BaseException as error:  # noqa: BLE001 a guest's code may exit

@@ -23,7 +23,9 @@ import envs
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan
 from envs.sampling.turns import follow_up
 from envs.scene import AnyScene, PictureConfig, Scene, SceneConfig
+from policy.rollout.config import RolloutConfig
 from policy.rollout.crew import Crew, LostWork
+from policy.rollout.ray_seat import Cluster
 from policy.rollout.seat import LocalSeat
 
 ABANDONED = Outcome(success=False, reason="execution never ended")
@@ -75,19 +77,45 @@ class Workers:
     Args:
         count: How many; None is one a core, 0 does the work in this process.
         sharers: Trainings that share the cores.
+        cluster: Where they are, if not processes of this program; left at the end.
     """
 
-    def __init__(self, count: int | None = None, sharers: int = 1) -> None:
+    def __init__(
+        self,
+        count: int | None = None,
+        sharers: int = 1,
+        cluster: Cluster | None = None,
+    ) -> None:
         if count is None:
-            count = max(1, len(os.sched_getaffinity(0)) // sharers)
+            cores = cluster.cores if cluster else len(os.sched_getaffinity(0))
+            count = max(1, int(cores) // sharers)
         self.aside: list[Aside] = []
-        self._crew: Executor = Crew(count, LocalSeat) if count else _Inline()
+        self._cluster = cluster
+        hire = cluster.hire if cluster else LocalSeat
+        self._crew: Executor = Crew(count, hire) if count else _Inline()
+
+    @classmethod
+    def of(cls, rollout: RolloutConfig, sharers: int = 1) -> Workers:
+        """Returns the workers that a configuration asks for.
+
+        Args:
+            rollout: Names how many, and the engine.
+            sharers: Trainings that share the cores.
+
+        Raises:
+            ValueError: Ray is asked for and not installed, or not found.
+        """
+        ray = rollout.engine == "ray" and rollout.workers != 0
+        cluster = Cluster(rollout.address) if ray else None
+        return cls(rollout.workers, sharers, cluster)
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._crew.shutdown(wait=True, cancel_futures=True)
+        if self._cluster:
+            self._cluster.leave()
 
     def make_scenes(
         self, source: Maker[B], batches: Iterable[Sequence[int]]

@@ -83,7 +83,7 @@ def train(
         Stopped: If a signal asked for it; there is a checkpoint of the last step.
     """
     start = time.perf_counter()
-    workers, stop = Workers(job.rollout.workers, team.local_size), StopSignals()
+    workers, stop = Workers.of(job.rollout, team.local_size), StopSignals()
     with workers, stop:
         learner = build_learner(vlm, job.algo)
         screen.show_parameters(vlm.count_parameters())

@@ -40,7 +40,7 @@ def test_results_come_back_in_the_futures_of_their_work(crew: Crew) -> None:
 def test_an_error_is_raised_with_the_lines_where_it_arose(crew: Crew) -> None:
     with pytest.raises(ValueError, match="invalid literal") as caught:
         crew.submit(int, "x").result()
-    assert "in _attempt" in caught.value.__notes__[0]
+    assert "in attempt" in caught.value.__notes__[0]
     assert crew.submit(int, "7").result() == 7
 
 
