@@ -19,7 +19,6 @@ from typing import Any, TypeVar, cast, get_type_hints
 import hydra
 from _choices import (
     ALL,
-    BASELINES,
     OFFLINE,
     SEVERAL,
     find_conf,

@@ -143,8 +143,8 @@ def _explaining(name: str) -> Iterator[None]:
         lines = str(error.message or error).splitlines()
         problem = [line for line in lines if not line.startswith(("See ", "Error "))]
         raise ValueError(
-            f"cannot read {error.override!r}: {' '.join(problem)}; write key=value, and "
-            "quote what holds spaces or brackets"
+            f"cannot read {error.override!r}: {' '.join(problem)}; write key=value, "
+            "and quote what holds spaces or brackets"
         ) from error
     except ConfigCompositionException as error:
         raise ValueError(_explain_key(name, str(error))) from error

@@ -78,8 +78,6 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     """Trains to the end of the budget."""
     import torch
 
-    from envs import list_scenes
-    from envs.randomization.factors import check_choice
     from policy.model.tiny.model import TinySize
     from policy.model.tiny.tokenizer import build_tokenizer, list_colour_ids
     from policy.rollout.scene_source import SceneSource
