@@ -16,6 +16,7 @@ from envs.sampling.labels import label_parts
 from envs.scene import IMAGE_SIZE, Scene
 
 SQUARE = (IMAGE_SIZE, IMAGE_SIZE)
+FARTHEST = 50.0  # m: the camera's far plane
 WIDEST = 4.0  # rad; no joint of the arm turns as far
 
 
@@ -32,7 +33,7 @@ class Extra(NamedTuple):
 
 
 def _observe_depth(scene: Scene) -> NDArray[np.float32]:
-    return render_depth(scene.state, CAMERA, *SQUARE)
+    return np.minimum(render_depth(scene.state, CAMERA, *SQUARE), np.float32(FARTHEST))
 
 
 def _observe_arm(scene: Scene) -> NDArray[np.float32]:
@@ -41,7 +42,7 @@ def _observe_arm(scene: Scene) -> NDArray[np.float32]:
 
 EXTRAS = {
     "depth": Extra(
-        lambda task: spaces.Box(0, np.inf, SQUARE, np.float32), _observe_depth
+        lambda task: spaces.Box(0, FARTHEST, SQUARE, np.float32), _observe_depth
     ),
     "segmentation": Extra(
         lambda task: spaces.Box(

