@@ -73,7 +73,7 @@ def check_scenes(config: DictConfig) -> None:
         return
     if names != (OFFLINE,):
         check_axes(config.split, list(config.shifts))
-    if "max_turns" in config:
+    if "max_turns" in config and "waypoints" in config:
         read_source(config, *names).check_turns(config.max_turns)
 
 

@@ -7,7 +7,6 @@ or a hub id; and a mistake of the user is one message instead of a traceback.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -257,6 +256,8 @@ def name_policy(node: DictConfig) -> str:
 
 def list_policies(config: DictConfig) -> list[tuple[str, DictConfig]]:
     """Returns the policies that `policy=` names, each with its configuration."""
+    from _mistakes import read_words
+
     job, choices = HydraConfig.get(), HydraConfig.get().runtime.choices
     if choices["policy"] != SEVERAL:
         return [(name_policy(config.policy), config.policy)]
@@ -268,7 +269,7 @@ def list_policies(config: DictConfig) -> list[tuple[str, DictConfig]]:
     found = []
     for name in config.policy.names:
         words = [*others, *spell(f"policy={name}")]
-        node = hydra.compose(job.job.config_name, words).policy
+        node = read_words(job.job.config_name, find_conf(), words).policy
         found.append((name, node))
     return found
 
@@ -279,9 +280,10 @@ def list_overrides() -> dict[str, str]:
 
 
 def make_importable() -> None:
-    """Lets the scripts run from a checkout that has not been installed."""
-    if importlib.util.find_spec("envs") is None:
-        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    """Lets the scripts of a checkout use its own packages, whatever is installed."""
+    root = Path(__file__).resolve().parents[1]
+    if (root / "envs").is_dir():
+        sys.path.insert(0, str(root))
 
 
 def _list_failures() -> tuple[type[Exception], ...]:

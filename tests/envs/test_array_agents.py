@@ -182,7 +182,7 @@ def test_the_shaped_reward_rises_all_the_way_and_success_stays_above(env):
     ]
     assert all(b > 1.1 * a for a, b in pairwise(totals))
     assert totals[0] > 0.05 and totals[-1] == pytest.approx(0.5, abs=1e-3)
-    won = Outcome(success=True)
+    won = Outcome(success=True, reason="")
     far = Plan(box=(0.0, 0.0, 0.1, 0.1), waypoints=((0.0, 0.0),) * 3)
     assert rewards.score_shaped(far, reference, won).total > 0.5
     unread = ParseFailure(reason="empty")
