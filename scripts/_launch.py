@@ -269,7 +269,7 @@ def list_policies(config: DictConfig) -> list[tuple[str, DictConfig]]:
     found = []
     for name in config.policy.names:
         words = [*others, *spell(f"policy={name}")]
-        node = read_words(job.job.config_name, find_conf(), words).policy
+        node = read_words(str(job.job.config_name), find_conf(), words).policy
         found.append((name, node))
     return found
 
