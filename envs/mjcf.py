@@ -50,7 +50,8 @@ def add_mjcf(
     Args:
         spec: The scene.
         source: The file, of which the first body is taken, or what to take of it.
-        name: The body's name in the scene; its parts become `<name>/<part>`.
+        name: The body's name in the scene; its parts become `<name>/<part>`, those
+            without a name `<name>/part1` and so on.
         x: Where the body's origin goes along x [m].
         y: The same along y [m].
         yaw: Turn about z [rad].
@@ -71,8 +72,10 @@ def add_mjcf(
         raise FileNotFoundError(f"no MJCF file {path}")
     file, root, bottom = _read(source, path.stat().st_mtime_ns)
     height = -bottom if z is None else z
+    file = file.copy()
+    file.option = spec.option  # or MuJoCo warns of each that differs
     frame = spec.worldbody.add_frame(pos=(x, y, height), quat=turn_about_z(yaw))
-    body = frame.attach_body(file.copy().body(root), f"{name}/", "")
+    body = frame.attach_body(file.body(root), f"{name}/", "")
     body.name = name
     if not source.fixed and not body.joints:
         body.add_freejoint(name=name)
@@ -99,6 +102,8 @@ def _read(source: Mjcf, changed: int) -> tuple[mujoco.MjSpec, str, float]:
             f"nothing of {source.path} collides, so it would fall through the table: "
             "give a geom contype and conaffinity 1, or take fixed=True"
         )
+    for i, part in enumerate(body.find_all(mujoco.mjtObj.mjOBJ_BODY)):
+        part.name = part.name or f"part{i + 1}"
     body.name = body.name or UNNAMED
     return file, body.name, _find_bottom(file.copy().body(body.name))
 
@@ -106,7 +111,7 @@ def _read(source: Mjcf, changed: int) -> tuple[mujoco.MjSpec, str, float]:
 def _cut_out(file: mujoco.MjSpec, body: Any) -> None:
     """Leaves nothing but a body in a file, its origin at the world's."""
     plain = mujoco.MjSpec()
-    for name in ("option", *filter(_is_size, dir(plain))):  # the scene has its own
+    for name in ("option", *filter(_is_size, dir(plain))):
         setattr(file, name, getattr(plain, name))
     for key in file.keys:
         file.delete(key)
