@@ -14,10 +14,11 @@ from envs.contract import NoUsableSample, SceneError
 from envs.predicates import conclude, rise
 from envs.randomization.colours import PALETTE
 from envs.records import Plan
+from envs.sampling import sample
 from envs.sampling.sample import make_scene
 from envs.skills import LIFT
 from envs.task import Goal
-from envs.testing import check_scene
+from envs.testing import check_rest, check_scene
 
 
 class Good:
@@ -165,6 +166,94 @@ def test_the_suite_finds_an_expert_that_fails() -> None:
     said = r"no usable sample in (\d+) attempts: \1 x the expert's answer fails \(not_l"
     with pytest.raises(NoUsableSample, match=said):
         check_scene(register(Lazy), n=1)
+
+
+class Cans(Good):
+    """Two cans; `spots` says where, x, y and z."""
+
+    spots = ((0.5, 0.0, 0.0), (0.5, 0.1, 0.0))
+    goal = replace(Good.goal, target="can0", part="can0")
+
+    def build(self, spec, factors):
+        for i, (x, y, z) in enumerate(self.spots):
+            can = objects.add_free_body(spec, f"can{i}", x, y, yaw=0.0, z=z)
+            objects.add_can(can, 0.02, 0.06, PALETTE["red"])
+        return self.goal
+
+    def expert(self, goal, state, rng):
+        return state.middle("can0") + np.outer([0, 0.05, 0.1], [0, 0, 1])
+
+    def judge(self, goal, run):
+        up = rise(run, "can0")
+        return conclude({"not_lifted": up < 0.05}, progress=up / 0.05)
+
+
+@pytest.mark.parametrize("height", [0.002, 0.06, 0.6])
+def test_what_is_put_too_high_has_come_to_rest_in_the_snapshot(height: float) -> None:
+    class Hovering(Cans):
+        spots = ((0.5, 0.0, height),)
+
+    scene = make_scene(register(Hovering))
+    assert abs(scene.state.position("can0")[2]) < 0.003
+    check_rest(scene)
+
+
+RESTLESS = {
+    "body 'can0' is put inside 'table'": ((0.5, 0.0, -0.03),),
+    "body 'can[01]' is put inside 'can[01]'": ((0.5, 0.0, 0.0), (0.5, 0.03, 0.0)),
+    "body 'can0' is not on the table": ((1.2, 0.0, 0.0),),
+    "body 'can0' does not come to rest": ((0.5, 0.0, 30.0),),
+}
+
+
+@pytest.mark.parametrize("rule", RESTLESS)
+def test_what_does_not_rest_is_named(rule: str) -> None:
+    class Restless(Cans):
+        spots = RESTLESS[rule]
+
+    where = r"scene 'of_a_user', split 'train', seed 0: "
+    with pytest.raises(AssertionError, match=where + rule):
+        check_scene(register(Restless), n=1)
+    said = rf"no usable sample in (\d+) attempts: \1 x {rule}"
+    with pytest.raises(NoUsableSample, match=where + said):
+        make_scene("of_a_user")
+
+
+def test_a_scene_that_seldom_rests_is_drawn_again_and_found_by_its_test() -> None:
+    class Seldom(Cans):
+        def build(self, spec, factors):
+            deep = factors.rng.uniform() < 0.7
+            self.spots = ((0.5, 0.0, -0.03 if deep else 0.0),)
+            return super().build(spec, factors)
+
+    scenes = [make_scene(register(Seldom), seed=seed) for seed in range(3)]
+    assert any(scene.config.draw for scene in scenes)
+    with pytest.raises(AssertionError, match="is put inside 'table'"):
+        check_scene("of_a_user", n=3)
+
+
+def test_reasons_are_counted_and_the_most_frequent_comes_first() -> None:
+    class Fickle(Cans):
+        def build(self, spec, factors):
+            self.spots = ((0.5, 0.0, 0.0 if factors.rng.uniform() < 0.2 else -0.03),)
+            return super().build(spec, factors)
+
+        def judge(self, goal, run):
+            return conclude({"never": True}, progress=0.0)
+
+    said = r": \d+ x body 'can0' is put inside 'table', \d+ x the expert's .*\(never\)$"
+    with pytest.raises(NoUsableSample, match=said):
+        make_scene(register(Fickle))
+
+
+def test_attempts_end_before_patience_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Never(Cans):
+        def build(self, spec, factors):
+            return []
+
+    monkeypatch.setattr(sample, "PATIENCE_S", 0.0)
+    with pytest.raises(NoUsableSample, match="10 attempts: 10 x there is nothing to a"):
+        make_scene(register(Never))
 
 
 def test_the_suite_finds_a_judge_that_anything_satisfies() -> None:
