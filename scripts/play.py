@@ -37,11 +37,10 @@ def main(config: DictConfig) -> None:
     from policy.training.progress import Screen
     from rewards import RewardMix
 
-    opened = listen(config.port)
+    start, opened = read_start(config), listen(config.port)
     rollout, mix = build(RolloutConfig, config.rollout), build(RewardMix, config.reward)
     now = time.strftime("%Y%m%d-%H%M%S")
     saver = Saver(Path(config.run_dir or f"runs/played/{now}"))
-    start = read_start(config)
     with (
         WorkQueue(rollout.workers) as queue,
         load_policies(config, rollout.max_new_tokens) as policies,
@@ -63,7 +62,8 @@ def view(config: DictConfig) -> None:
 
     scene = sample_scene(read_start(config))
     tokens = build(RolloutConfig, config.rollout).max_new_tokens
-    text = answer_scene(choose_answerer(config.policy, tokens), scene)
+    _, policy = list_policies(config)[0]
+    text = answer_scene(choose_answerer(policy, tokens), scene)
     serve_view(scene, text, config.port, Screen().say)
 
 
@@ -75,8 +75,12 @@ def check_installed(package: str, extra: str) -> None:
 
 def read_start(config: DictConfig) -> Any:
     """Returns what the first scene is made from."""
+    from envs.registry import get_task
     from envs.scene import SceneConfig
 
+    if config.max_turns < 1:
+        raise ValueError(f"max_turns is {config.max_turns}; at least 1 needed")
+    get_task(config.env.name)
     return SceneConfig(
         name=config.env.name,
         split=config.split,

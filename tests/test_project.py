@@ -36,6 +36,7 @@ HOMES = {
     "fastapi": ("policy/playground/",),
     "nicegui": ("policy/playground/",),
     "mjviser": ("policy/playground/page/view.py",),
+    "viser": ("policy/playground/page/view.py",),
 }
 MAX_LINES = 350  # GRPO, best read in one piece
 MAX_FILES = 16  # of a folder: more are several ideas

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nicegui import ui
 
@@ -43,6 +44,8 @@ class Page:
         self._session, self._saved_to = session, saved_to
         self._by = BY_HAND
         self._one_thing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any] | None] = set()
+        ui.context.client.on_delete(self._leave)
         ui.add_css(STYLE)
         self._add_top()
         self._chooser = Chooser(start, self.start)
@@ -107,14 +110,23 @@ class Page:
 
     async def _do(self, work: Callable[[], Awaitable[None]]) -> None:
         """Does one thing after the other; what cannot be done is said."""
-        async with self._one_thing:
-            self._progress.set_visibility(True)
-            try:
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            async with self._one_thing:
+                self._progress.set_visibility(True)
                 await work()
-            except (ValueError, RuntimeError, BusyError) as error:
-                ui.notify(str(error), type="negative", multi_line=True)
-            finally:
-                self._progress.set_visibility(False)
+        except (ValueError, RuntimeError, BusyError) as error:
+            ui.notify(str(error), type="negative", multi_line=True)
+        finally:
+            self._tasks.discard(task)
+            self._progress.set_visibility(bool(self._tasks))
+
+    def _leave(self) -> None:
+        """The tab has been closed: nobody waits for what is being done."""
+        for task in self._tasks:
+            if task is not None:
+                task.cancel()
 
     async def _load(self) -> None:
         self._show(await self._session.load(self._chooser.read()))

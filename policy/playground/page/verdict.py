@@ -20,11 +20,15 @@ HINTS = {
     "wrong_count": f"A path has {MIN_WAYPOINTS} to {MAX_WAYPOINTS} points.",
     "empty_box": "The box has no area.",
     "outside_image": "A number is beyond the edge of the image, 0 to 1000.",
-    "nothing_in_box": "The box shows nothing but the table.",
+    "nothing_in_box": "Nothing that stands on the table is in the box.",
     "starts_off_the_box": "The path has to start on what the box shows.",
     "off_the_scene": "The path leads to where nothing is.",
     "unreachable": "The path leads out of the arm's reach.",
 }
+# On a telephone it is below what was pressed.
+COME = """const line = document.querySelector(".verdict");
+if (line.getBoundingClientRect().top > 0.8 * innerHeight)
+  line.scrollIntoView({behavior: "smooth"});"""
 
 
 class Verdict:
@@ -57,6 +61,7 @@ class Verdict:
         self._terms.clear()
         with self._stage:
             ui.spinner(size="lg")
+        ui.run_javascript(COME)
 
     def show(self, attempt: Attempt, film: str, note: str) -> None:
         """Shows what came of an answer.

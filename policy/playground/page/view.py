@@ -28,8 +28,9 @@ from envs.video.motion import pose
 from policy.playground.page.overlay import LIFTED
 
 HOST = "127.0.0.1"
+WIDTH = 0.004  # m, of the path
 PAUSE_S = 1.0  # s that the end stays before the film starts again
-EYE = (1.25, 0.65, 0.75)  # m: where a visitor looks from at first
+EYE = (1.05, 0.6, 0.6)  # m: where a visitor looks from at first
 
 
 class Stage:
@@ -62,13 +63,14 @@ class Stage:
         self, server: viser.ViserServer, scene: Scene, outcome: Outcome, text: str
     ) -> None:
         verdict = "success" if outcome.success else outcome.reason.replace("_", " ")
-        server.gui.add_markdown(f"**{scene.name}**, {scene.split} {scene.seed}")
-        for name, value in (
-            ("asked", scene.instruction),
-            ("answer", text),
-            ("outcome", verdict),
-        ):
-            server.gui.add_text(name, value, disabled=True)
+        said = {
+            "scene": f"{scene.name}, {scene.split} {scene.seed}",
+            "asked": scene.instruction,
+            "answer": text,
+            "outcome": verdict,
+        }
+        for name, value in said.items():
+            server.gui.add_text(name, value, multiline=len(value) > 30, disabled=True)
         last = len(self._motion) - 1
         self._time = server.gui.add_slider("frame", 0, max(last, 1), 1, 0)
         self._plays = server.gui.add_checkbox("play", True)
@@ -130,7 +132,7 @@ def _lift(scene: Scene, plan: Plan) -> NDArray[np.float64]:
 def _draw_path(server: viser.ViserServer, path: NDArray[np.float64]) -> None:
     if len(path) > 1:
         pieces = np.stack([path[:-1], path[1:]], axis=1)
-        server.scene.add_line_segments("/path", pieces, LIFTED, line_width=4)
+        server.scene.add_line_segments("/path", pieces, LIFTED, thickness=WIDTH)
     for i, point in enumerate(path):
         colour = LIFTED if i else BOX
         server.scene.add_icosphere(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,22 @@ def test_the_oldest_film_is_forgotten(engine: Engine) -> None:
     films.put(names[0], b"late")
     assert films.find(names[0]) is None and films.get(names[0]) is None
     assert films.find(names[2]) == (scene, plan)
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("max_turns=0", "max_turns is 0"),
+        ("port=70000", "port is 70000; valid: 0 to 65535"),
+        ("env=offline", "unknown env 'offline'; valid: close_drawer"),
+        ("camera.fovy=400", "camera.fovy is 400"),
+    ],
+)
+def test_what_cannot_be_served_is_said_at_the_start(argument: str, said: str) -> None:
+    assert said in call("play", argument)
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port} cannot be opened" in call("play", f"port={port}")
