@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -40,6 +41,7 @@ def test_tensorboard_has_curves_pictures_words_and_settings(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     write("tensorboard", tmp_path, 0, [1, 2, 3])
+    time.sleep(1.1)  # files are read in the order of their names, which tell seconds
     write("tensorboard", tmp_path, 1, [2, 3])  # killed, and gone on from step 1
     found = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
     found.Reload()
