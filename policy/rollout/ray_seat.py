@@ -6,6 +6,9 @@ process is lost is the crew's affair, with Ray as without, so no actor restarts 
 This file must not import torch: the processes load it.
 """
 
+# Ray is an extra, which those who check the types need not have.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import importlib.util
