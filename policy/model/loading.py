@@ -12,13 +12,19 @@ import torch
 import yaml
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
+from transformers import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForImageTextToText,
+    PretrainedConfig,
+)
 from transformers.utils import logging
 
 from envs.randomization.factors import check_choice
 from policy.home import HOME, find
-from policy.model.processing import Processor, load_stock_processor
+from policy.model.processing import Processor
 from policy.model.settings import load_settings
+from policy.model.stock import load_stock_processor, read_files
 from policy.model.trainable import PARTS
 from policy.model.vlm import VLM
 from policy.records import LoraSpec
@@ -32,6 +38,12 @@ _NEEDED = {
         "processor_config.json",
     ),
 }
+UNFIT = {
+    "diffusion_gemma": "writes blocks by diffusion, not token by token",
+    "evolla": "reads proteins, not images",
+    "pi0": "answers with motions, not with text",
+}
+"""Listed as image-text-to-text models, and why they cannot be policies."""
 _DTYPES = ("float32", "bfloat16", "float16")
 _DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 
@@ -71,13 +83,13 @@ def load(
     check_directory(directory)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    model: Any = _load_model(directory, dtype)
-    model.to(device)
-    stock = load_stock_processor(str(directory), model.config)
-    settings = load_settings(directory, model.config.model_type, coordinates)
+    config = read_config(directory)
+    settings = load_settings(directory, config.model_type, coordinates)
+    stock = load_stock_processor(directory, config)
+    model: Any = _load_model(directory, config, dtype)
     return VLM(
-        model,
-        Processor(stock, settings),
+        model.to(device),
+        Processor(stock, settings, read_files(directory)),
         lora=lora,
         trainable=trainable,
         keep_reference=keep_reference,
@@ -148,25 +160,45 @@ def _download(repo: str) -> Path:
         ) from error
 
 
-def _load_model(directory: Path, dtype: str) -> PreTrainedModel:
-    """Loads weights; a missing or misshapen one is an error, not a random one."""
+def read_config(directory: Path) -> PretrainedConfig:
+    """Returns a model's configuration.
+
+    Raises:
+        ValueError: If it is not of a decoder that takes images and text; says why.
+    """
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    except ValueError as error:
+        raise ValueError(f"{directory / 'config.json'}: {error}") from error
+    name = config.model_type
+    kind = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(config), None)
+    if kind is None:
+        why = "is not an image-text-to-text model, as policy= needs"
+    elif name in UNFIT:
+        why = UNFIT[name]
+    elif config.is_encoder_decoder or config.get_text_config().is_encoder_decoder:
+        why = "has an encoder for the prompt; only decoders are trained"
+    else:
+        return config
+    raise ValueError(
+        f"{directory}: model_type {name!r} {why}; choose another model, for one of "
+        "conf/policy"
+    )
+
+
+def _load_model(directory: Path, config: PretrainedConfig, dtype: str) -> Any:
+    """Loads weights; a missing or misshapen one is an error, not a random one."""
+    try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             directory,
             config=config,
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
             output_loading_info=True,
         )
     except SafetensorError as error:
         raise ValueError(f"weights of {directory} are damaged: {error}") from error
-    except ValueError as error:
-        raise ValueError(
-            f"{directory} is not an image-text-to-text model, as policy= needs: {error}"
-        ) from error
     model, info = loaded
     wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]
     if wrong:
