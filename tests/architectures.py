@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from families import train_tokenizer
 from transformers import AutoModelForImageTextToText, Qwen2Tokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -217,16 +218,69 @@ OVIS = ("ATOM", "START", "GRID", "COL", "ROW", "END")
 SPECS: dict[str, Spec] = {
     **dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen3_vl"), qwen()),
     "qwen3_vl_moe": qwen(images={"image_processor_type": "Qwen2VLImageProcessor"}),
-    "glm4v_moe": replace(GLM, images={"image_processor_type": "Glm4vImageProcessor"}),
-    **dict.fromkeys(("qwen3_5", "qwen3_5_moe", "qwen4_exp"), qwen(WIDE_MROPE)),
-    **dict.fromkeys(("cosmos3_edge", "exaone4_5"), qwen()),
-    **dict.fromkeys(("video_llama_3", "hyperclovax_vision_v2", "lfm3_vl"), qwen({})),
+    "glm4v_moe": replace(
+        GLM,
+        config={"text_config": {**MROPE, "head_dim": 32}},
+        images={"image_processor_type": "Glm4vImageProcessor"},
+    ),
+    **dict.fromkeys(("qwen3_5", "qwen3_5_moe"), qwen(WIDE_MROPE)),
+    "exaone4_5": qwen(),
+    **dict.fromkeys(("video_llama_3", "lfm3_vl"), qwen({})),
     **dict.fromkeys(("glm46v", "glm4v", "glm5_next"), GLM),
     **dict.fromkeys(("gemma3", "shieldgemma2"), GEMMA),
-    **dict.fromkeys(("internvl", "qianfan_ocr"), INTERN),
+    "internvl": INTERN,
+    "qianfan_ocr": replace(INTERN, place="<image>"),
+    **dict.fromkeys(
+        ("glm_ocr", "glmga"),
+        replace(
+            GLM,
+            images={"image_processor_type": "Glm46VImageProcessor"},
+            processor={"processor_class": "Glm46VProcessor"},
+        ),
+    ),
+    "gemma4": Spec(
+        place="<image>",
+        tokens={
+            "image_token": "<image>",
+            "boi_token": "<boi>",
+            "eoi_token": "<eoi>",
+            "audio_token": "<audio>",
+            "boa_token": "<boa>",
+            "eoa_token": "<eoa>",
+        },
+        config={
+            "audio_config": None,
+            "text_config": {
+                "vocab_size_per_layer_input": 800,
+                "hidden_size_per_layer_input": 8,
+                "per_layer_config": {"1": {"head_dim": 32}},
+            },
+            "vision_config": {"model_type": "gemma4_vision", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16, "position_embedding_size": 64},
+        },
+        images={"max_soft_tokens": 70, "feature_extractor_type": "Gemma4AudioFeatureExtractor"},
+    ),
+    "hunyuan_vl": Spec(
+        place="<im_start><image><im_end>",
+        tokens={"image_token": "<image>", "image_start_token": "<im_start>", "image_end_token": "<im_end>"},
+        config={"image_token_id": "<image>", "im_start_id": "<im_start>", "im_end_id": "<im_end>", "text_config": {"head_dim": 16, "rope_parameters": {"rope_type": "dynamic", "factor": 1.0, "xdrope_section": [2, 2, 2, 2], "alpha": 1000.0}}},
+        images={"size": {"shortest_edge": 3136, "longest_edge": 3136}, "patch_size": 14},
+    ),
+    "aria": Spec(
+        config={
+            "projector_patch_to_query_dict": {"4900": 4},
+            "vision_config": {"image_size": 980, "patch_size": 14},
+        },
+        processor={"size_conversion": {"980": 4}},
+    ),
     **dict.fromkeys(("mistral3", "lighton_ocr"), PIXTRAL),
-    **dict.fromkeys(("llava", "vipllava"), LLAVA),
-    **dict.fromkeys(("llava_next", "granite4_vision"), ANYRES),
+    "llava": LLAVA,
+    "vipllava": replace(LLAVA, config={"vision_feature_layers": [-1, -2]}),
+    "video_llava": replace(
+        LLAVA,
+        tokens={"image_token": "<image>", "video_token": "<video>"},
+        images={**CROPPED, "image_processor_type": "VideoLlavaImageProcessor"},
+    ),
+    **dict.fromkeys(("llava_next",), ANYRES),
     "llava_next_video": replace(
         ANYRES, tokens={"image_token": "<image>", "video_token": "<video>"}
     ),
@@ -260,14 +314,6 @@ SPECS: dict[str, Spec] = {
         processor={"image_seq_len": 4},
     ),
     "paligemma": Spec(images={**SQUARE, "image_seq_length": 16}),
-    "aria": Spec(
-        config={
-            "projector_patch_to_query_dict": {"1225": 4},
-            "vision_config": {"image_size": 490},
-        },
-        images={"max_image_size": 490},
-        processor={"size_conversion": {"490": 4}},
-    ),
     "aya_vision": Spec(
         tokens={
             "image_token": "<image>",
@@ -280,11 +326,6 @@ SPECS: dict[str, Spec] = {
         processor={"img_size": 56, "patch_size": 14, "downsample_factor": 2},
     ),
     "deepseek_vl": DEEPSEEK,
-    "blip-2": Spec(
-        config={"num_query_tokens": 4},
-        images=SQUARE,
-        processor={"num_query_tokens": 4},
-    ),
     "chameleon": Spec(
         tokens={"image_token": "<image>", "boi_token": "<soi>", "eoi_token": "<eoi>"},
         config={
@@ -303,7 +344,17 @@ SPECS: dict[str, Spec] = {
         images=CROPPED,
         processor={"image_seq_length": 49},
     ),
+    "cosmos3_edge": qwen(images={"patch_size": 14}),
     "cohere_compass": Spec(
+        config={
+            "text_config": {
+                "rope_parameters": dict.fromkeys(
+                    ("full_attention", "sliding_attention"),
+                    {"rope_type": "default", "rope_theta": 1e4},
+                )
+            }
+        },
+        images={"patch_size": 14},
         place="<|VISION_START|><|IMAGE_PAD|><|VISION_END|>",
         tokens={
             "image_token": "<|IMAGE_PAD|>",
@@ -324,7 +375,12 @@ SPECS: dict[str, Spec] = {
         },
     ),
     "got_ocr2": Spec(
-        place="<imgpad>", tokens={"img_start_token": "<img>", "img_end_token": "</img>"}
+        place="<imgpad>",
+        tokens={"img_start_token": "<img>", "img_end_token": "</img>"},
+        config={
+            "vision_config": {"image_size": 1024, "patch_size": 16, "window_size": 14}
+        },
+        images={"size": {"height": 1024, "width": 1024}, "crop_to_patches": False},
     ),
     "janus": Spec(
         tokens={
@@ -355,6 +411,7 @@ SPECS: dict[str, Spec] = {
     **dict.fromkeys(
         ("minicpmv4_6", "minicpmv4_7"),
         Spec(
+            config={"insert_layer_id": 0, "vision_config": {"insert_layer_id": 0}},
             tokens={
                 "image_token": "<image>",
                 "video_token": "<video>",
@@ -387,9 +444,6 @@ SPECS: dict[str, Spec] = {
         },
         images={**SQUARE, "max_image_tiles": 2},
     ),
-    "granite_docling": Spec(
-        tokens=IDEFICS, images=TILES, processor={"image_seq_len": 4}
-    ),
 }
 
 
@@ -400,6 +454,7 @@ def build_architecture(path: Path, name: str) -> None:
     config = shrink(name, spec, tokenizer)
     kind = AutoModelForImageTextToText._model_mapping[type(config)]
     model = draw_weights(kind, config)
+    nudge(model)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(path)
@@ -416,6 +471,16 @@ def write_processor(path: Path, name: str, spec: Spec) -> None:
     write(
         path / "processor_config.json", {"processor_class": kind} | dict(spec.processor)
     )
+
+
+def nudge(model: torch.nn.Module) -> None:
+    """Moves gates, norms and biases, which begin with values that hide mistakes."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim <= 1:
+                noise = torch.randn(parameter.shape, generator=generator)
+                parameter += 0.1 * noise
 
 
 def build_bare(path: Path, name: str) -> None:
@@ -442,14 +507,21 @@ def make_tokenizer(spec: Spec) -> Any:
     tokenizer = copy.deepcopy(learn_words())
     marks = re.findall(MARK, spec.place)
     marks += re.findall(MARK, json.dumps(spec.config, default=str))
-    marks += ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *spec.tokens.values()]
+    marks += [
+        "<|endoftext|>",
+        "<|im_start|>",
+        "<|im_end|>",
+        *filter(None, spec.tokens.values()),
+    ]
     tokenizer.add_special_tokens(
         {"additional_special_tokens": list(dict.fromkeys(marks))}
     )
     named = {"image_token": re.findall(MARK, spec.place)[-1], **spec.tokens}
+    named = {name: token for name, token in named.items() if token}
     tokenizer._set_model_specific_special_tokens(special_tokens=named)
     tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
     tokenizer.bos_token = "<|endoftext|>"
+    tokenizer.init_kwargs["add_prefix_space"] = False
     tokenizer.chat_template = TEMPLATE % spec.place
     return tokenizer
 
@@ -469,7 +541,7 @@ def shrink(name: str, spec: Spec, tokenizer: Any) -> Any:
     merge(small, {k: v for k, v in tokens.items() if k in default})
     for key in default:
         named = re.sub("_(id|index)$", "", key)
-        if key != named and named in spec.tokens:
+        if key != named and spec.tokens.get(named):
             small[key] = ids[spec.tokens[named]]
         elif named == "image_token":
             small[key] = ids[image]

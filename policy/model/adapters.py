@@ -64,7 +64,7 @@ def merged(model: nn.Module) -> Iterator[None]:
     what is finer than their numbers.
     """
     layers: list[Any] = [m for m in model.modules() if isinstance(m, LoraLayer)]
-    full = [x for x in layers if x.get_base_layer().weight.dtype == torch.float32]
+    full = [x for x in layers if _is_full(x.get_base_layer())]
     plain = [layer.get_base_layer().weight.data for layer in full]
     try:
         with torch.no_grad():
@@ -78,3 +78,8 @@ def merged(model: nn.Module) -> Iterator[None]:
         for layer, weight in zip(full, plain, strict=True):
             layer.get_base_layer().weight.data = weight
             layer.merged_adapters.clear()
+
+
+def _is_full(layer: nn.Module) -> bool:
+    """Whether it is a product with float32 weights; experts, for one, are several."""
+    return isinstance(layer, nn.Linear) and layer.weight.dtype == torch.float32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Sequence
@@ -86,10 +87,11 @@ def load(
     config = read_config(directory)
     settings = load_settings(directory, config.model_type, coordinates)
     stock = load_stock_processor(directory, config)
+    processor = Processor(stock, settings, read_files(directory))
     model: Any = _load_model(directory, config, dtype)
     return VLM(
         model.to(device),
-        Processor(stock, settings, read_files(directory)),
+        processor,
         lora=lora,
         trainable=trainable,
         keep_reference=keep_reference,
@@ -176,14 +178,26 @@ def read_config(directory: Path) -> PretrainedConfig:
         why = "is not an image-text-to-text model, as policy= needs"
     elif name in UNFIT:
         why = UNFIT[name]
-    elif config.is_encoder_decoder or config.get_text_config().is_encoder_decoder:
+    elif _has_encoder(config) or _has_encoder(config.get_text_config()):
         why = "has an encoder for the prompt; only decoders are trained"
+    elif not _goes_on(kind):
+        why = "needs its image again for every token"
     else:
         return config
     raise ValueError(
         f"{directory}: model_type {name!r} {why}; choose another model, for one of "
         "conf/policy"
     )
+
+
+def _has_encoder(config: PretrainedConfig) -> bool:
+    return getattr(config, "is_encoder_decoder", False)
+
+
+def _goes_on(kind: Any) -> bool:
+    """Whether a class of models goes on from a prompt by words alone."""
+    image = inspect.signature(kind.forward).parameters.get("pixel_values")
+    return image is None or image.default is not inspect.Parameter.empty
 
 
 def _load_model(directory: Path, config: PretrainedConfig, dtype: str) -> Any:

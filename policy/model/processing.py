@@ -5,7 +5,7 @@ How an image's tokens are laid out stays the business of the family's stock proc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.processing_utils import ProcessorMixin
@@ -20,11 +21,18 @@ from transformers.processing_utils import ProcessorMixin
 from envs.answer import NORMALIZED, Codec
 from policy.model.prompt import build_messages
 from policy.model.settings import Settings, save_settings
-from policy.model.stock import save_stock_processor
+from policy.model.stock import REFUSALS, describe, save_stock_processor
 from policy.records import Prompt
 
 ANSWER_END = "</answer>"
 GREY = 128
+Layout = Callable[[list[NDArray[np.uint8]]], list[Any]]
+LAYOUTS: tuple[Layout, ...] = (
+    lambda images: [[image] for image in images],
+    lambda images: images,
+    lambda images: [[Image.fromarray(image)] for image in images],
+)
+"""How families take one image a prompt: most in lists, some flat, some from pillow."""
 
 
 class Processor:
@@ -56,6 +64,7 @@ class Processor:
         self._encoding = Lock()  # a tokenizer pads for one thread at a time
         control = sorted(self.list_control_ids())
         self._control_tokens = self.tokenizer.convert_ids_to_tokens(control)
+        self._lay_out = self._find_layout()
         if settings.coordinates == "pixels" and not self._resizes_to_patches:
             raise ValueError(
                 f"coordinates are 'pixels', but {type(stock.image_processor).__name__}"
@@ -92,7 +101,7 @@ class Processor:
         with self._encoding:
             inputs = stock(
                 text=[self.render(prompt) for prompt in prompts],
-                images=[[self._show(prompt)] for prompt in prompts],
+                images=self._lay_out([self._show(prompt) for prompt in prompts]),
                 padding=True,
                 padding_side="left",
                 return_tensors="pt",
@@ -174,6 +183,30 @@ class Processor:
         """Writes the files of tokenizer, chat template, image processor, settings."""
         save_stock_processor(self.stock, self._files, directory)
         save_settings(directory, self.settings)
+
+    def _find_layout(self) -> Layout:
+        """Returns how the family takes the images of several prompts.
+
+        Raises:
+            ValueError: If it takes them in no way, before weights are read.
+        """
+        image = np.full((56, 56, 3), GREY, np.uint8)
+        prompts = [
+            Prompt(image=image, instruction=words) for words in ("Look", "Lift it")
+        ]
+        errors = []
+        for layout in LAYOUTS:
+            self._lay_out = layout
+            try:
+                self.encode(prompts)
+            except REFUSALS as error:
+                errors.append(error)
+            else:
+                return layout
+        raise ValueError(
+            f"{type(self.stock).__name__} does not take a prompt with one image; "
+            f"{describe(errors[0])}"
+        )
 
     def _show(self, prompt: Prompt) -> NDArray[np.uint8]:
         return blank(prompt.image) if self.settings.blind else prompt.image

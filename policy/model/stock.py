@@ -23,6 +23,16 @@ FILES = (
     "processor_config.json",
     "video_preprocessor_config.json",
 )
+REFUSALS = (
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What processors raise at files, words or images that they were not made for."""
 _VIDEO = "video_processor"
 
 
@@ -34,16 +44,17 @@ def load_stock_processor(directory: Path, config: PretrainedConfig) -> Processor
             needs a package which is not here, or the model no chat template that shows
             images.
     """
+    kind = _find_kind(directory, config.model_type)
     try:
-        kind = _find_kind(directory, config.model_type)
         stock: Any = _without_video(kind).from_pretrained(directory)
-    except (ImportError, ValueError) as error:
-        if "torchvision" not in str(error).lower():
-            raise
-        raise ValueError(
-            f"{directory}: the processor of model_type {config.model_type!r} needs "
-            f"torchvision; install the release that goes with torch {torch.__version__}"
-        ) from error
+    except REFUSALS as error:
+        what = f"{directory}: the processor of model_type {config.model_type!r}"
+        if "torchvision" in str(error).lower():
+            raise ValueError(
+                f"{what} needs torchvision; install the release that goes with torch "
+                f"{torch.__version__}"
+            ) from error
+        raise ValueError(f"{what} cannot be loaded; {describe(error)}") from error
     template = stock.chat_template or stock.tokenizer.chat_template
     if template is None:
         raise ValueError(f"{directory} has no chat template; add a chat_template.jinja")
@@ -56,6 +67,11 @@ def load_stock_processor(directory: Path, config: PretrainedConfig) -> Processor
             "chat_template.jinja of a vision-language model of its family"
         )
     return stock
+
+
+def describe(error: Exception) -> str:
+    """Returns an error as one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def read_files(directory: Path) -> dict[str, bytes]:
@@ -74,7 +90,8 @@ def save_stock_processor(
         files: What `read_files` found where it was loaded from.
         directory: Where to.
     """
-    stock.save_pretrained(directory)
+    # Not a family's own, which may want the video part.
+    ProcessorMixin.save_pretrained(stock, directory)
     stock.image_processor.save_pretrained(directory)  # video parts begin from it
     for name, content in files.items():
         (directory / name).write_bytes(content)

@@ -38,9 +38,11 @@ def carry_on(
     )
     carried: dict[str, Any] = dict(others)
     for name, value in others.items():
-        if isinstance(value, Tensor) and grown[name].shape[1:2] == (length + 1,):
-            last = grown[name][:, -1:].repeat_interleave(steps, 1)
-            carried[name] = torch.cat([value, last], 1)
+        if isinstance(value, Tensor) and value.shape[1:2] == (length,):
+            after = grown[name][:, length:]
+            if not after.shape[1]:  # a kind of token of this family's own
+                after = torch.zeros_like(value[:, :1])
+            carried[name] = torch.cat([value, after.repeat_interleave(steps, 1)], 1)
     if "input_ids" in inputs:
         carried["input_ids"] = torch.cat([inputs["input_ids"], token_ids], 1)
     return carried
