@@ -1,7 +1,7 @@
 """Random miniatures of every architecture of `AutoModelForImageTextToText`.
 
 A configuration is the family's default with its sizes shrunk by the names they have;
-what a family wants beyond that stands in `SPECS`.
+what a family wants beyond that stands in `architectures.yaml`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import copy
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from families import train_tokenizer
 from transformers import AutoModelForImageTextToText, Qwen2Tokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -99,7 +100,6 @@ TEMPLATE = """\
 {%% if add_generation_prompt %%}<|im_start|>assistant
 {%% endif %%}"""
 MARK = r"<[^<>]+>|\[[A-Z_]+\]"
-QWEN = "<|vision_start|><|image_pad|><|vision_end|>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,330 +121,13 @@ class Spec:
     processor: Mapping[str, Any] = field(default_factory=dict)
 
 
-QWEN_TOKENS = {
-    "image_token": "<|image_pad|>",
-    "video_token": "<|video_pad|>",
-    "vision_start_token": "<|vision_start|>",
-    "vision_end_token": "<|vision_end|>",
-}
-SQUARE = {"size": {"height": 56, "width": 56}}
-CROPPED = {"size": {"shortest_edge": 56}, "crop_size": {"height": 56, "width": 56}}
-MROPE = {"rope_parameters": {"rope_type": "default", "mrope_section": [4, 2, 2]}}
-WIDE_MROPE = {
-    "head_dim": 64,
-    "rope_parameters": {
-        "rope_type": "default",
-        "mrope_section": [4, 2, 2],
-        "partial_rotary_factor": 0.25,
-    },
-}
+def read_specs() -> dict[str, Spec]:
+    """Returns what stands in architectures.yaml, by family."""
+    entries = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
+    return {name: Spec(**entry) for entry in entries for name in entry.pop("names")}
 
 
-def qwen(text: Mapping[str, Any] = MROPE, **more: Any) -> Spec:
-    """A family that shows images as Qwen does."""
-    config = {"text_config": text, **more.pop("config", {})}
-    return Spec(place=QWEN, tokens=QWEN_TOKENS, config=config, **more)
-
-
-GLM = Spec(
-    place="<|begin_of_image|><|image|><|end_of_image|>",
-    tokens={
-        "image_token": "<|image|>",
-        "video_token": "<|video|>",
-        "image_start_token": "<|begin_of_image|>",
-        "image_end_token": "<|end_of_image|>",
-        "video_start_token": "<|begin_of_video|>",
-        "video_end_token": "<|end_of_video|>",
-    },
-    config={"text_config": MROPE},
-)
-PATCHES = {"patch_size": 14, "vision_feature_select_strategy": "default"}
-GEMMA = Spec(
-    place="<start_of_image>",
-    tokens={
-        "boi_token": "<start_of_image>",
-        "image_token": "<image_soft_token>",
-        "eoi_token": "<end_of_image>",
-    },
-    config={"mm_tokens_per_image": 4},
-    images=SQUARE,
-    processor={"image_seq_length": 4},
-)
-INTERN = Spec(
-    place="<IMG_CONTEXT>",
-    tokens={
-        "context_image_token": "<IMG_CONTEXT>",
-        "start_image_token": "<img>",
-        "end_image_token": "</img>",
-        "video_token": "<video>",
-    },
-    config={"image_token_id": "<IMG_CONTEXT>"},
-    images=SQUARE,
-    processor={"image_seq_length": 4},
-)
-PIXTRAL = Spec(
-    place="[IMG]",
-    tokens={
-        "image_token": "[IMG]",
-        "image_break_token": "[IMG_BREAK]",
-        "image_end_token": "[IMG_END]",
-    },
-    images={"size": {"longest_edge": 56}, "patch_size": 14},
-    processor={"patch_size": 14, "spatial_merge_size": 2},
-)
-TILES = {
-    "size": {"longest_edge": 56},
-    "max_image_size": {"longest_edge": 56},
-    "do_image_splitting": False,
-}
-IDEFICS = {
-    "image_token": "<image>",
-    "fake_token": "<fake_token_around_image>",
-    "global_token": "<global-img>",
-}
-ANYRES = Spec(
-    config={"image_grid_pinpoints": [[56, 112], [112, 56]]},
-    images={**CROPPED, "image_grid_pinpoints": [[56, 112], [112, 56]]},
-    processor={**PATCHES, "num_additional_image_tokens": 1},
-)
-LLAVA = Spec(images=CROPPED, processor={**PATCHES, "num_additional_image_tokens": 1})
-SIGHTED = {"vision_feature_select_strategy": "full", "num_image_tokens": 16}
-DEEPSEEK = Spec(
-    place="<image_placeholder>",
-    images={"size": {"height": 56, "width": 56}, "min_size": 14},
-    processor={"num_image_tokens": 16},
-)
-OVIS = ("ATOM", "START", "GRID", "COL", "ROW", "END")
-SPECS: dict[str, Spec] = {
-    **dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen3_vl"), qwen()),
-    "qwen3_vl_moe": qwen(images={"image_processor_type": "Qwen2VLImageProcessor"}),
-    "glm4v_moe": replace(
-        GLM,
-        config={"text_config": {**MROPE, "head_dim": 32}},
-        images={"image_processor_type": "Glm4vImageProcessor"},
-    ),
-    **dict.fromkeys(("qwen3_5", "qwen3_5_moe"), qwen(WIDE_MROPE)),
-    "exaone4_5": qwen(),
-    **dict.fromkeys(("video_llama_3", "lfm3_vl"), qwen({})),
-    **dict.fromkeys(("glm46v", "glm4v", "glm5_next"), GLM),
-    **dict.fromkeys(("gemma3", "shieldgemma2"), GEMMA),
-    "internvl": INTERN,
-    "qianfan_ocr": replace(INTERN, place="<image>"),
-    **dict.fromkeys(
-        ("glm_ocr", "glmga"),
-        replace(
-            GLM,
-            images={"image_processor_type": "Glm46VImageProcessor"},
-            processor={"processor_class": "Glm46VProcessor"},
-        ),
-    ),
-    "gemma4": Spec(
-        place="<image>",
-        tokens={
-            "image_token": "<image>",
-            "boi_token": "<boi>",
-            "eoi_token": "<eoi>",
-            "audio_token": "<audio>",
-            "boa_token": "<boa>",
-            "eoa_token": "<eoa>",
-        },
-        config={
-            "audio_config": None,
-            "text_config": {
-                "vocab_size_per_layer_input": 800,
-                "hidden_size_per_layer_input": 8,
-                "per_layer_config": {"1": {"head_dim": 32}},
-            },
-            "vision_config": {"model_type": "gemma4_vision", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16, "position_embedding_size": 64},
-        },
-        images={"max_soft_tokens": 70, "feature_extractor_type": "Gemma4AudioFeatureExtractor"},
-    ),
-    "hunyuan_vl": Spec(
-        place="<im_start><image><im_end>",
-        tokens={"image_token": "<image>", "image_start_token": "<im_start>", "image_end_token": "<im_end>"},
-        config={"image_token_id": "<image>", "im_start_id": "<im_start>", "im_end_id": "<im_end>", "text_config": {"head_dim": 16, "rope_parameters": {"rope_type": "dynamic", "factor": 1.0, "xdrope_section": [2, 2, 2, 2], "alpha": 1000.0}}},
-        images={"size": {"shortest_edge": 3136, "longest_edge": 3136}, "patch_size": 14},
-    ),
-    "aria": Spec(
-        config={
-            "projector_patch_to_query_dict": {"4900": 4},
-            "vision_config": {"image_size": 980, "patch_size": 14},
-        },
-        processor={"size_conversion": {"980": 4}},
-    ),
-    **dict.fromkeys(("mistral3", "lighton_ocr"), PIXTRAL),
-    "llava": LLAVA,
-    "vipllava": replace(LLAVA, config={"vision_feature_layers": [-1, -2]}),
-    "video_llava": replace(
-        LLAVA,
-        tokens={"image_token": "<image>", "video_token": "<video>"},
-        images={**CROPPED, "image_processor_type": "VideoLlavaImageProcessor"},
-    ),
-    **dict.fromkeys(("llava_next",), ANYRES),
-    "llava_next_video": replace(
-        ANYRES, tokens={"image_token": "<image>", "video_token": "<video>"}
-    ),
-    "llava_onevision": replace(
-        ANYRES,
-        tokens={"image_token": "<image>", "video_token": "<video>"},
-        images={**SQUARE, "image_grid_pinpoints": [[56, 112], [112, 56]]},
-        processor=SIGHTED,
-    ),
-    **dict.fromkeys(
-        ("idefics3", "smolvlm"),
-        Spec(tokens=IDEFICS, images=TILES, processor={"image_seq_len": 4}),
-    ),
-    "idefics2": Spec(
-        tokens={
-            "image_token": "<image>",
-            "image_boundary_token": "<fake_token_around_image>",
-        },
-        config={
-            "perceiver_config": {
-                "resampler_n_latents": 4,
-                "resampler_depth": 1,
-                "resampler_n_heads": 2,
-                "resampler_head_dim": 16,
-            }
-        },
-        images={
-            "size": {"shortest_edge": 56, "longest_edge": 56},
-            "do_image_splitting": False,
-        },
-        processor={"image_seq_len": 4},
-    ),
-    "paligemma": Spec(images={**SQUARE, "image_seq_length": 16}),
-    "aya_vision": Spec(
-        tokens={
-            "image_token": "<image>",
-            "start_of_img_token": "<|START_OF_IMG|>",
-            "end_of_img_token": "<|END_OF_IMG|>",
-            "img_patch_token": "<|IMG_PATCH|>",
-        },
-        config={"image_token_index": "<|IMG_PATCH|>"},
-        images={**SQUARE, "crop_to_patches": False},
-        processor={"img_size": 56, "patch_size": 14, "downsample_factor": 2},
-    ),
-    "deepseek_vl": DEEPSEEK,
-    "chameleon": Spec(
-        tokens={"image_token": "<image>", "boi_token": "<soi>", "eoi_token": "<eoi>"},
-        config={
-            "vocabulary_map": {"<image>": "<image>"}
-            | {f"IMGIMG{letter}Z": f"<code{letter}>" for letter in "ABCDEFGH"},
-            "vq_config": {
-                "num_embeddings": 8,
-                "embed_dim": 8,
-                "latent_channels": 32,
-                "base_channels": 32,
-                "num_res_blocks": 1,
-                "channel_multiplier": [1, 1, 1, 1],
-                "resolution": 56,
-            },
-        },
-        images=CROPPED,
-        processor={"image_seq_length": 49},
-    ),
-    "cosmos3_edge": qwen(images={"patch_size": 14}),
-    "cohere_compass": Spec(
-        config={
-            "text_config": {
-                "rope_parameters": dict.fromkeys(
-                    ("full_attention", "sliding_attention"),
-                    {"rope_type": "default", "rope_theta": 1e4},
-                )
-            }
-        },
-        images={"patch_size": 14},
-        place="<|VISION_START|><|IMAGE_PAD|><|VISION_END|>",
-        tokens={
-            "image_token": "<|IMAGE_PAD|>",
-            "video_token": "<|VIDEO_PAD|>",
-            "vision_start_token": "<|VISION_START|>",
-            "vision_end_token": "<|VISION_END|>",
-        },
-    ),
-    "ernie4_5_vl_moe": replace(
-        GLM,
-        config={
-            "text_config": {
-                "moe_intermediate_size": [24, 24],
-                "mlp_layer_types": ["dense", "sparse"],
-                "moe_k": 2,
-                "rope_parameters": {"rope_type": "default", "mrope_section": [3, 3, 2]},
-            }
-        },
-    ),
-    "got_ocr2": Spec(
-        place="<imgpad>",
-        tokens={"img_start_token": "<img>", "img_end_token": "</img>"},
-        config={
-            "vision_config": {"image_size": 1024, "patch_size": 16, "window_size": 14}
-        },
-        images={"size": {"height": 1024, "width": 1024}, "crop_to_patches": False},
-    ),
-    "janus": Spec(
-        tokens={
-            "image_token": "<image_placeholder>",
-            "boi_token": "<boi>",
-            "eoi_token": "<eoi>",
-        },
-        place="<image_placeholder>",
-        config={"vision_config": {"num_image_tokens": 16}},
-        images={"size": {"height": 56, "width": 56}, "min_size": 14},
-        processor={"num_image_tokens": 16},
-    ),
-    "ovis2": Spec(
-        tokens={f"{name}_token": f"<IMG_{name}>" for name in OVIS},
-        config={
-            "image_token_id": "<IMG_ATOM>",
-            "visual_indicator_token_ids": [f"<IMG_{name}>" for name in OVIS[1:]],
-            "vision_config": {"vocab_size": 24},
-        },
-        images={**SQUARE, "crop_to_patches": False},
-        processor={"image_seq_length": 16},
-    ),
-    "paddleocr_vl": replace(
-        qwen(),
-        place="<|vision_start|><|IMAGE_PLACEHOLDER|><|vision_end|>",
-        tokens={**QWEN_TOKENS, "image_token": "<|IMAGE_PLACEHOLDER|>"},
-    ),
-    **dict.fromkeys(
-        ("minicpmv4_6", "minicpmv4_7"),
-        Spec(
-            config={"insert_layer_id": 0, "vision_config": {"insert_layer_id": 0}},
-            tokens={
-                "image_token": "<image>",
-                "video_token": "<video>",
-                **{
-                    f"{n}_token": f"<{n}>"
-                    for n in (
-                        "image_start",
-                        "image_end",
-                        "slice_start",
-                        "slice_end",
-                        "image_id_start",
-                        "image_id_end",
-                    )
-                },
-            },
-        ),
-    ),
-    "mllama": Spec(
-        place="<|image|>",
-        config={
-            "text_config": {"cross_attention_layers": [1]},
-            "vision_config": {
-                "num_global_layers": 1,
-                "attention_heads": 2,
-                "intermediate_layers_indices": [0, 1],
-                "vision_output_dim": 96,
-                "max_num_tiles": 2,
-                "supported_aspect_ratios": [[1, 1], [1, 2], [2, 1]],
-            },
-        },
-        images={**SQUARE, "max_image_tiles": 2},
-    ),
-}
+SPECS = read_specs()
 
 
 def build_architecture(path: Path, name: str) -> None:

@@ -25,7 +25,7 @@ from policy.records import Completion, LoraSpec, Prompt
 README = Path(__file__).parents[1] / "policy" / "README.md"
 SHARED, COPIED = "trains, prompt shared", "trains, prompt copied for each answer"
 UNTRIED = "not tried: no miniature"
-_BARE = ("are damaged", "cannot be loaded", "does not take")
+_BARE = ("are damaged", "cannot be", "does not take", "missing required")
 """What is said of a directory without weights or without the tokens of its family."""
 HEAD = "| | what becomes of it | `model_type` |\n|---|---|---|\n"
 RNG = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def check_gradient(vlm: VLM, groups: Groups) -> None:
     plain = vlm.score_plain(PROMPTS, groups, temperature=1.0)
     expected = differentiate(vlm, plain)
     error = (found - expected).norm() / expected.norm()
-    assert error <= 1e-5, float(error)
+    assert error <= 1e-4, float(error)
 
 
 def check_training(vlm: VLM, groups: Groups, path: Path) -> None:

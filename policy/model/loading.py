@@ -25,7 +25,12 @@ from envs.randomization.factors import check_choice
 from policy.home import HOME, find
 from policy.model.processing import Processor
 from policy.model.settings import load_settings
-from policy.model.stock import load_stock_processor, read_files
+from policy.model.stock import (
+    REFUSALS,
+    describe,
+    load_stock_processor,
+    read_files,
+)
 from policy.model.trainable import PARTS
 from policy.model.vlm import VLM
 from policy.records import LoraSpec
@@ -43,6 +48,7 @@ UNFIT = {
     "diffusion_gemma": "writes blocks by diffusion, not token by token",
     "evolla": "reads proteins, not images",
     "pi0": "answers with motions, not with text",
+    "shieldgemma2": "says whether an image is harmful, and nothing else",
 }
 """Listed as image-text-to-text models, and why they cannot be policies."""
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -213,6 +219,10 @@ def _load_model(directory: Path, config: PretrainedConfig, dtype: str) -> Any:
         )
     except SafetensorError as error:
         raise ValueError(f"weights of {directory} are damaged: {error}") from error
+    except REFUSALS as error:
+        raise ValueError(
+            f"the model of {directory} cannot be built; {describe(error)}"
+        ) from error
     model, info = loaded
     wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]
     if wrong:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import torch
-from architectures import ARCHITECTURES, SPECS, Spec, build_architecture
-from commands import call
+from architectures import ARCHITECTURES, SPECS, build_architecture
 from trials import (
     COPIED,
+    PROMPTS,
     SHARED,
     check_greedy,
     check_scores,
@@ -49,7 +48,10 @@ def test_the_most_used_architectures_train(tmp_path: Path, name: str) -> None:
 def test_what_becomes_of_the_others_is_what_the_readme_says(
     tmp_path: Path, name: str
 ) -> None:
-    assert read_table()[name] == try_architecture(name, tmp_path / name)
+    expected = read_table()[name]
+    if "torchvision" in expected and find_spec("torchvision"):
+        pytest.skip("the table is of machines without torchvision")
+    assert try_architecture(name, tmp_path / name) == expected
 
 
 def test_the_readme_says_what_becomes_of_every_architecture() -> None:
@@ -59,27 +61,25 @@ def test_the_readme_says_what_becomes_of_every_architecture() -> None:
     assert len(trained) >= 25
 
 
-@pytest.mark.parametrize("name", [*UNFIT, "florence2", "blip-2", "lfm2_vl"])
+@pytest.mark.parametrize("name", [*UNFIT, "florence2", "blip-2"])
 def test_what_cannot_train_is_refused_before_weights_are_read(
     tmp_path: Path, name: str
 ) -> None:
-    pytest.importorskip("torchvision") if name == "lfm2_vl" and False else None
     outcome = try_architecture(name, tmp_path / name)
-    assert outcome == read_table()[name]
+    assert outcome.startswith("refused: ") and outcome == read_table()[name]
 
 
 def test_a_decoder_whose_scores_are_capped_keeps_its_own_attention(
     tmp_path: Path, monkeypatch
 ) -> None:
-    text = {"model_type": "gemma2", "query_pre_attn_scalar": 16}
+    layers = ["full_attention"] * 2  # but for the cap they could share
+    text = {"model_type": "gemma2", "query_pre_attn_scalar": 16, "layer_types": layers}
     capped = replace(SPECS["paligemma"], config={"text_config": text})
     monkeypatch.setitem(SPECS, "paligemma", capped)
     build_architecture(tmp_path / "capped", "paligemma")
-    vlm = policy.load(tmp_path / "capped", device="cpu")
+    vlm = policy.load(tmp_path / "capped", device="cpu")  # has no sdpa, but eager
     assert vlm.model.config.text_config.attn_logit_softcapping
     assert not can_share(vlm.model)
-    from trials import PROMPTS
-
     groups = vlm.sample(PROMPTS, 2, temperature=1.0, max_new_tokens=6, seeds=[0, 1])
     check_scores(vlm, groups)
     check_greedy(vlm)
