@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from policy.records import LoraSpec
 
@@ -39,8 +39,20 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
         # peft reads a property that transformers has renamed.
         warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
         torch.manual_seed(spec.seed)
-        adapted = get_peft_model(model, config)
+        with _unnamed(model.config):
+            adapted = get_peft_model(model, config)
     return adapted.eval()
+
+
+@contextmanager
+def _unnamed(config: PretrainedConfig) -> Iterator[None]:
+    """Hides what family it is; of some, peft takes any product for one of experts."""
+    name = config.model_type
+    config.model_type = ""
+    try:
+        yield
+    finally:
+        config.model_type = name
 
 
 def list_adapters(model: PreTrainedModel) -> set[str]:
