@@ -63,21 +63,38 @@ def open_pool(
     Raises:
         ValueError: An unknown engine; Ray is not installed or not found.
     """
-    RolloutConfig(workers=workers, engine=engine, address=address)  # checks them
+    check_pool(workers, engine, address)
     key = (os.getpid(), workers, engine, address)  # a forked process has none yet
     with _opening:
         if key not in _pools:
             _pools[key] = _make_pool(workers, engine, address)
-            atexit.register(_pools[key].__exit__)
         return _pools[key]
+
+
+def close_pools() -> None:
+    """Sends all workers of this process home; they are not needed any more."""
+    with _opening:
+        for key in [key for key in _pools if key[0] == os.getpid()]:
+            _pools.pop(key).__exit__()
+
+
+atexit.register(close_pools)
+
+
+def check_pool(workers: int | None, engine: str, address: str | None) -> None:
+    """Refuses what no pool can be opened with, before anything is trained.
+
+    Raises:
+        ValueError: An unknown engine, or an address where there is no cluster.
+    """
+    RolloutConfig(workers=workers, engine=engine, address=address)
 
 
 def _make_pool(workers: int | None, engine: str, address: str | None) -> Workers:
     if workers == 0:
         return Workers(0)
-    local = engine == "local"
-    sharers = os.environ.get("LOCAL_WORLD_SIZE" if local else "WORLD_SIZE", "1")
-    places: Any = _Processes() if local else Cluster(address)
+    sharers = os.environ.get("WORLD_SIZE" if address else "LOCAL_WORLD_SIZE", "1")
+    places: Any = _Processes() if engine == "local" else Cluster(address)
     return Workers(workers, int(sharers), places)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from policy.rollout.crew import LostWork
 from policy.serving.case import read_case
 from policy.serving.judge import SUCCESS, Verdict, check_case, read_mix
-from policy.serving.pool import give_up, open_pool, start_judging
+from policy.serving.pool import check_pool, give_up, open_pool, start_judging
 from rewards import RewardMix
 
 
@@ -41,6 +41,7 @@ class SceneReward:
         engine: str = "local",
         address: str | None = None,
     ) -> None:
+        check_pool(workers, engine, address)
         self._mix = read_mix(reward)
         self._where = (workers, engine, address)
 
