@@ -75,9 +75,7 @@ class SceneEnvironment(Environment[Said, Seen, Progress]):
             self._thread = self._simulators.take()
         return self._thread.submit(self._reset, seed, episode_id).result()
 
-    def step(
-        self, action: Said, timeout_s: float | None = None, **_: Any
-    ) -> Seen:
+    def step(self, action: Said, timeout_s: float | None = None, **_: Any) -> Seen:
         """Executes an answer to its end, which takes a second at most.
 
         Args:
