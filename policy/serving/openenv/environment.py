@@ -1,5 +1,8 @@
 """A scene's Gymnasium environment as one of OpenEnv: same seed, same episode."""
 
+# OpenEnv is an extra, which those who check the types need not have.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import base64
