@@ -187,7 +187,11 @@ def test_an_idle_session_ends_and_lets_others_in() -> None:
 
 @pytest.mark.parametrize(
     ("word", "culprit"),
-    [("sessions=0", "sessions is 0"), ("port=70000", "port is 70000")],
+    [
+        ("sessions=0", "sessions is 0"),
+        ("port=70000", "port is 70000"),
+        ("max_turns=0", "max_turns is 0"),
+    ],
 )
 def test_what_cannot_be_served_is_refused(word, culprit) -> None:
     assert culprit in call("serve", f"env={ENV}", word)
