@@ -84,7 +84,7 @@ def check_parts(config: DictConfig) -> None:
     from rewards import RewardMix
 
     if "algo" in config:
-        check_numbers(config.algo.bf16)
+        check_numbers("algo.bf16", config.algo.bf16)
         algo = config.algo.copy()
         algo.bf16 = False
         build(GRPOConfig, algo)
@@ -94,10 +94,10 @@ def check_parts(config: DictConfig) -> None:
         build(RewardMix, config.reward)
 
 
-def check_numbers(wanted: Any) -> None:
-    """Refuses all that algo.bf16 cannot be."""
+def check_numbers(key: str, wanted: Any) -> None:
+    """Refuses all that a choice of bfloat16 cannot be."""
     if wanted not in ("auto", True, False):
-        raise ValueError(f"algo.bf16 is {wanted!r}; valid: auto, true, false")
+        raise ValueError(f"{key} is {wanted!r}; valid: auto, true, false")
 
 
 def check_policy(node: DictConfig) -> None:
