@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from envs.cameras import render
 from envs.cameras.camera import read_camera
 from envs.cameras.viewpoint import CAMERA, Viewpoint, read_viewpoint
+from envs.meshes.cover import PRIMITIVE, check_look
 from envs.randomization.colours import PALETTE
 from envs.randomization.factors import check_axes, check_choice
 from envs.records import Observation, Question, Reference
@@ -44,6 +45,8 @@ class SceneConfig:
             more varied training.
         camera: Where it stands instead, `envs.cameras.viewpoint`:
             `{"azimuth": (52, 60)}`.
+        look: What the arm looks like: "primitive", or "mesh" with its maker's meshes;
+            outcomes are the same, bit for bit.
         verify: Whether the expert's answer is executed, and the scene drawn again if it
             fails. Without it a scene is made twice as fast, for supervised data.
         draw: Which of the seed's draws to take, one that has been found usable, without
@@ -51,8 +54,8 @@ class SceneConfig:
             names its draw.
 
     Raises:
-        ValueError: An unknown split, axis, colour or kind of waypoints, a camera that
-            cannot be, or a seed or draw below 0.
+        ValueError: An unknown split, axis, colour, look or kind of waypoints, a camera
+            that cannot be, a look whose extra is missing, or a seed or draw below 0.
     """
 
     name: str
@@ -63,6 +66,7 @@ class SceneConfig:
     colours: Mapping[str, str] | None = None
     stretched: Sequence[str] = ()
     camera: Viewpoint | None = field(default_factory=dict)
+    look: str = PRIMITIVE
     verify: bool = True
     draw: int | None = None
 
@@ -70,6 +74,7 @@ class SceneConfig:
         """Refuses what cannot be, and brings equal things into one form."""
         check_axes(self.split, self.shifts, self.stretched)
         check_choice("waypoints", self.waypoints, WAYPOINTS)
+        check_look(self.look)
         for colour in itertools.chain(*(self.colours or {}).items()):
             check_choice("colour", colour, tuple(PALETTE))
         for number in ("seed", "draw"):

@@ -16,6 +16,7 @@ from _launch import (
     list_envs,
     list_policies,
     read_camera,
+    read_look,
     read_lora,
     read_source,
 )
@@ -59,6 +60,7 @@ def check_resume(path: Path) -> None:
 def check_scenes(config: DictConfig) -> None:
     """Refuses scenes, splits and views that do not exist."""
     from envs.cameras.viewpoint import read_viewpoint
+    from envs.meshes.cover import check_look
     from envs.randomization.factors import check_axes, check_choice
     from envs.scene import WAYPOINTS
 
@@ -67,6 +69,7 @@ def check_scenes(config: DictConfig) -> None:
         raise ValueError("env= names no scene, or env.without= leaves none")
     if "camera" in config:
         read_viewpoint(read_camera(config))
+        check_look(read_look(config))
     if "waypoints" in config:
         check_choice("waypoints", config.waypoints, WAYPOINTS)
     if "split" not in config:

@@ -169,6 +169,7 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         answer=config.answer,
         varied=config.varied,
         camera=read_camera(config),
+        look=read_look(config),
     )
 
 
@@ -200,6 +201,11 @@ def read_camera(config: DictConfig) -> Any:
     """Returns what `camera=` says of where it stands; empty if nothing."""
     said: Any = OmegaConf.to_container(config.camera)
     return {name: value for name, value in said.items() if value is not None}
+
+
+def read_look(config: DictConfig) -> str:
+    """Returns what the arm looks like; runs of earlier versions do not say."""
+    return str(config.get("look", "primitive"))
 
 
 def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:

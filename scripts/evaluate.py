@@ -29,6 +29,7 @@ from _launch import (
     list_envs,
     list_policies,
     read_camera,
+    read_look,
     read_source,
 )
 from omegaconf import DictConfig
@@ -217,6 +218,7 @@ def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
         "split": config.split,
         "shifts": list(config.shifts),
         "camera": read_camera(config),
+        "look": read_look(config),
         "seed": config.seed,
         "waypoints": config.waypoints,
         "answer": config.answer,

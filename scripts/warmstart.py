@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from _command import spell_command
-from _launch import build, launch, list_envs, read_camera
+from _launch import build, launch, list_envs, read_camera, read_look
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         waypoints=config.waypoints,
         varied=True,
         camera=read_camera(config),
+        look=read_look(config),
     )
     source = ExampleSource(scenes)
     collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)

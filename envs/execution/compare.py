@@ -27,7 +27,7 @@ def compare_executors(scene: Scene, seed: int) -> tuple[float, list[bool]]:
         Seconds of the plain executor over those of the fast one, each on one core, and
         for each plan whether both came to the same verdict.
     """
-    plans = _spoil(scene, np.random.default_rng(seed))
+    plans = spoil(scene, np.random.default_rng(seed))
     start = time.perf_counter()
     fast = simulate(scene, plans, threads=1)
     middle = time.perf_counter()
@@ -61,7 +61,7 @@ def compare_with_physics(scene: Scene, threads: int = 1, rounds: int = 9) -> flo
     return float(np.median(ratios))
 
 
-def _spoil(scene: Scene, rng: np.random.Generator) -> list[Plan]:
+def spoil(scene: Scene, rng: np.random.Generator) -> list[Plan]:
     """The expert's plan with ever more noise on each of its numbers."""
     assert scene.reference is not None
     plans = []

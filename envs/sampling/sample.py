@@ -55,7 +55,7 @@ def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -
         split: Which ranges and seeds: "train", "test" or "ood".
         seed: Any integer >= 0; equal arguments give equal scenes, bit for bit.
         **options: Further fields of `SceneConfig`: shifts, waypoints, colours,
-            stretched, camera, verify, draw.
+            stretched, camera, look, verify, draw.
 
     Raises:
         ValueError: An unknown name, split, axis, colour or kind of waypoints, or a
@@ -124,7 +124,7 @@ def _build(
     config: SceneConfig, task: Task, factors: Factors
 ) -> tuple[list[Goal], mujoco.MjModel]:
     """What can be asked, and the compiled scene."""
-    spec = build_world(factors, config.camera)
+    spec = build_world(factors, config.camera, config.look)
     with blaming(config.where, "build"):
         built = task.build(spec, factors)
         goals = [built] if isinstance(built, Goal) else list(built)

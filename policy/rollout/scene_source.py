@@ -14,6 +14,7 @@ import numpy as np
 
 import envs
 from envs.cameras.viewpoint import Viewpoint, read_viewpoint
+from envs.meshes.cover import PRIMITIVE, check_look
 from envs.randomization.factors import check_choice
 from envs.records import ANSWERS, Affordance, Plan
 from envs.registry import has_expert
@@ -35,6 +36,7 @@ class SceneSource:
         varied: Whether scenes look and read as others do not (`policy.variety`).
         camera: Where it stands instead of where scenes have it
             (`envs.cameras.viewpoint`).
+        look: What the arm looks like, one of `envs.meshes.cover.LOOKS`.
         draws: Of seeds whose scene is known, which of their draws it is: those are not
             tried again.
     """
@@ -46,6 +48,7 @@ class SceneSource:
     answer: str = Plan.kind
     varied: bool = False
     camera: Viewpoint = field(default_factory=dict)
+    look: str = PRIMITIVE
     draws: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,6 +57,7 @@ class SceneSource:
             raise ValueError("no scene is named: at least one needed")
         check_choice("answer", self.answer, ANSWERS)
         read_viewpoint(self.camera)
+        check_look(self.look)
         if self.waypoints == "3d" and self.answer == Affordance.kind:
             raise ValueError(
                 "waypoints=3d, but answer=affordance asks for no waypoints"
@@ -117,7 +121,8 @@ class SceneSource:
         """Refuses scenes that a frozen suite cannot hold.
 
         Raises:
-            ValueError: They are varied, shifted on single axes, or seen from elsewhere.
+            ValueError: They are varied, shifted on single axes, seen from elsewhere or
+                look otherwise.
         """
         if self.varied:
             raise ValueError("varied=true: a suite has its scenes as they were frozen")
@@ -127,6 +132,8 @@ class SceneSource:
             )
         if self.camera:
             raise ValueError(f"camera={self.camera}: a suite has its own cameras")
+        if self.look != PRIMITIVE:
+            raise ValueError(f"look={self.look}: a suite has look={PRIMITIVE}")
 
     def choose(self, seed: int) -> SceneConfig:
         """Returns what the scene of a seed is made from.
@@ -141,6 +148,7 @@ class SceneSource:
             shifts=self.shifts,
             waypoints=self.waypoints,
             camera=self.camera,
+            look=self.look,
             draw=self.draws.get(seed),
             **varied,
         )
