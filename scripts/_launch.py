@@ -148,21 +148,25 @@ def list_envs(config: DictConfig) -> tuple[str, ...]:
 
     if config.env.name != ALL["name"]:
         return (config.env.name,)
-    for key in ("only", "without"):
-        for name in config.env[key]:
-            check_choice(f"env.{key}", name, list_scenes())
+    for name in config.env.only:
+        check_choice("env.only", name, (*list_scenes(), OFFLINE))
+    for name in config.env.without:
+        check_choice("env.without", name, list_scenes())
     names = config.env.only or list_scenes()
     return tuple(name for name in names if name not in config.env.without)
 
 
 def read_source(config: DictConfig, *envs: str) -> Any:
-    """Returns where scenes of these names come from, or annotated images."""
+    """Returns where scenes of these names come from, annotated images, or both."""
+    from policy.rollout.mixed_source import MixedSource
     from policy.rollout.scene_source import SceneSource
 
-    if envs == (OFFLINE,):
-        return open_pictures(config)
-    return SceneSource(
-        names=envs,
+    names = tuple(name for name in envs if name != OFFLINE)
+    pictures = open_pictures(config) if OFFLINE in envs else None
+    if not names:
+        return pictures
+    scenes = SceneSource(
+        names=names,
         split=config.split,
         shifts=tuple(config.shifts),
         waypoints=config.waypoints,
@@ -171,12 +175,18 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         camera=read_camera(config),
         look=read_look(config),
     )
+    if pictures is None:
+        return scenes
+    share = envs.count(OFFLINE) / len(envs)
+    return MixedSource(scenes=scenes, pictures=pictures, share=share)
 
 
 def open_pictures(config: DictConfig) -> Any:
     """Returns the annotated images that `data.*` names; says how many are broken."""
     from policy.rollout.picture_source import PictureSource
 
+    if "data" not in config:
+        raise ValueError(f"env={OFFLINE}: this command takes scenes alone")
     if config.data.path is None:
         raise ValueError(f"env={OFFLINE} needs data.path=<directory or file>")
     images = _open_set(OmegaConf.to_yaml(config.data), config.answer)

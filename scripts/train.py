@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from policy.training.precision import Precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
+    from rewards import RewardMix
 
 
 def main(config: DictConfig) -> None:
@@ -60,6 +61,8 @@ def main(config: DictConfig) -> None:
         precision = team.tell(choose_precision(vlm, job, wanted))
         show_precision(precision, screen)
         config.algo.bf16 = precision.bf16
+        if job.picture_mix is not None:
+            screen.say(f"annotated images: reward={job.picture_mix.name}")
         if team.leads:
             record(run, config, stopped is not None, screen)
             job.source.list_broken(run.path / "broken_items.jsonl")
@@ -144,21 +147,43 @@ def fit_reward(config: DictConfig) -> None:
     cannot be given.
     """
     from envs.registry import has_expert
-    from policy.home import HOME
     from rewards import RewardMix
 
     envs, usual = list_envs(config), build(RewardMix, config.reward)
     offline = envs == (OFFLINE,)
-    lacking = [] if offline else [name for name in envs if not has_expert(name)]
+    scenes = [name for name in envs if name != OFFLINE]
+    lacking = [name for name in scenes if not has_expert(name)]
     needed = usual.needs_outcome if offline else lacking and usual.needs_reference
     named = {"reward", "experiment"} | (set() if offline else {"answer"})
     if not needed or list_overrides().keys() & named:
         return
     other = "paper" if offline else "physical"
-    config.reward = OmegaConf.load(HOME / "conf" / "reward" / f"{other}.yaml")
+    config.reward = load_reward(other)
     why = "images are not executed" if offline else f"{lacking[0]!r} has no expert"
     if not config.quiet:
         print(f"reward={other}: {why}")
+
+
+def load_reward(name: str) -> DictConfig:
+    """Returns a file of conf/reward."""
+    from policy.home import HOME
+
+    node = OmegaConf.load(HOME / "conf" / "reward" / f"{name}.yaml")
+    assert isinstance(node, DictConfig)
+    return node
+
+
+def choose_picture_mix(config: DictConfig) -> RewardMix | None:
+    """Returns what annotated images beside scenes reward, if it is something else.
+
+    Nothing is executed in them, so it is `paper` where scenes reward what is.
+    """
+    from rewards import RewardMix
+
+    beside = OFFLINE in (envs := list_envs(config)) and {*envs} != {OFFLINE}
+    if not beside or not build(RewardMix, config.reward).needs_outcome:
+        return None
+    return build(RewardMix, load_reward("paper"))
 
 
 def check_unfinished(run: RunDir, steps: int) -> None:
@@ -225,6 +250,7 @@ def build_job(config: DictConfig) -> Job:
     return Job(
         source=read_source(config, *list_envs(config)),
         mix=build(RewardMix, config.reward),
+        picture_mix=choose_picture_mix(config),
         algo=build(GRPOConfig, config.algo),
         rollout=build(RolloutConfig, config.rollout),
         seed=config.seed,

@@ -75,8 +75,7 @@ def _set_beside(rows: Sequence[dict[str, Any]]) -> Table:
         where = f"{row['env']}, {row['split']}, {row['n']}"
         table.add_column(f"{_name(row)}\n{where}")
     for name in _list_figures(rows):
-        title = name.rpartition("/")[2].replace("_", " ")
-        table.add_row(title, *(_format_figure(row, name) for row in rows))
+        table.add_row(_title(name), *(_format_figure(row, name) for row in rows))
     table.add_section()
     table.add_row("why answers failed", *(_format_failures(row, "\n") for row in rows))
     return table
@@ -106,9 +105,15 @@ def _name(row: dict[str, Any]) -> str:
 
 
 def _list_figures(rows: Sequence[dict[str, Any]]) -> list[str]:
-    scenes = {n: None for row in rows for n in row if n.startswith("success/")}
-    names = (*RATES, "iou", *DISTANCES, *scenes)
+    parts = {n: None for row in rows for n in row if "/" in n}
+    names = (*RATES, "iou", *DISTANCES, *parts)
     return [name for name in names if any(name in row for row in rows)]
+
+
+def _title(name: str) -> str:
+    """A figure's words; success in a kind of scene is called by the scene."""
+    figure, _, source = name.removeprefix("success/").partition("/")
+    return " of ".join(word.replace("_", " ") for word in (figure, source) if word)
 
 
 def _format_figure(row: dict[str, Any], name: str) -> str:

@@ -5,7 +5,7 @@ This file must not import torch: processes that build scenes load it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -77,8 +77,16 @@ class SceneSource:
         split = "test" if self.split == "train" else self.split
         return replace(self, split=split, varied=False, draws=draws or {})
 
-    def check_mix(self, mix: RewardMix) -> None:
+    def with_names(self, names: Sequence[str]) -> SceneSource:
+        """Returns the same with other kinds of scenes."""
+        return replace(self, names=tuple(names))
+
+    def check_mix(self, mix: RewardMix, picture_mix: RewardMix | None = None) -> None:
         """Refuses rewards that cannot be given.
+
+        Args:
+            mix: Of scenes.
+            picture_mix: Of images, of which there are none here.
 
         Raises:
             ValueError: The mix judges what is not asked or not executed, or compares
