@@ -37,7 +37,7 @@ test: check ## all checks and tests but the slow ones
 
 test-ray: setup ## the tests that start a Ray cluster; installs Ray
 	$(PY) -m pip install -q -c .ci/constraints.txt -e '.[ray]'
-	$(PY) -m pytest -q -m ray $(or $(TESTS),tests/policy/rollout)
+	$(PY) -m pytest -q -m ray $(or $(TESTS),tests/policy/rollout tests/faults)
 
 slow: setup ## the tests that take minutes
 	$(PY) -m pytest -q -m "slow and not ray" $(TESTS)

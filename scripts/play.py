@@ -30,10 +30,11 @@ def main(config: DictConfig) -> None:
     if config.view:
         return view(config)
     check_installed("nicegui", "play")
+    from policy.playground.door import listen, serve
     from policy.playground.engine import Engine
     from policy.playground.queue import WorkQueue
     from policy.playground.saving import Saver
-    from policy.playground.serving import add_page, build_app, listen, serve
+    from policy.playground.serving import add_page, build_app
     from policy.rollout.config import RolloutConfig
     from policy.training.progress import Screen
     from rewards import RewardMix

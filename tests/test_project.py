@@ -31,9 +31,10 @@ HOMES = {
     "transformers": ("policy/model/", "policy/sft/", RIVAL),
     "peft": ("policy/model/adapters.py", RIVAL),
     "plotly": ("policy/report/page.py",),
-    "ray": ("policy/rollout/ray_seat.py",),
+    "openenv": ("policy/serving/openenv/",),
+    "ray": ("policy/rollout/ray_seat.py", "scripts/benchmarks/scale.py"),
     "trl": (RIVAL,),
-    "fastapi": ("policy/playground/",),
+    "fastapi": ("policy/playground/", "policy/serving/openenv/"),
     "nicegui": ("policy/playground/",),
     "mjviser": ("policy/playground/page/view.py",),
     "viser": ("policy/playground/page/view.py",),
@@ -59,7 +60,7 @@ FLOORS = {
         ("grpo", "variety", "data"),
         ("rollout",),
         ("evaluation",),
-        ("training", "sft", "report", "export", "playground"),
+        ("training", "sft", "report", "export", "playground", "serving"),
     ),
 }
 SOURCES = [
@@ -263,7 +264,8 @@ def test_every_dependency_is_pinned_within_its_bound():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     for line in (
-        project["dependencies"] + extras["train"] + extras["test"] + extras["ray"]
+        project["dependencies"]
+        + [one for name in ("train", "test", "ray", "serve") for one in extras[name]]
     ):
         needed = Requirement(line)
         assert plain(needed.name) in pins, needed.name

@@ -12,7 +12,12 @@ import torch
 import yaml
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging
 
 from envs.randomization.factors import check_choice
@@ -73,16 +78,24 @@ def load(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = _load_model(directory, dtype)
     model.to(device)
-    stock = load_stock_processor(str(directory), model.config)
-    settings = load_settings(directory, model.config.model_type, coordinates)
     return VLM(
         model,
-        Processor(stock, settings),
+        _read_processor(directory, model.config, coordinates),
         lora=lora,
         trainable=trainable,
         keep_reference=keep_reference,
         gradient_checkpointing=gradient_checkpointing,
     )
+
+
+def load_processor(
+    name_or_path: str | Path, *, coordinates: str | None = None
+) -> Processor:
+    """Loads what a policy is asked with, without its weights; see `load`."""
+    directory = find_directory(name_or_path)
+    check_directory(directory)
+    config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    return _read_processor(directory, config, coordinates)
 
 
 def list_names() -> dict[str, str]:
@@ -146,6 +159,13 @@ def _download(repo: str) -> Path:
             f"policy {repo!r} is neither a directory nor could it be had from the "
             f"hub: {error}"
         ) from error
+
+
+def _read_processor(
+    directory: Path, config: PretrainedConfig, coordinates: str | None
+) -> Processor:
+    stock = load_stock_processor(str(directory), config)
+    return Processor(stock, load_settings(directory, config.model_type, coordinates))
 
 
 def _load_model(directory: Path, dtype: str) -> PreTrainedModel:

@@ -83,7 +83,9 @@ def train(
         Stopped: If a signal asked for it; there is a checkpoint of the last step.
     """
     start = time.perf_counter()
-    workers, stop = Workers.of(job.rollout, team.local_size), StopSignals()
+    # A cluster that is joined has other machines, and trainings on them, too.
+    sharers = team.size if job.rollout.address else team.local_size
+    workers, stop = Workers.of(job.rollout, sharers), StopSignals()
     with workers, stop:
         learner = build_learner(vlm, job.algo)
         screen.show_parameters(vlm.count_parameters())
