@@ -55,11 +55,11 @@ def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -
         split: Which ranges and seeds: "train", "test" or "ood".
         seed: Any integer >= 0; equal arguments give equal scenes, bit for bit.
         **options: Further fields of `SceneConfig`: shifts, waypoints, colours,
-            stretched, camera, verify, draw.
+            stretched, camera, robot, verify, draw.
 
     Raises:
-        ValueError: An unknown name, split, axis, colour or kind of waypoints, or a
-            camera that cannot be.
+        ValueError: An unknown name, split, axis, colour, kind of waypoints or robot, or
+            a camera that cannot be.
         NoUsableSample: No draw can be used: the task is at fault. Says why, and stops
             after 50 draws, or after 40 s and ten.
     """
@@ -124,7 +124,7 @@ def _build(
     config: SceneConfig, task: Task, factors: Factors
 ) -> tuple[list[Goal], mujoco.MjModel]:
     """What can be asked, and the compiled scene."""
-    spec = build_world(factors, config.camera)
+    spec = build_world(factors, config.camera, config.robot)
     with blaming(config.where, "build"):
         built = task.build(spec, factors)
         goals = [built] if isinstance(built, Goal) else list(built)
