@@ -3,7 +3,7 @@
 `register_robot` makes a `Robot` known by its name, `robot=` in every command.
 """
 
-from envs.robot import panda  # registers it
+from envs.robot import panda, ur5e  # registers them
 from envs.robot.registry import (
     DEFAULT,
     find_robot,
@@ -23,4 +23,5 @@ __all__ = [
     "list_robots",
     "panda",
     "register_robot",
+    "ur5e",
 ]

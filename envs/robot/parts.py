@@ -21,28 +21,39 @@ GRIP_STIFFNESS, GRIP_LIMIT = 3000, 140  # N/m and N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A part of a palm.
+
+    Attributes:
+        size: Half sizes [m]; the fingers close along y.
+        z: Of its middle in the hand's frame [m].
+        mass: Its mass [kg].
+        colour: Its colour.
+    """
+
+    size: Point
+    z: float
+    mass: float
+    colour: RGBA = LIGHT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hand:
     """A palm that the last joint carries, and two fingers.
 
     Attributes:
         flange: From the last joint's frame to the hand's, along z [m].
         turn: Of the hand about z [rad].
-        size: Half sizes of the palm, a box on the hand's frame; fingers close along y.
-        mass: The palm's mass [kg].
+        palm: What it is made of; objects meet it.
         knuckles: From the hand's frame to where the fingers begin, along z [m].
         reach: From the hand's frame to the tool's centre, along z [m].
-        colour: The palm's colour.
-        links: What there is only to look at.
     """
 
     flange: float
     turn: float
-    size: Point
-    mass: float
+    palm: Sequence[Box]
     knuckles: float
     reach: float
-    colour: RGBA = LIGHT
-    links: Sequence[Link] = ()
 
 
 def name_joints(count: int) -> tuple[str, ...]:
@@ -123,15 +134,15 @@ def add_hand(spec: mujoco.MjSpec, flange: Any, hand: Hand, gripper: Gripper) -> 
         quat=turn_about_z(hand.turn),
         gravcomp=1,
     )
-    palm.add_geom(
-        type=BOX,
-        size=hand.size,
-        pos=(0, 0, hand.size[2]),
-        mass=hand.mass,
-        rgba=hand.colour,
-        **COLLIDE,
-    )
-    _add_links(palm, hand.links)
+    for box in hand.palm:
+        palm.add_geom(
+            type=BOX,
+            size=box.size,
+            pos=(0, 0, box.z),
+            mass=box.mass,
+            rgba=box.colour,
+            **COLLIDE,
+        )
     palm.add_site(name=TOOL, pos=(0, 0, hand.reach))
     for name, side in zip(FINGERS, (1, -1), strict=True):
         _add_finger(palm, name, side, hand, gripper)

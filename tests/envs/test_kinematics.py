@@ -1,4 +1,4 @@
-"""The robots' batched kinematics, against MuJoCo and mink."""
+"""The robots' batched kinematics, against MuJoCo, mink and the maker's own table."""
 
 import mink
 import mujoco
@@ -8,6 +8,17 @@ import pytest
 from envs.robot import Robot, get_robot, list_robots
 from envs.robot.registry import add_robot
 from envs.robot.solver import nearest_yaw
+
+# a [m], d [m], alpha [rad] of the UR5e, as Universal Robots publishes them: turn by the
+# joint and go d along z, then go a along x and turn by alpha about it.
+UR5E = (
+    (0, 0.1625, np.pi / 2),
+    (-0.425, 0, 0),
+    (-0.3922, 0, 0),
+    (0, 0.1333, np.pi / 2),
+    (0, 0.0997, -np.pi / 2),
+    (0, 0.0996, 0),
+)
 
 
 @pytest.fixture(scope="module", params=list_robots())
@@ -30,6 +41,25 @@ def sample_targets(count: int) -> tuple[np.ndarray, np.ndarray]:
     position = rng.uniform([0.36, -0.22, 0.02], [0.65, 0.22, 0.30], (count, 3))
     yaw = [nearest_yaw(y) for y in rng.uniform(-np.pi, np.pi, count)]
     return position, np.array(yaw)
+
+
+def move(q: float, a: float, d: float, alpha: float) -> np.ndarray:
+    """[4, 4] one row of a table in the classic convention."""
+    turn, tilt = np.eye(4), np.eye(4)
+    turn[:2, :2] = [[np.cos(q), -np.sin(q)], [np.sin(q), np.cos(q)]]
+    tilt[1:3, 1:3] = [[np.cos(alpha), -np.sin(alpha)], [np.sin(alpha), np.cos(alpha)]]
+    turn[2, 3], tilt[0, 3] = d, a
+    return turn @ tilt
+
+
+def test_the_ur5e_is_the_one_of_the_makers_table():
+    robot = get_robot("ur5e")
+    for q in np.random.default_rng(0).uniform(robot.low, robot.high, (50, 6)):
+        flange = np.linalg.multi_dot([move(*row) for row in np.column_stack([q, UR5E])])
+        tool = robot.forward(q[None])[0]
+        offset = np.linalg.inv(flange) @ tool
+        np.testing.assert_allclose(offset[:3, 3], [0, 0, 0.1528], atol=1e-12)
+        np.testing.assert_allclose(offset[:3, 2], [0, 0, 1], atol=1e-12)
 
 
 def test_forward_kinematics_are_the_models(robot, model):

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 
 from envs.robot.chain import Chain, Joint, Link, Point
-from envs.robot.parts import Hand, add_chain, add_hand, name_joints
+from envs.robot.parts import Box, Hand, add_chain, add_hand, name_joints
 from envs.robot.registry import register_robot
 from envs.robot.robot import Gripper, Robot
 from envs.robot.solver import Solver
@@ -77,8 +77,7 @@ JOINTS = (
 HAND = Hand(
     flange=0.107,  # published, as is the turn
     turn=-np.pi / 4,
-    size=(0.031, 0.1, 0.033),
-    mass=0.73,
+    palm=[Box(size=(0.031, 0.1, 0.033), z=0.033, mass=0.73)],
     knuckles=0.0584,
     reach=0.125,
 )
