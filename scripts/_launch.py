@@ -169,6 +169,7 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         answer=config.answer,
         varied=config.varied,
         camera=read_camera(config),
+        robot=config.robot,
     )
 
 

@@ -217,6 +217,7 @@ def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
         "split": config.split,
         "shifts": list(config.shifts),
         "camera": read_camera(config),
+        "robot": config.robot,
         "seed": config.seed,
         "waypoints": config.waypoints,
         "answer": config.answer,

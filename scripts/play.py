@@ -87,6 +87,7 @@ def read_start(config: DictConfig) -> Any:
         seed=config.seed,
         shifts=tuple(config.shifts),
         camera=read_camera(config),
+        robot=config.robot,
     )
 
 

@@ -17,6 +17,7 @@ from envs.cameras.viewpoint import Viewpoint, read_viewpoint
 from envs.randomization.factors import check_choice
 from envs.records import ANSWERS, Affordance, Plan
 from envs.registry import has_expert
+from envs.robot import DEFAULT, get_robot
 from envs.scene import Scene, SceneConfig
 from policy.variety.scenes import vary_scene, vary_view
 from rewards import RewardMix, check_answer
@@ -35,6 +36,7 @@ class SceneSource:
         varied: Whether scenes look and read as others do not (`policy.variety`).
         camera: Where it stands instead of where scenes have it
             (`envs.cameras.viewpoint`).
+        robot: Which arm acts, by the name it is registered under.
         draws: Of seeds whose scene is known, which of their draws it is: those are not
             tried again.
     """
@@ -46,14 +48,16 @@ class SceneSource:
     answer: str = Plan.kind
     varied: bool = False
     camera: Viewpoint = field(default_factory=dict)
+    robot: str = DEFAULT
     draws: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse no scene, an answer that nobody can be asked for, and no camera."""
+        """Refuse what cannot be: no scene, and names that nothing has."""
         if not self.names:
             raise ValueError("no scene is named: at least one needed")
         check_choice("answer", self.answer, ANSWERS)
         read_viewpoint(self.camera)
+        get_robot(self.robot)
         if self.waypoints == "3d" and self.answer == Affordance.kind:
             raise ValueError(
                 "waypoints=3d, but answer=affordance asks for no waypoints"
@@ -117,7 +121,8 @@ class SceneSource:
         """Refuses scenes that a frozen suite cannot hold.
 
         Raises:
-            ValueError: They are varied, shifted on single axes, or seen from elsewhere.
+            ValueError: They are varied, shifted on single axes, seen from elsewhere,
+                or another robot acts in them.
         """
         if self.varied:
             raise ValueError("varied=true: a suite has its scenes as they were frozen")
@@ -127,6 +132,8 @@ class SceneSource:
             )
         if self.camera:
             raise ValueError(f"camera={self.camera}: a suite has its own cameras")
+        if self.robot != DEFAULT:
+            raise ValueError(f"robot={self.robot}: a suite has its own robot, {DEFAULT}")
 
     def choose(self, seed: int) -> SceneConfig:
         """Returns what the scene of a seed is made from.
@@ -141,6 +148,7 @@ class SceneSource:
             shifts=self.shifts,
             waypoints=self.waypoints,
             camera=self.camera,
+            robot=self.robot,
             draw=self.draws.get(seed),
             **varied,
         )
