@@ -58,7 +58,7 @@ def check_resume(path: Path) -> None:
 
 
 def check_scenes(config: DictConfig) -> None:
-    """Refuses scenes, splits and views that do not exist."""
+    """Refuses scenes, splits, views and robots that do not exist."""
     from envs.cameras.viewpoint import read_viewpoint
     from envs.meshes.cover import check_look
     from envs.randomization.factors import check_axes, check_choice
@@ -69,15 +69,34 @@ def check_scenes(config: DictConfig) -> None:
         raise ValueError("env= names no scene, or env.without= leaves none")
     if "camera" in config:
         read_viewpoint(read_camera(config))
-        check_look(read_look(config))
+        check_look(read_look(config), config.get("robot", "panda"))
     if "waypoints" in config:
         check_choice("waypoints", config.waypoints, WAYPOINTS)
     if "split" not in config:
         return
     if names != (OFFLINE,):
         check_axes(config.split, list(config.shifts))
+        check_robot(config, names)
     if "max_turns" in config and "waypoints" in config:
         read_source(config, *names).check_turns(config.max_turns)
+
+
+def check_robot(config: DictConfig, names: tuple[str, ...]) -> None:
+    """Refuses a robot that does not exist, and what it cannot do.
+
+    What it can reach is measured on a first scene of each kind.
+
+    Raises:
+        ValueError: There is no such robot.
+        NoUsableSample: A scene that it cannot do.
+    """
+    from envs import make_scene
+    from envs.robot import DEFAULT, get_robot
+
+    if get_robot(config.robot).name != DEFAULT:
+        for name in names:
+            if name != OFFLINE:
+                make_scene(name, robot=config.robot)
 
 
 def check_parts(config: DictConfig) -> None:

@@ -173,6 +173,7 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         answer=config.answer,
         varied=config.varied,
         camera=read_camera(config),
+        robot=config.robot,
         look=read_look(config),
     )
     if pictures is None:

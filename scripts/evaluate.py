@@ -218,6 +218,7 @@ def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
         "split": config.split,
         "shifts": list(config.shifts),
         "camera": read_camera(config),
+        "robot": config.robot,
         "look": read_look(config),
         "seed": config.seed,
         "waypoints": config.waypoints,

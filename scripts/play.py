@@ -89,6 +89,7 @@ def read_start(config: DictConfig) -> Any:
         seed=config.seed,
         shifts=tuple(config.shifts),
         camera=read_camera(config),
+        robot=config.robot,
         look=read_look(config),
     )
 

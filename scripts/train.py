@@ -273,6 +273,7 @@ def read_config(run: Path) -> DictConfig:
     config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
     config.setdefault("keep", 0)
     config.setdefault("log", ["tensorboard"])
+    config.setdefault("robot", "panda")
     config.quiet = False
     for key, value in list_overrides().items():
         if key == "steps":
