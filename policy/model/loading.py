@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Sequence
@@ -13,17 +14,23 @@ import yaml
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from transformers import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
     AutoModelForImageTextToText,
     PretrainedConfig,
-    PreTrainedModel,
 )
 from transformers.utils import logging
 
 from envs.randomization.factors import check_choice
 from policy.home import HOME, find
-from policy.model.processing import Processor, load_stock_processor
+from policy.model.processing import Processor
 from policy.model.settings import load_settings
+from policy.model.stock import (
+    REFUSALS,
+    describe,
+    load_stock_processor,
+    read_files,
+)
 from policy.model.trainable import PARTS
 from policy.model.vlm import VLM
 from policy.records import LoraSpec
@@ -37,6 +44,13 @@ _NEEDED = {
         "processor_config.json",
     ),
 }
+UNFIT = {
+    "diffusion_gemma": "writes blocks by diffusion, not token by token",
+    "evolla": "reads proteins, not images",
+    "pi0": "answers with motions, not with text",
+    "shieldgemma2": "says whether an image is harmful, and nothing else",
+}
+"""Listed as image-text-to-text models, and why they cannot be policies."""
 _DTYPES = ("float32", "bfloat16", "float16")
 _DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 
@@ -76,11 +90,12 @@ def load(
     check_directory(directory)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    model: Any = _load_model(directory, dtype)
-    model.to(device)
+    config = read_config(directory)
+    processor = _read_processor(directory, config, coordinates)
+    model: Any = _load_model(directory, config, dtype)
     return VLM(
-        model,
-        _read_processor(directory, model.config, coordinates),
+        model.to(device),
+        processor,
         lora=lora,
         trainable=trainable,
         keep_reference=keep_reference,
@@ -94,7 +109,7 @@ def load_processor(
     """Loads what a policy is asked with, without its weights; see `load`."""
     directory = find_directory(name_or_path)
     check_directory(directory)
-    config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    config = read_config(directory)
     return _read_processor(directory, config, coordinates)
 
 
@@ -164,28 +179,65 @@ def _download(repo: str) -> Path:
 def _read_processor(
     directory: Path, config: PretrainedConfig, coordinates: str | None
 ) -> Processor:
-    stock = load_stock_processor(str(directory), config)
-    return Processor(stock, load_settings(directory, config.model_type, coordinates))
+    settings = load_settings(directory, config.model_type, coordinates)
+    stock = load_stock_processor(directory, config)
+    return Processor(stock, settings, read_files(directory))
 
 
-def _load_model(directory: Path, dtype: str) -> PreTrainedModel:
-    """Loads weights; a missing or misshapen one is an error, not a random one."""
+def read_config(directory: Path) -> PretrainedConfig:
+    """Returns a model's configuration.
+
+    Raises:
+        ValueError: If it is not of a decoder that takes images and text; says why.
+    """
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    except ValueError as error:
+        raise ValueError(f"{directory / 'config.json'}: {error}") from error
+    name = config.model_type
+    kind = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(config), None)
+    if kind is None:
+        why = "is not an image-text-to-text model, as policy= needs"
+    elif name in UNFIT:
+        why = UNFIT[name]
+    elif _has_encoder(config) or _has_encoder(config.get_text_config()):
+        why = "has an encoder for the prompt; only decoders are trained"
+    elif not _goes_on(kind):
+        why = "needs its image again for every token"
+    else:
+        return config
+    raise ValueError(
+        f"{directory}: model_type {name!r} {why}; choose another model, for one of "
+        "conf/policy"
+    )
+
+
+def _has_encoder(config: PretrainedConfig) -> bool:
+    return getattr(config, "is_encoder_decoder", False)
+
+
+def _goes_on(kind: Any) -> bool:
+    """Whether a class of models goes on from a prompt by words alone."""
+    image = inspect.signature(kind.forward).parameters.get("pixel_values")
+    return image is None or image.default is not inspect.Parameter.empty
+
+
+def _load_model(directory: Path, config: PretrainedConfig, dtype: str) -> Any:
+    """Loads weights; a missing or misshapen one is an error, not a random one."""
+    try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             directory,
             config=config,
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
             output_loading_info=True,
         )
     except SafetensorError as error:
         raise ValueError(f"weights of {directory} are damaged: {error}") from error
-    except ValueError as error:
+    except REFUSALS as error:
         raise ValueError(
-            f"{directory} is not an image-text-to-text model, as policy= needs: {error}"
+            f"the model of {directory} cannot be built; {describe(error)}"
         ) from error
     model, info = loaded
     wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]
