@@ -22,12 +22,14 @@ class Held:
         handles: Open files, pipes and sockets.
         threads: All of them, of libraries too.
         contexts: Of MuJoCo's renderer and of OpenGL.
+        shared: Pieces of shared memory.
     """
 
     memory_mib: float
     handles: int
     threads: int
     contexts: int
+    shared: int
 
 
 def look() -> tuple[int, Held]:
@@ -41,6 +43,7 @@ def look() -> tuple[int, Held]:
         handles=me.num_fds(),
         threads=me.num_threads(),
         contexts=len(contexts),
+        shared=sum(one.path.startswith("/dev/shm") for one in me.memory_maps()),
     )
 
 

@@ -138,7 +138,7 @@ def read_config(directory: Path) -> PretrainedConfig:
     file = directory / "config.json"
     if (said := read_json(file)["model_type"]) not in CONFIG_MAPPING:
         raise ValueError(
-            f"{file}: model_type {said!r} is unknown to transformers {__version__}, and "
+            f"{file}: model_type {said!r} is unknown to transformers {__version__}; "
             "code that comes with a model is never run"
         )
     try:

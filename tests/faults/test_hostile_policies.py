@@ -116,7 +116,7 @@ def add_adapters(home: Path) -> None:
 GROWING = "{% set s = namespace(x='ab') %}{% for i in range(60) %}"
 NAMED = {file: (file,) for file in CONFIGS} | {"all": CONFIGS}
 HOSTILE: dict[str, tuple[Edit, str]] = {
-    "unknown code": (name_unknown_code, "'evil' is unknown.*code that comes with a model is never run"),
+    "unknown code": (name_unknown_code, "'evil' is unknown.*is never run"),
     "a pickle in the index": (lambda h: point(h, "evil.bin"), "names 'evil.bin'"),
     "a file elsewhere": (lambda h: point(h, "/etc/passwd"), "names '/etc/passwd'"),
     "a file outside": (

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 ANSWER_S = 5.0
 """A hub answers in a fifth of a second; without a network names alone take 20 s."""
+STALL_S = 120.0
+"""A download that brings nothing for so long has ended."""
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 
 
@@ -22,44 +26,63 @@ def download(repo: str) -> Path:
     Raises:
         ValueError: It cannot be had; says why.
     """
-    why = _ask(repo)
-    try:
-        return Path(
-            snapshot_download(
-                repo,
-                allow_patterns=list(_FILES),
-                etag_timeout=ANSWER_S,
-                local_files_only=bool(why),
-            )
-        )
-    except LocalEntryNotFoundError as error:
-        why = why or str(error)
-    except (OSError, ValueError) as error:  # hub errors are OSErrors
-        why = str(error)
+    found: list[Path] = []
+
+    def fetch(offline: bool) -> None:
+        files = list(_FILES)
+        path = snapshot_download(repo, allow_patterns=files, local_files_only=offline)
+        found.append(Path(path))
+
+    why = _wait(lambda: _ask(repo), lambda: 0, ANSWER_S)
+    here = _wait(lambda: fetch(bool(why)), lambda: _count_bytes(repo), STALL_S)
+    if found:
+        return found[0]
     raise ValueError(
         f"policy {repo!r} is neither a directory nor could it be had from the hub "
-        f"{constants.ENDPOINT}: {why}; copy it here and give its directory, or try "
-        "again"
+        f"{constants.ENDPOINT}: {why or here}; copy it here and give its directory, or "
+        "try again"
     )
 
 
-def _ask(repo: str) -> str:
-    """Returns why a hub does not give something, "" if it does.
-
-    The thread is left behind where it hangs: finding a name has no time limit.
-    """
-    said: list[str] = []
-    thread = threading.Thread(target=lambda: said.append(_look_up(repo)), daemon=True)
-    thread.start()
-    thread.join(ANSWER_S)
-    return said[0] if said else f"no answer within {ANSWER_S:g} s"
-
-
-def _look_up(repo: str) -> str:
+def _ask(repo: str) -> None:
+    """Raises whatever keeps a hub from telling of a policy."""
     try:
         HfApi().model_info(repo, timeout=ANSWER_S)
-    except OfflineModeIsEnabled:
-        return "HF_HUB_OFFLINE is set"
-    except Exception as error:  # noqa: BLE001 whatever the network raises is a reason
-        return " ".join(str(error).split()) or type(error).__name__
-    return ""
+    except OfflineModeIsEnabled as error:
+        raise RuntimeError("HF_HUB_OFFLINE is set") from error
+
+
+def _count_bytes(repo: str) -> int:
+    """How much of a policy is here."""
+    folder = Path(constants.HF_HUB_CACHE, f"models--{repo.replace('/', '--')}")
+    return sum(one.lstat().st_size for one in folder.rglob("*") if one.is_file())
+
+
+def _wait(work: Callable[[], None], advance: Callable[[], int], limit_s: float) -> str:
+    """Returns why work failed, "" if it did not.
+
+    It is left behind in its thread when it hangs: some calls know no limit.
+
+    Args:
+        work: What to wait for.
+        advance: A number that changes as long as it goes on.
+        limit_s: Seconds without a change.
+    """
+    said: list[str] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 whatever a hub sends is a reason
+            said.append(" ".join(str(error).split()) or type(error).__name__)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    seen, since = advance(), time.monotonic()
+    while thread.is_alive() and time.monotonic() - since < limit_s:
+        thread.join(min(1.0, limit_s))
+        if (now := advance()) != seen:
+            seen, since = now, time.monotonic()
+    if thread.is_alive():
+        return f"no answer within {limit_s:g} s"
+    return said[0] if said else ""
