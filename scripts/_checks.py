@@ -1,5 +1,8 @@
 """What a configuration asks for and cannot have, found without loading a model.
 
+What a run has stored may come from a stranger, so it may refer to nothing: neither to
+the environment, nor to parts of itself that would grow without an end.
+
 This file must not import torch, nor what does: a mistake is answered at once.
 """
 
@@ -10,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import yaml
 from _choices import BASELINES, OFFLINE
 from _launch import (
     build,
@@ -20,11 +24,14 @@ from _launch import (
     read_lora,
     read_source,
 )
-from omegaconf import DictConfig
+from _mistakes import check_kinds
+from omegaconf import DictConfig, OmegaConf
 
 LEAST = {"seed": 0, "steps": 1, "videos": 0, "checkpoint_every": 1, "keep": 0}
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 DTYPES = ("float32", "bfloat16", "float16")  # of policy/model/loading.py
+LONGEST = 2**18  # bytes; a configuration has some three thousand
+ADVICE = "put it back as it was, or start a new run from a checkpoint by policy="
 DRIVERS = ("libcuda.so.1", "libamdhip64.so")  # either makes torch's device "cuda"
 
 
@@ -168,3 +175,55 @@ def _loads(library: str) -> bool:
     except OSError:
         return False
     return True
+
+
+class _Plain(yaml.SafeLoader):
+    """Reads YAML without references."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("a reference")
+        return super().compose_node(parent, index)
+
+
+def read_stored(file: Path) -> DictConfig:
+    """Returns what a file holds.
+
+    Raises:
+        ValueError: It is damaged, or refers to something.
+    """
+    if file.stat().st_size > LONGEST:
+        raise ValueError(f"{file} is no configuration of a run: {ADVICE}")
+    try:
+        text = file.read_text(encoding="utf-8")
+        values = yaml.load(text, _Plain)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{file} is damaged ({why}): {ADVICE}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{file} is damaged or empty: {ADVICE}")
+    if "${" in text:
+        raise ValueError(f"{file} refers to something else by ${{}}: {ADVICE}")
+    return OmegaConf.create(values)
+
+
+def check_version(file: Path, config: DictConfig, usual: DictConfig) -> None:
+    """Refuses what has other keys than today, or values of other kinds.
+
+    Raises:
+        ValueError: It is another version's, or damaged; says by which key.
+    """
+    if differing := sorted(map(str, config.keys() ^ usual.keys())):
+        raise ValueError(
+            f"{file} is of another version of Graspo, which differs in "
+            f"{', '.join(differing)}: resume by that version, or start a new run from "
+            "a checkpoint by policy="
+        )
+    plain: Any = OmegaConf.to_container(config)
+    known: Any = OmegaConf.to_container(usual)
+    for key in ("resume", "run_dir"):  # the command's, not the run's
+        known.pop(key)
+    try:
+        check_kinds(plain, known)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error

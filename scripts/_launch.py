@@ -61,7 +61,7 @@ def launch(
         compares: Whether `policy=` takes several, `[one,other]`.
         check: Gets the same before; refuses what cannot be without loading torch.
     """
-    from _mistakes import check_flags, refuse
+    from _mistakes import check_flags, explain_disk, refuse
 
     bound_products(sys.argv[1:])
     register_choices(policies, all_envs, compares)
@@ -77,6 +77,10 @@ def launch(
         refuse(error, 1)
     except MISTAKES as error:
         refuse(error)
+    except OSError as error:
+        refuse(explain_disk(error), 1)
+    except KeyboardInterrupt:
+        refuse("stopped before anything was done", 130)
 
 
 def _read(name: str) -> DictConfig:
@@ -219,8 +223,19 @@ def read_look(config: DictConfig) -> str:
     return str(config.get("look", "primitive"))
 
 
+def announce(path: str) -> None:
+    """Says that a hub is asked for a policy; that may take a while."""
+    from huggingface_hub import constants
+
+    from policy.home import find
+
+    if not find(path).is_dir():
+        print(f"policy {path}: asking {constants.ENDPOINT}", file=sys.stderr)
+
+
 def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:
     """Loads the model that `policy=` names."""
+    announce(str(node.path))
     import torch
 
     import policy

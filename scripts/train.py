@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from policy.training.run_dir import RunDir
     from rewards import RewardMix
 
+ADDRESS = "rollout.address"
+
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
@@ -48,7 +50,7 @@ def main(config: DictConfig) -> None:
 
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
-        config = read_config(stopped.path)
+        config = read_config(stopped.path, config)
     check_boards(config.log)
     fit_reward(config)
     wanted = config.algo.bf16
@@ -75,7 +77,9 @@ def check(config: DictConfig) -> None:
     from policy.training.boards import check_boards
 
     check_boards(config.log)
-    if not config.resume:
+    if config.resume:
+        read_config(Path(config.resume), config)
+    else:
         fit_reward(config)
         config.algo.bf16, wanted = False, config.algo.bf16
         build_job(config)
@@ -198,6 +202,9 @@ def check_unfinished(run: RunDir, steps: int) -> None:
 
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
+    from _mistakes import explain_disk, refuse
+    from safetensors import SafetensorError
+
     from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE
     from policy.training.card import write_card
@@ -215,6 +222,8 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
         sys.exit(128 + stopped.number)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
+    except (OSError, SafetensorError) as error:
+        refuse(explain_disk(error, run.path), 1)
     if team.leads:
         write_card(run.path)
     if job.n and team.leads:
@@ -262,30 +271,51 @@ def build_job(config: DictConfig) -> Job:
     )
 
 
-def read_config(run: Path) -> DictConfig:
+def read_config(run: Path, usual: DictConfig) -> DictConfig:
     """Returns the configuration of a run, of which only `steps=` may be changed.
 
+    Args:
+        run: The run's directory.
+        usual: A configuration of today, whose keys and kinds it must have.
+
     Raises:
-        ValueError: If the command line changes anything else.
+        ValueError: It cannot be read, is another version's, or the command line changes
+            anything else.
     """
-    config = OmegaConf.load(run / "config.yaml")
-    assert isinstance(config, DictConfig)
-    config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
+    from _checks import check_version, read_stored
+
+    file = run / "config.yaml"
+    config = read_stored(file)
+    if "max_turns" in config and isinstance(config.get("rollout"), DictConfig):
+        config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
     config.setdefault("keep", 0)
     config.setdefault("log", ["tensorboard"])
     config.setdefault("robot", "panda")
     config.quiet = False
+    check_version(file, config, usual)
     for key, value in list_overrides().items():
         if key == "steps":
             config.steps = int(value)
         elif key == "quiet":
             config.quiet = value == "true"
+        elif key == ADDRESS:
+            config.rollout.address = value
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "
                 "configuration; only steps= may change"
             )
+    check_address(file, config.rollout.get("address"))
     return config
+
+
+def check_address(file: Path, address: str | None) -> None:
+    """Refuses to join a cluster that only a file names: its programs would run here."""
+    if address not in (None, "auto") and list_overrides().get(ADDRESS) != address:
+        raise ValueError(
+            f"{file}: {ADDRESS} is {address}; a cluster runs code, so if it is yours "
+            f"add {ADDRESS}={address}"
+        )
 
 
 if __name__ == "__main__":
