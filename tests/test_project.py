@@ -60,6 +60,7 @@ FLOORS = {
         ("rollout",),
         ("evaluation",),
         ("training", "sft", "report", "export", "playground"),
+        ("study",),
     ),
 }
 SOURCES = [
