@@ -67,13 +67,10 @@ class Hall:
 
 def carry_out(run: Run, work: Path, hall: Hall) -> dict[str, Any]:
     """Does a run and returns what came of it, plain data."""
-    policy, found = run.policy, {}
+    found: dict[str, Any] = {}
+    screen, policies = hall.screen, [prepare(one, work) for one in run.compose or [run]]
     if run.train is not None:
-        folder = work / run.slug
-        train(run, folder)
-        policy = str(folder / "final")
-        found["curves"] = read_curves(folder)
-    screen = hall.screen
+        found["curves"] = read_curves(work / run.slug)
     if run.answers:
         total = run.answers["n"] * len(run.answers["splits"])
         with screen.task(run.name, total) as bar:
@@ -84,7 +81,7 @@ def carry_out(run: Run, work: Path, hall: Hall) -> dict[str, Any]:
         sitting = Sitting(**run.exam)
         with screen.task(f"measuring {run.name}", sitting.total) as bar:
             found["figures"] = examine(
-                policy,
+                policies,
                 sitting,
                 hall.suite,
                 hall.workers,
@@ -93,24 +90,38 @@ def carry_out(run: Run, work: Path, hall: Hall) -> dict[str, Any]:
     return found
 
 
-def train(run: Run, folder: Path) -> None:
-    """Trains by scripts/train.py, in a process of its own; goes on where one stopped.
+def prepare(run: Run, work: Path) -> str:
+    """Trains what a run measures, where it trains; returns the policy to measure.
+
+    A training that stopped is gone on with, one that is done is not done again.
+    """
+    folder = work / run.slug
+    if run.train is None:
+        return run.policy
+    words = [f"policy={run.policy}", *QUIETLY, *run.train, f"run_dir={folder}"]
+    if run.export:
+        data = work / f"{run.question}_{run.budget}_images"
+        if not data.exists():
+            call("export", "policy=expert", *run.export, f"out={data}")
+        words.append(f"data.path={data}")
+    if (folder / "config.yaml").exists():
+        words = [f"resume={folder}"]
+    if not (folder / "final").exists():
+        call("train", *words)
+    return str(folder / "final")
+
+
+def call(script: str, *words: str) -> None:
+    """Runs a script in a process of its own.
 
     Raises:
         RuntimeError: It failed; the message has its last lines.
     """
-    if (folder / "final").exists():
-        return
-    words = [f"policy={run.policy}", *QUIETLY, *(run.train or ()), f"run_dir={folder}"]
-    if (folder / "config.yaml").exists():
-        words = [f"resume={folder}"]
-    script = str(HOME / "scripts" / "train.py")
-    done = subprocess.run(
-        [sys.executable, script, *words], capture_output=True, text=True
-    )
+    command = [sys.executable, str(HOME / "scripts" / f"{script}.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-20:])
-        raise RuntimeError(f"scripts/train.py {' '.join(words)} failed:\n{said}")
+        raise RuntimeError(f"scripts/{script}.py {' '.join(words)} failed:\n{said}")
 
 
 def read_curves(folder: Path) -> dict[str, list[float]]:

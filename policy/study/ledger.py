@@ -35,8 +35,7 @@ class Ledger:
 
     def has(self, run: Run) -> bool:
         """Whether a run with exactly these settings is done."""
-        plain = json.loads(json.dumps(run.to_plain()))
-        return any(row["run"] == plain for row in self.read(run.question))
+        return any(row["run"] == run.to_plain() for row in self.read(run.question))
 
     def add(self, run: Run, seconds: float, found: Mapping[str, Any]) -> None:
         """Adds a finished run; the file is there whole, with it or without it.
@@ -69,8 +68,7 @@ class Ledger:
         rows = self.read(question.name)
         for budget in reversed(BUDGETS):
             most = max((row["run"]["seed"] for row in rows), default=0) + 1
-            runs = [run.to_plain() for run in question.list_runs(budget, most)]
-            known = json.loads(json.dumps(runs))
+            known = [run.to_plain() for run in question.list_runs(budget, most)]
             if chosen := [row for row in rows if row["run"] in known]:
                 return budget, chosen
         return BUDGETS[0], []

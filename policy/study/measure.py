@@ -14,6 +14,7 @@ from policy.rollout.collect import answer_greedily
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
+from policy.study.compose import compose
 
 LONGEST = 96  # tokens of an answer
 
@@ -43,16 +44,17 @@ class Sitting:
 
 
 def examine(
-    path: str,
+    policies: Sequence[str],
     sitting: Sitting,
     suite: Suite,
     workers: Workers,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
-    """Measures a policy.
+    """Measures a policy, or two as one.
 
     Args:
-        path: Its name, directory or hub id.
+        policies: Its name, directory or hub id; or two, of which the first says where
+            to touch, the second where to go.
         sitting: On what.
         suite: The frozen scenes.
         workers: They build and execute.
@@ -62,7 +64,8 @@ def examine(
         By `<scene>/<split>` the figures of `scripts/evaluate.py` and `solved`, a digit
         a scene in the suite's order: plain data.
     """
-    answerer = answer_greedily(policy.load(path), LONGEST)
+    models = [answer_greedily(policy.load(path), LONGEST) for path in policies]
+    answerer = compose(*models) if len(models) > 1 else models[0]
     found: dict[str, Any] = {}
     done = 0
     for env in sitting.envs:

@@ -19,6 +19,7 @@ from policy.study.prediction import (
     count_misled,
     cut_deciles,
     estimate_auc,
+    estimate_auc_within,
     read_answers,
     select,
 )
@@ -67,14 +68,25 @@ def _answer(table: Table, auc: Estimate, deciles: Sequence[Bin]) -> str:
 
 
 def _tell_terms(table: Table, auc: Mapping[str, Estimate]) -> str:
-    rows = [[n, spell(auc[n]), f"{correlate(table, n):.2f}"] for n in SCORES]
+    rows = [
+        [
+            *(n, spell(auc[n]), spell(estimate_auc_within(table, n))),
+            f"{correlate(table, n):.2f}",
+        ]
+        for n in SCORES
+    ]
     near, printed = auc["geometry"], auc[PRINTED]
     words = (
+        "The second column compares answers to the same scene alone, as GRPO does. "
         "With the exponents of the released code, meant for distances in 0 to 1000, "
         f"the AUC is {spell(printed)}; with those of `reward=paper`, which halve at a "
         f"twentieth of the image, it is {spell(near)}."
     )
-    return tabulate(["score", "AUC", "rank correlation"], rows) + "\n\n" + words
+    return (
+        tabulate(["score", "AUC", "in one scene", "rank correlation"], rows)
+        + "\n\n"
+        + words
+    )
 
 
 def _tabulate_parts(table: Table, column: str, title: str) -> str:

@@ -7,6 +7,7 @@ What is under `all` is for every budget; `small` or `full` comes on top.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,7 +22,7 @@ from policy.home import HOME
 FOLDER = HOME / "conf" / "study"
 BUDGETS = ("small", "full")
 # In the order of the page.
-QUESTIONS = ("geometry", "reward", "terms", "grpo", "turns")
+QUESTIONS = ("geometry", "reward", "data", "terms", "joint", "turns", "grpo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,9 @@ class Run:
         budget: One of `BUDGETS`.
         policy: What it starts from, or what is measured if it does not train.
         train: Words of scripts/train.py; None trains nothing.
+        export: Words of scripts/export.py: what it learns from; none of scenes.
+        compose: Two other runs: the box of the first's answer and the path of the
+            second's are measured as one plan.
         exam: What is measured, fields of `policy.study.measure.Sitting`.
         answers: What is answered and executed; empty if nothing is kept of answers.
     """
@@ -45,6 +49,8 @@ class Run:
     budget: str
     policy: str = "tiny"
     train: Sequence[str] | None = None
+    export: Sequence[str] = ()
+    compose: Sequence[Run] = ()
     exam: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,8 +61,9 @@ class Run:
         return re.sub(r"[^\w.]+", "-", "_".join(words))
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain data: two runs are the same if it is equal."""
-        return asdict(self)
+        """Plain data for JSON: two runs are the same if it is equal."""
+        said = {k: v for k, v in asdict(self).items() if v or k in ("seed", "train")}
+        return json.loads(json.dumps(said))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,22 +111,21 @@ class Question:
         check_choice("budget", budget, BUDGETS)
         count = self.seeds[budget] if seeds is None else seeds
         return [
-            self._make_run(name, own or {}, seed, budget)
+            self._make_run(name, seed, budget)
             for seed in range(count)
-            for name, own in self.plain["runs"].items()
-            if seed == 0 or "train" in (own or {}) or "answers" in self.plain
+            for name in self.plain["runs"]
+            if seed == 0 or self._varies(name)
         ]
 
-    def _make_run(
-        self, name: str, own: Mapping[str, Any], seed: int, budget: str
-    ) -> Run:
-        usual = {key: self._choose(key, budget) for key in ("exam", "answers")}
-        words = None
-        if "train" in own:
-            layers, extra = self.plain["train"], [*own["train"], *own.get(budget, [])]
-            chosen = [*layers["all"], *layers[budget], *extra, f"seed={seed}"]
-            words = tuple({word.partition("=")[0]: word for word in chosen}.values())
-        answers = usual["answers"] | (own.get("answers") or {})
+    def _varies(self, name: str) -> bool:
+        """Whether another seed makes another run of it."""
+        own = self.plain["runs"][name]
+        return "answers" in self.plain or bool({"train", "compose"} & own.keys())
+
+    def _make_run(self, name: str, seed: int, budget: str) -> Run:
+        own = self.plain["runs"][name]
+        words = self._list_words(own, seed, budget) if "train" in own else None
+        offline = words is not None and "env=offline" in words
         return Run(
             question=self.name,
             name=name,
@@ -127,9 +133,23 @@ class Question:
             budget=budget,
             policy=own.get("policy", "tiny"),
             train=words,
-            exam=usual["exam"] | (own.get("exam") or {}),
-            answers=answers,
+            export=self._choose_words("export", budget) if offline else (),
+            compose=[self._make_run(n, seed, budget) for n in own.get("compose", [])],
+            exam=self._choose("exam", budget) | own.get("exam", {}),
+            answers=self._choose("answers", budget),
         )
+
+    def _list_words(
+        self, own: Mapping[str, Any], seed: int, budget: str
+    ) -> tuple[str, ...]:
+        """Words of a training; of two for one key the last counts."""
+        usual = self._choose_words("train", budget)
+        words = [*usual, *own["train"], *own.get(budget, []), f"seed={seed}"]
+        return tuple({word.partition("=")[0]: word for word in words}.values())
+
+    def _choose_words(self, key: str, budget: str) -> tuple[str, ...]:
+        layers = self.plain[key]
+        return (*layers["all"], *layers[budget])
 
     def _choose(self, key: str, budget: str) -> dict[str, Any]:
         layers = self.plain.get(key, {})

@@ -113,6 +113,28 @@ def estimate_auc(table: Table, name: str, seed: int = 0) -> Estimate:
     return Estimate(mean=compute_auc(scores, success), low=float(low), high=float(high))
 
 
+def estimate_auc_within(table: Table, name: str, seed: int = 0) -> Estimate:
+    """Returns the AUC of pairs of answers to the same scene, all such pairs alike.
+
+    It is what GRPO learns from, which compares answers to a scene with each other.
+    """
+    pairs = []
+    for scene in np.unique(table["scene"]):
+        own = table["scene"] == scene
+        scores, success = table[name][own], table["success"][own]
+        wins = int(success.sum())
+        count = wins * (len(success) - wins)
+        pairs.append((count * compute_auc(scores, success) if count else 0.0, count))
+    above, every = np.array(pairs).T
+    draws = np.random.default_rng(seed).integers(
+        len(every), size=(RESAMPLES, len(every))
+    )
+    drawn = above[draws].sum(1) / np.maximum(every[draws].sum(1), 1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    mean = above.sum() / max(every.sum(), 1)
+    return Estimate(mean=float(mean), low=float(low), high=float(high))
+
+
 def draw_scenes(
     scenes: NDArray[Any], seed: int, times: int = RESAMPLES // 4
 ) -> list[NDArray[np.int64]]:
