@@ -61,6 +61,7 @@ FLOORS = {
         ("rollout",),
         ("evaluation",),
         ("training", "sft", "report", "export", "playground", "serving"),
+        ("study",),
     ),
 }
 SOURCES = [
