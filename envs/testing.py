@@ -21,6 +21,7 @@ from envs.contract import check_goal, check_state
 from envs.execution.execute import simulate
 from envs.execution.unprojection import unproject
 from envs.records import Plan, Waypoints
+from envs.robot import DEFAULT
 from envs.sampling.labels import label_parts, mark_target
 from envs.sampling.measurements import succeeds
 from envs.sampling.reference import make_reference
@@ -29,12 +30,13 @@ from envs.sampling.settle import find_drift
 from envs.scene import Scene, SceneConfig
 
 
-def check_scene(name: str, n: int = 4) -> None:
+def check_scene(name: str, n: int = 4, robot: str = DEFAULT) -> None:
     """Checks a registered scene on the first seeds of train and ood.
 
     Args:
         name: The scene.
         n: Seeds of each split.
+        robot: Which arm acts.
 
     Raises:
         AssertionError: The first rule that does not hold.
@@ -42,7 +44,7 @@ def check_scene(name: str, n: int = 4) -> None:
     for split in ("train", "ood"):
         for seed in range(n):
             check_first_draw(name, split, seed)
-            scene = make_scene(name, split, seed)
+            scene = make_scene(name, split, seed, robot=robot)
             check_looks(scene)
             check_rest(scene)
             check_determinism(scene)

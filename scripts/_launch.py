@@ -61,7 +61,7 @@ def launch(
         compares: Whether `policy=` takes several, `[one,other]`.
         check: Gets the same before; refuses what cannot be without loading torch.
     """
-    from _mistakes import check_flags, refuse
+    from _mistakes import check_flags, explain_disk, refuse
 
     bound_products(sys.argv[1:])
     register_choices(policies, all_envs, compares)
@@ -77,6 +77,10 @@ def launch(
         refuse(error, 1)
     except MISTAKES as error:
         refuse(error)
+    except OSError as error:
+        refuse(explain_disk(error), 1)
+    except KeyboardInterrupt:
+        refuse("stopped before anything was done", 130)
 
 
 def _read(name: str) -> DictConfig:
@@ -148,34 +152,46 @@ def list_envs(config: DictConfig) -> tuple[str, ...]:
 
     if config.env.name != ALL["name"]:
         return (config.env.name,)
-    for key in ("only", "without"):
-        for name in config.env[key]:
-            check_choice(f"env.{key}", name, list_scenes())
+    for name in config.env.only:
+        check_choice("env.only", name, (*list_scenes(), OFFLINE))
+    for name in config.env.without:
+        check_choice("env.without", name, list_scenes())
     names = config.env.only or list_scenes()
     return tuple(name for name in names if name not in config.env.without)
 
 
 def read_source(config: DictConfig, *envs: str) -> Any:
-    """Returns where scenes of these names come from, or annotated images."""
+    """Returns where scenes of these names come from, annotated images, or both."""
+    from policy.rollout.mixed_source import MixedSource
     from policy.rollout.scene_source import SceneSource
 
-    if envs == (OFFLINE,):
-        return open_pictures(config)
-    return SceneSource(
-        names=envs,
+    names = tuple(name for name in envs if name != OFFLINE)
+    pictures = open_pictures(config) if OFFLINE in envs else None
+    if not names:
+        return pictures
+    scenes = SceneSource(
+        names=names,
         split=config.split,
         shifts=tuple(config.shifts),
         waypoints=config.waypoints,
         answer=config.answer,
         varied=config.varied,
         camera=read_camera(config),
+        robot=config.robot,
+        look=read_look(config),
     )
+    if pictures is None:
+        return scenes
+    share = envs.count(OFFLINE) / len(envs)
+    return MixedSource(scenes=scenes, pictures=pictures, share=share)
 
 
 def open_pictures(config: DictConfig) -> Any:
     """Returns the annotated images that `data.*` names; says how many are broken."""
     from policy.rollout.picture_source import PictureSource
 
+    if "data" not in config:
+        raise ValueError(f"env={OFFLINE}: this command takes scenes alone")
     if config.data.path is None:
         raise ValueError(f"env={OFFLINE} needs data.path=<directory or file>")
     images = _open_set(OmegaConf.to_yaml(config.data), config.answer)
@@ -202,8 +218,24 @@ def read_camera(config: DictConfig) -> Any:
     return {name: value for name, value in said.items() if value is not None}
 
 
+def read_look(config: DictConfig) -> str:
+    """Returns what the arm looks like; runs of earlier versions do not say."""
+    return str(config.get("look", "primitive"))
+
+
+def announce(path: str) -> None:
+    """Says that a hub is asked for a policy; that may take a while."""
+    from huggingface_hub import constants
+
+    from policy.home import find
+
+    if not find(path).is_dir():
+        print(f"policy {path}: asking {constants.ENDPOINT}", file=sys.stderr)
+
+
 def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:
     """Loads the model that `policy=` names."""
+    announce(str(node.path))
     import torch
 
     import policy

@@ -20,6 +20,7 @@ from _launch import (
     launch,
     list_policies,
     read_camera,
+    read_look,
 )
 from omegaconf import DictConfig
 
@@ -88,6 +89,8 @@ def read_start(config: DictConfig) -> Any:
         seed=config.seed,
         shifts=tuple(config.shifts),
         camera=read_camera(config),
+        robot=config.robot,
+        look=read_look(config),
     )
 
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from policy.training.precision import Precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
+    from rewards import RewardMix
+
+ADDRESS = "rollout.address"
 
 
 def main(config: DictConfig) -> None:
@@ -47,7 +50,7 @@ def main(config: DictConfig) -> None:
 
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
-        config = read_config(stopped.path)
+        config = read_config(stopped.path, config)
     check_boards(config.log)
     fit_reward(config)
     wanted = config.algo.bf16
@@ -60,6 +63,8 @@ def main(config: DictConfig) -> None:
         precision = team.tell(choose_precision(vlm, job, wanted))
         show_precision(precision, screen)
         config.algo.bf16 = precision.bf16
+        if job.picture_mix is not None:
+            screen.say(f"annotated images: reward={job.picture_mix.name}")
         if team.leads:
             record(run, config, stopped is not None, screen)
             job.source.list_broken(run.path / "broken_items.jsonl")
@@ -72,7 +77,9 @@ def check(config: DictConfig) -> None:
     from policy.training.boards import check_boards
 
     check_boards(config.log)
-    if not config.resume:
+    if config.resume:
+        read_config(Path(config.resume), config)
+    else:
         fit_reward(config)
         config.algo.bf16, wanted = False, config.algo.bf16
         build_job(config)
@@ -144,21 +151,43 @@ def fit_reward(config: DictConfig) -> None:
     cannot be given.
     """
     from envs.registry import has_expert
-    from policy.home import HOME
     from rewards import RewardMix
 
     envs, usual = list_envs(config), build(RewardMix, config.reward)
     offline = envs == (OFFLINE,)
-    lacking = [] if offline else [name for name in envs if not has_expert(name)]
+    scenes = [name for name in envs if name != OFFLINE]
+    lacking = [name for name in scenes if not has_expert(name)]
     needed = usual.needs_outcome if offline else lacking and usual.needs_reference
     named = {"reward", "experiment"} | (set() if offline else {"answer"})
     if not needed or list_overrides().keys() & named:
         return
     other = "paper" if offline else "physical"
-    config.reward = OmegaConf.load(HOME / "conf" / "reward" / f"{other}.yaml")
+    config.reward = load_reward(other)
     why = "images are not executed" if offline else f"{lacking[0]!r} has no expert"
     if not config.quiet:
         print(f"reward={other}: {why}")
+
+
+def load_reward(name: str) -> DictConfig:
+    """Returns a file of conf/reward."""
+    from policy.home import HOME
+
+    node = OmegaConf.load(HOME / "conf" / "reward" / f"{name}.yaml")
+    assert isinstance(node, DictConfig)
+    return node
+
+
+def choose_picture_mix(config: DictConfig) -> RewardMix | None:
+    """Returns what annotated images beside scenes reward, if it is something else.
+
+    Nothing is executed in them, so it is `paper` where scenes reward what is.
+    """
+    from rewards import RewardMix
+
+    beside = OFFLINE in (envs := list_envs(config)) and {*envs} != {OFFLINE}
+    if not beside or not build(RewardMix, config.reward).needs_outcome:
+        return None
+    return build(RewardMix, load_reward("paper"))
 
 
 def check_unfinished(run: RunDir, steps: int) -> None:
@@ -173,6 +202,9 @@ def check_unfinished(run: RunDir, steps: int) -> None:
 
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
+    from _mistakes import explain_disk, refuse
+    from safetensors import SafetensorError
+
     from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE
     from policy.training.card import write_card
@@ -190,6 +222,8 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
         sys.exit(128 + stopped.number)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
+    except (OSError, SafetensorError) as error:
+        refuse(explain_disk(error, run.path), 1)
     if team.leads:
         write_card(run.path)
     if job.n and team.leads:
@@ -225,6 +259,7 @@ def build_job(config: DictConfig) -> Job:
     return Job(
         source=read_source(config, *list_envs(config)),
         mix=build(RewardMix, config.reward),
+        picture_mix=choose_picture_mix(config),
         algo=build(GRPOConfig, config.algo),
         rollout=build(RolloutConfig, config.rollout),
         seed=config.seed,
@@ -236,29 +271,51 @@ def build_job(config: DictConfig) -> Job:
     )
 
 
-def read_config(run: Path) -> DictConfig:
+def read_config(run: Path, usual: DictConfig) -> DictConfig:
     """Returns the configuration of a run, of which only `steps=` may be changed.
 
+    Args:
+        run: The run's directory.
+        usual: A configuration of today, whose keys and kinds it must have.
+
     Raises:
-        ValueError: If the command line changes anything else.
+        ValueError: It cannot be read, is another version's, or the command line changes
+            anything else.
     """
-    config = OmegaConf.load(run / "config.yaml")
-    assert isinstance(config, DictConfig)
-    config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
+    from _checks import check_version, read_stored
+
+    file = run / "config.yaml"
+    config = read_stored(file)
+    if "max_turns" in config and isinstance(config.get("rollout"), DictConfig):
+        config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
     config.setdefault("keep", 0)
     config.setdefault("log", ["tensorboard"])
+    config.setdefault("robot", "panda")
     config.quiet = False
+    check_version(file, config, usual)
     for key, value in list_overrides().items():
         if key == "steps":
             config.steps = int(value)
         elif key == "quiet":
             config.quiet = value == "true"
+        elif key == ADDRESS:
+            config.rollout.address = value
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "
                 "configuration; only steps= may change"
             )
+    check_address(file, config.rollout.get("address"))
     return config
+
+
+def check_address(file: Path, address: str | None) -> None:
+    """Refuses to join a cluster that only a file names: its programs would run here."""
+    if address not in (None, "auto") and list_overrides().get(ADDRESS) != address:
+        raise ValueError(
+            f"{file}: {ADDRESS} is {address}; a cluster runs code, so if it is yours "
+            f"add {ADDRESS}={address}"
+        )
 
 
 if __name__ == "__main__":

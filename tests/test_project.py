@@ -46,7 +46,7 @@ MAX_PARAMETERS = 7
 # floor, what does not lead back. A room is a folder, or a file of the root.
 FLOORS = {
     "envs": (
-        ("records", "state", "rotation", "robot", "skills", "randomization"),
+        ("records", "state", "rotation", "robot", "skills", "randomization", "meshes"),
         ("answer", "cameras", "objects", "predicates"),
         ("task", "world", "mjcf"),
         ("scene", "rollout", "contract", "naming", "clutter"),
@@ -61,6 +61,7 @@ FLOORS = {
         ("rollout",),
         ("evaluation",),
         ("training", "sft", "report", "export", "playground", "serving"),
+        ("study",),
     ),
 }
 SOURCES = [

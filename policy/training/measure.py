@@ -56,7 +56,7 @@ def measure(vlm: VLM, site: Site, name: str) -> dict[str, Any]:
         evaluation, rollouts = evaluate(
             answer_greedily(vlm, job.rollout.max_new_tokens),
             exam,
-            Referee(workers=site.workers, mix=job.mix),
+            Referee(workers=site.workers, mix=job.mix, picture_mix=job.picture_mix),
             keep=job.videos,
             progress=show,
             on_episode=log.add,

@@ -169,7 +169,7 @@ class RunDir:
         """
         folder = self.path / "evaluations" / IMAGES
         rows = self.read_evaluation(name)[:count] if self._boards else []
-        pictures = [_draw_row(row, folder / row["image"]) for row in rows]
+        pictures = [_draw_row(row, folder / Path(row["image"]).name) for row in rows]
         for board in self._boards:
             board.plot(flatten(figures, f"{name}/"), step)
             board.show(name, pictures, step)
@@ -194,7 +194,8 @@ class RunDir:
         Directories that were made for the run and are empty go.
         """
         for board in self._boards:
-            board.close()
+            with suppress(OSError):  # of a full disk, which has been told of
+                board.close()
         self._lock.release()
         if self.path.is_dir() and {one.name for one in self.path.iterdir()} == {LOCK}:
             (self.path / LOCK).unlink()

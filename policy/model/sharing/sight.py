@@ -70,9 +70,13 @@ class Sight:
 
 
 def _is_frozen(model: PreTrainedModel) -> bool:
+    """Whether images are encoded by weights that do not train.
+
+    Without an encoder of its own a decoder shows images by its embeddings.
+    """
     groups = name_groups(model)
-    trained = (name for name, p in model.named_parameters() if p.requires_grad)
-    return all(groups[name] != "tower" for name in trained)
+    encoder = [p for name, p in model.named_parameters() if groups[name] == "tower"]
+    return bool(encoder) and not any(p.requires_grad for p in encoder)
 
 
 def _takes_encoded(model: Any) -> bool:

@@ -9,6 +9,8 @@ from nicegui import ui
 
 from envs import list_scenes
 from envs.cameras.viewpoint import LIMITS
+from envs.meshes.cover import LOOKS, MESH
+from envs.meshes.extra import find_assets
 from envs.randomization.factors import AXES, SPLITS
 from envs.scene import SceneConfig
 
@@ -17,7 +19,7 @@ SEEDS = 10_000  # of which one is drawn by the die: short enough to be told
 
 
 class Chooser:
-    """Scene, split, shifts, seed and camera.
+    """Scene, split, shifts, seed, camera and look.
 
     Args:
         start: What is chosen at first.
@@ -56,6 +58,7 @@ class Chooser:
             seed=int(self._seed.value or 0),
             shifts=tuple(self._shifts.value) if shifted else (),
             camera=camera,
+            look=self._look.value,
         )
 
     def _select(
@@ -114,3 +117,5 @@ class Chooser:
                 )
                 box.props("outlined dense clearable debounce=600 stack-label")
                 self._camera[name] = box
+            known = [look for look in LOOKS if look != MESH or find_assets()]
+            self._look = self._select(known, "look", start.look)
