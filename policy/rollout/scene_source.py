@@ -133,7 +133,9 @@ class SceneSource:
         if self.camera:
             raise ValueError(f"camera={self.camera}: a suite has its own cameras")
         if self.robot != DEFAULT:
-            raise ValueError(f"robot={self.robot}: a suite has its own robot, {DEFAULT}")
+            raise ValueError(
+                f"robot={self.robot}: a suite has its own robot, {DEFAULT}"
+            )
 
     def choose(self, seed: int) -> SceneConfig:
         """Returns what the scene of a seed is made from.

@@ -10,6 +10,7 @@ from nicegui import ui
 from envs import list_scenes
 from envs.cameras.viewpoint import LIMITS
 from envs.randomization.factors import AXES, SPLITS
+from envs.robot import list_robots
 from envs.scene import SceneConfig
 
 UNITS = {"azimuth": "°", "elevation": "°", "distance": "m", "fovy": "°"}
@@ -17,7 +18,7 @@ SEEDS = 10_000  # of which one is drawn by the die: short enough to be told
 
 
 class Chooser:
-    """Scene, split, shifts, seed and camera.
+    """Scene, split, shifts, seed, robot and camera.
 
     Args:
         start: What is chosen at first.
@@ -36,6 +37,7 @@ class Chooser:
             )
             self._shifts.bind_visibility_from(self._split, "value", value="ood")
             self._add_seed(start.seed)
+            self._robot = self._select(list_robots(), "robot", start.robot)
             self._add_camera(start)
 
     def read(self) -> SceneConfig:
@@ -56,6 +58,7 @@ class Chooser:
             seed=int(self._seed.value or 0),
             shifts=tuple(self._shifts.value) if shifted else (),
             camera=camera,
+            robot=self._robot.value,
         )
 
     def _select(
