@@ -33,9 +33,9 @@ def point_down(yaw: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class Solver:
-    """Finds joint positions of a chain whose first joint and last one are vertical.
+    """Finds joint positions of a chain whose first joint is vertical.
 
-    The first turns toward the target and the last turns the hand; the others are
+    That one turns toward the target, the last one turns the hand, and the others are
     wanted near home.
 
     Args:
