@@ -145,7 +145,9 @@ class SceneSource:
         if self.camera:
             raise ValueError(f"camera={self.camera}: a suite has its own cameras")
         if self.robot != DEFAULT:
-            raise ValueError(f"robot={self.robot}: a suite has its own robot, {DEFAULT}")
+            raise ValueError(
+                f"robot={self.robot}: a suite has its own robot, {DEFAULT}"
+            )
         if self.look != PRIMITIVE:
             raise ValueError(f"look={self.look}: a suite has look={PRIMITIVE}")
 
