@@ -107,7 +107,7 @@ def write_set(config: DictConfig, folder: Path) -> None:
 
 
 def prepare(config: DictConfig, workers: Workers) -> Iterator[Any]:
-    """Yields an episode or a sample of each answer, or why there is none; or prompts."""
+    """Yields what there is of each answer, or why there is nothing; or prompts."""
     from policy.export.annotate import annotate_take
     from policy.export.episode import record_take
     from rewards import RewardMix

@@ -37,6 +37,7 @@ def check(config: DictConfig) -> None:
         raise ValueError("openenv is not installed: pip install 'graspo[serve]'")
     source = SceneSource(names=(config.env.name,), split=config.split)
     source.check_mix(build(RewardMix, config.reward))
+    source.check_turns(config.max_turns)
 
 
 def read_options(config: DictConfig) -> dict[str, Any]:

@@ -264,10 +264,9 @@ def test_every_dependency_is_pinned_within_its_bound():
     pins = {plain(package): version for package, version in pins.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    for line in (
-        project["dependencies"]
-        + [one for name in ("train", "test", "ray", "serve") for one in extras[name]]
-    ):
+    for line in project["dependencies"] + [
+        one for name in ("train", "test", "ray", "serve") for one in extras[name]
+    ]:
         needed = Requirement(line)
         assert plain(needed.name) in pins, needed.name
         assert needed.specifier.contains(pins[plain(needed.name)]), line

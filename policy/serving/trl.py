@@ -1,6 +1,6 @@
 """The reward function of TRL's GRPOTrainer, for files that scripts/export.py wrote.
 
-    GRPOTrainer(reward_funcs=SceneReward("mixed"), train_dataset=load_dataset(out), ...)
+GRPOTrainer(reward_funcs=SceneReward("mixed"), train_dataset=load_dataset(out), ...)
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class SceneReward:
 
 
 def _read_text(completion: Any) -> str:
-    """What was said: a text, or the content of the last turn, in one piece or several."""
+    """What was said: a text, or the last turn's content, in one piece or several."""
     said = completion
     if isinstance(said, list):
         said = said[-1].get("content") if said else ""

@@ -1,7 +1,7 @@
 """The reward function of verl, for files that scripts/export.py wrote.
 
-    reward.custom_reward_function.path=pkg://policy.serving.verl
-    +reward.custom_reward_function.reward_kwargs.reward=mixed
+reward.custom_reward_function.path=pkg://policy.serving.verl
++reward.custom_reward_function.reward_kwargs.reward=mixed
 """
 
 from __future__ import annotations

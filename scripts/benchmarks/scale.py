@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 from envs.execution.compare import make_plans
 from envs.records import Outcome, Plan
@@ -108,7 +109,7 @@ def _start_two_nodes() -> Iterator[None]:
     import ray
     from ray.cluster_utils import Cluster as Nodes
 
-    small = {"num_cpus": 1, "object_store_memory": STORE_BYTES}
+    small: Any = {"num_cpus": 1, "object_store_memory": STORE_BYTES}
     cores = os.sched_getaffinity(0)
     first, *others = sorted(cores)
     try:  # a process is held where the one that starts it is
@@ -121,7 +122,8 @@ def _start_two_nodes() -> Iterator[None]:
         nodes.add_node(**small)
     finally:
         os.sched_setaffinity(0, cores)
-    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+    quiet: Any = {"log_to_driver": False, "logging_level": "ERROR"}
+    ray.init(address=nodes.address, **quiet)
     try:
         nodes.wait_for_nodes()
         yield

@@ -8,21 +8,28 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from runs import JOB, execute, read_log
+from commands import ROOT
+from runs import read_log
 
 ray = pytest.importorskip("ray", reason="no Ray: make test-ray installs it")
+RUN = (
+    *("env=press_button", "n=2", "videos=0", "quiet=true", "algo.bf16=false"),
+    *("rollout.prompts=2", "rollout.num_generations=2"),
+)
 WEIGHTS = "final/model.safetensors"
 SMALL: Any = {"num_cpus": 1, "object_store_memory": 150 << 20}
+Deeds = dict[int, str]
+"""Step to whom to kill after it: "actor", or "node", which another replaces."""
 
 
 @pytest.fixture(scope="module")
@@ -31,95 +38,73 @@ def nodes() -> Iterator[Any]:
     from ray.cluster_utils import Cluster as Nodes
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = Nodes(
-        initialize_head=True,
-        connect=True,
-        head_node_args={**SMALL, "num_cpus": 0, "include_dashboard": False},
-    )
+    head = {**SMALL, "num_cpus": 0, "include_dashboard": False}
+    made = Nodes(initialize_head=True, head_node_args=head)
     made.others = [made.add_node(**SMALL) for _ in range(2)]
-    made.wait_for_nodes()
     yield made
-    ray.shutdown()
     made.shutdown()
 
 
-@dataclass(eq=False)
-class Saboteur:
-    """Kills simulators of the cluster at random, and nodes, while a run goes on.
-
-    Attributes:
-        nodes: The cluster.
-        actors: How many processes to kill.
-        times: How many nodes to take away, each replaced by another.
-        every_s: Seconds between two deeds, at most.
-        done: What was done.
-    """
-
-    nodes: Any
-    actors: int
-    times: int
-    every_s: float
-    done: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    def __enter__(self) -> Saboteur:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        rng = random.Random(0)
-        deeds = ["actor"] * self.actors
-        for i in range(self.times):
-            deeds.insert((i + 1) * self.actors // (self.times + 1), "node")
-        for deed in deeds:
-            while not self._over.wait(rng.uniform(0.2, 1) * self.every_s):
-                if self._kill_actor(rng) if deed == "actor" else self._replace_node():
-                    self.done.append(deed)
-                    break
-
-    def _kill_actor(self, rng: random.Random) -> bool:
-        found = list_simulators()
-        if found:
-            with suppress(psutil.Error):  # it has just ended
-                rng.choice(found).send_signal(signal.SIGKILL)
-                return True
-        return False
-
-    def _replace_node(self) -> bool:
-        lost = self.nodes.others.pop(0)
-        self.nodes.remove_node(lost, allow_graceful=False)
-        self.nodes.others.append(self.nodes.add_node(**SMALL))
-        return True
+def start(path: Path, steps: int, *more: str) -> subprocess.Popen[bytes]:
+    script = str(ROOT / "scripts" / "train.py")
+    return subprocess.Popen(
+        [sys.executable, script, *RUN, f"run_dir={path}", f"steps={steps}", *more],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
-def list_simulators() -> list[psutil.Process]:
-    """Processes of actors, which Ray names after their class."""
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+
+
+def disturb(process: subprocess.Popen[bytes], path: Path, nodes: Any, deeds: Deeds):
+    """Does each deed once its step is done; returns those that were done."""
+    rng, due, done = random.Random(0), sorted(deeds.items()), []
+    while due and process.poll() is None:
+        time.sleep(0.02)
+        if count_steps(path) < due[0][0]:
+            continue
+        if due[0][1] == "node":
+            replace_node(nodes)
+        elif not kill_actor(rng):
+            continue
+        done.append(due.pop(0)[1])
+    return done
+
+
+def kill_actor(rng: random.Random) -> bool:
+    """Kills one of the simulators of this cluster; False while there is none."""
     found = []
-    for one in psutil.process_iter(["cmdline", "ppid"]):
-        if " ".join(one.info["cmdline"] or []).startswith("ray::_Hands"):
-            found.append(one)
-    return found
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            found += [one] if "ray::_Hands" in " ".join(one.cmdline()) else []
+    with suppress(psutil.Error):
+        rng.choice(found).send_signal(signal.SIGKILL) if found else None
+        return bool(found)
+    return False
 
 
-def run(path: Path, steps: int, engine: str) -> Path:
-    rollout = replace(JOB.rollout, engine=engine, workers=0 if engine == "local" else 2)
-    execute(path, replace(JOB, rollout=rollout, steps=steps, checkpoint_every=steps))
-    return path
+def replace_node(nodes: Any) -> None:
+    nodes.remove_node(nodes.others.pop(0), allow_graceful=False)
+    nodes.others.append(nodes.add_node(**SMALL))
 
 
-def compare(nodes: Any, folder: Path, steps: int, saboteur: Saboteur) -> None:
-    calm = run(folder / "calm", steps, "local")
-    with saboteur:
-        disturbed = run(folder / "disturbed", steps, "ray")
-    assert saboteur.done.count("actor") == saboteur.actors, saboteur.done
-    assert saboteur.done.count("node") == saboteur.times, saboteur.done
+def count_steps(path: Path) -> int:
+    metrics = path / "metrics.jsonl"
+    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+
+def compare(nodes: Any, folder: Path, steps: int, deeds: Deeds) -> None:
+    """Takes the same steps on processes of this machine, and on the cluster."""
+    calm, disturbed = folder / "calm", folder / "disturbed"
+    finish(start(calm, steps, "rollout.workers=2"))
+    ray_there = ("rollout.engine=ray", f"rollout.address={nodes.address}")
+    process = start(disturbed, steps, *ray_there)
+    done = disturb(process, disturbed, nodes, deeds)
+    finish(process)
+    assert done == [deed for _, deed in sorted(deeds.items())]
     for name in ("metrics.jsonl", "rollouts.jsonl"):
         assert read_log(disturbed, name) == read_log(calm, name)
     assert (disturbed / WEIGHTS).read_bytes() == (calm / WEIGHTS).read_bytes()
@@ -128,11 +113,11 @@ def compare(nodes: Any, folder: Path, steps: int, saboteur: Saboteur) -> None:
 
 @pytest.mark.ray
 def test_kills_of_actors_and_of_a_node_change_no_metric(nodes, tmp_path: Path) -> None:
-    compare(nodes, tmp_path, 6, Saboteur(nodes, actors=2, times=1, every_s=1.0))
+    compare(nodes, tmp_path, 8, {1: "actor", 3: "node", 5: "actor"})
 
 
 @pytest.mark.faults
 def test_twenty_kills_of_actors_and_two_of_nodes(nodes, tmp_path: Path) -> None:
-    start = time.monotonic()
-    compare(nodes, tmp_path, 40, Saboteur(nodes, actors=20, times=2, every_s=2.0))
-    print(f"20 actors, 2 nodes in {time.monotonic() - start:.0f} s")  # noqa: T201
+    deeds = {2 * step: "actor" for step in range(1, 21)} | {11: "node", 25: "node"}
+    compare(nodes, tmp_path, 44, deeds)
+    print("on Ray: 20 kills of actors, 2 of nodes")  # noqa: T201

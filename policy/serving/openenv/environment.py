@@ -1,5 +1,8 @@
 """A scene's Gymnasium environment as one of OpenEnv: same seed, same episode."""
 
+# OpenEnv is an extra, which those who check the types need not have.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import base64
@@ -75,9 +78,7 @@ class SceneEnvironment(Environment[Said, Seen, Progress]):
             self._thread = self._simulators.take()
         return self._thread.submit(self._reset, seed, episode_id).result()
 
-    def step(
-        self, action: Said, timeout_s: float | None = None, **_: Any
-    ) -> Seen:
+    def step(self, action: Said, timeout_s: float | None = None, **_: Any) -> Seen:
         """Executes an answer to its end, which takes a second at most.
 
         Args:

@@ -1,5 +1,8 @@
 """The server of OpenEnv in front of a scene, with its limits."""
 
+# OpenEnv is an extra, which those who check the types need not have.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,8 @@
 """What goes over the wire: an answer there, what is seen, what came of it back."""
 
+# OpenEnv is an extra, which those who check the types need not have.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from typing import Any

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from commands import ROOT
 
 import envs
 from policy.rollout.crew import Crew, LostWork
@@ -130,6 +133,16 @@ def test_rewards_of_other_trainers_come_from_the_cluster(nodes: Any) -> None:
     close_pools()
     assert found == SceneReward(workers=0)(*given, scene=cases)
     assert found[:2] == [1.0, 0.0]
+
+
+def test_ray_s_launcher_takes_the_cluster_of_the_document() -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    text = (ROOT / "policy" / "README.md").read_text()
+    [block] = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    config = prepare_config(yaml.safe_load(block))
+    validate_config(config)
+    assert config["max_workers"] == 2
 
 
 def _name_node(seconds: float) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -32,31 +32,37 @@ def make_local(**options: Any) -> gymnasium.Env:
     return gymnasium.make(name, disable_env_checker=True, split="test", **options)
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Any, str]]:
-    """A server of three sessions, and its address."""
+@contextmanager
+def serve(**limits: Any) -> Iterator[str]:
+    """A server's address."""
     from policy.playground.door import listen
     from policy.serving.openenv.server import Limits, build_app
 
-    app = build_app(partial(make_local, max_turns=2), ENV, Limits(sessions=OTHERS))
-    opened: socket.socket = listen(0)
+    app = build_app(partial(make_local, max_turns=2), ENV, Limits(**limits))
+    opened = listen(0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     thread = threading.Thread(target=server.run, args=([opened],), daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.05)
-    yield app, f"http://127.0.0.1:{opened.getsockname()[1]}"
+    yield f"http://127.0.0.1:{opened.getsockname()[1]}"
     server.should_exit = True
     thread.join()
 
 
-def connect(served: tuple[Any, str]) -> Any:
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    with serve(sessions=OTHERS) as address:
+        yield address
+
+
+def connect(address: str) -> Any:
     from openenv.core import GenericEnvClient
 
-    return GenericEnvClient(base_url=served[1]).sync()
+    return GenericEnvClient(base_url=address).sync()
 
 
-def play(served: tuple[Any, str], seed: int, text: str) -> tuple[Any, ...]:
+def play(served: str, seed: int, text: str) -> tuple[Any, ...]:
     with connect(served) as client:
         seen = client.reset(seed=seed).observation
         done = client.step({"text": text})
@@ -128,25 +134,25 @@ def test_no_more_play_at_once_than_may(served) -> None:
         client.reset(seed=0)
     with pytest.raises(Exception, match="(?i)capacity|session"), connect(served) as one:
         one.reset(seed=0)
-    busy = httpx.post(f"{served[1]}/reset", json={"seed": 0})
+    busy = httpx.post(f"{served}/reset", json={"seed": 0})
     assert busy.status_code == 503 and "3 episodes" in busy.json()["error"]
     for client in clients:
         client.close()
     deadline = time.monotonic() + 20
-    while httpx.post(f"{served[1]}/reset", json={"seed": 0}).status_code != 200:
+    while httpx.post(f"{served}/reset", json={"seed": 0}).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
 
 def test_what_is_not_addressed_to_this_machine_is_refused(served) -> None:
     for headers in ({"host": "example.org"}, {"origin": "https://example.org"}):
-        assert httpx.get(f"{served[1]}/health", headers=headers).status_code == 403
+        assert httpx.get(f"{served}/health", headers=headers).status_code == 403
 
 
 def test_it_passes_openenv_validate(served) -> None:
     from openenv.cli._validation import validate_running_environment
 
-    report = validate_running_environment(served[1])
+    report = validate_running_environment(served)
     failed = [one for one in report["criteria"] if not one["passed"]]
     assert report["passed"] and not failed, failed
 
@@ -167,9 +173,25 @@ def test_a_session_that_was_closed_says_so() -> None:
     two.close()
 
 
+def test_an_idle_session_ends_and_lets_others_in() -> None:
+    with serve(sessions=1, idle_s=1) as address, connect(address) as idle:
+        idle.reset(seed=0)
+        time.sleep(11)  # OpenEnv looks every five seconds
+        with connect(address) as other:
+            assert other.reset(seed=0).observation["instruction"]
+        with pytest.raises(Exception, match="reset first|idle for too long"):
+            idle.step({"text": "at last"})
+        with pytest.raises(Exception, match="idle for too long"):
+            idle.reset(seed=1)
+
+
 @pytest.mark.parametrize(
     ("word", "culprit"),
-    [("sessions=0", "sessions is 0"), ("port=70000", "port is 70000")],
+    [
+        ("sessions=0", "sessions is 0"),
+        ("port=70000", "port is 70000"),
+        ("max_turns=0", "max_turns is 0"),
+    ],
 )
 def test_what_cannot_be_served_is_refused(word, culprit) -> None:
     assert culprit in call("serve", f"env={ENV}", word)

@@ -32,6 +32,7 @@ def read_example() -> str:
     return block
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_trl_takes_twenty_steps_on_simulated_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -40,7 +41,7 @@ def test_trl_takes_twenty_steps_on_simulated_success(
     asked = ("env=press_button", "policy=tiny", "split=ood", "n=4", "format=trl")
     assert not call("export", *asked, "out=prompts", "rollout.workers=0")
     names: dict[str, Any] = {}
-    exec(compile(read_example(), "README.md", "exec"), names)  # noqa: S102
+    exec(compile(read_example(), "README.md", "exec"), names)
     log = [row for row in names["trainer"].state.log_history if "success" in row]
     assert len(log) == STEPS
     for row in log:
