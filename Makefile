@@ -1,6 +1,6 @@
 # One command per habit. ARGS goes to the script: make train ARGS="env=pick_mug seed=1"
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate record play warmstart bench test test-ray slow faults check doctor clean
+.PHONY: help setup train evaluate record play warmstart bench study test test-ray slow faults check doctor clean
 
 PY := .venv/bin/python
 DONE := .venv/.complete
@@ -31,6 +31,9 @@ warmstart: setup ## train the default policy from random weights: out=<directory
 
 bench: setup ## measure speed: ARGS="env=pick_mug out=bench.json"
 	$(PY) scripts/bench.py $(ARGS)
+
+study: setup ## answer the questions of conf/study: ARGS="only=reward budget=small"
+	$(PY) scripts/study.py $(or $(ARGS),budget=full out=assets/results)
 
 test: check ## all checks and tests but the slow ones
 	$(PY) -m pytest -q -n 2 -m "not slow and not faults and not ray" $(TESTS)

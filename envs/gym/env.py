@@ -63,7 +63,7 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         extras: What else is observed: "depth", "segmentation", "proprioception"; see
             `envs.gym.extras.EXTRAS`.
         **options: Fields of `envs.scene.SceneConfig` but the seed: split, shifts,
-            waypoints, camera and so on.
+            waypoints, camera, robot and so on.
 
     Attributes:
         config: What every episode's scene is made from, but its seed.

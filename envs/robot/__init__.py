@@ -1,6 +1,7 @@
 """Arms with two fingers: what Graspo must know of one, and those that come along.
 
-`register_robot` makes a `Robot` known by its name, `robot=` in every command.
+`register_robot` makes a `Robot` known by its name, `robot=` in every command. One of
+known Denavit-Hartenberg parameters is a `parts.Build` with a `solver.Solver`.
 """
 
 from envs.robot import panda, ur5e  # registers them

@@ -8,9 +8,10 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
-from envs.robot.chain import DARK, LIGHT, RGBA, Joint, Link, Point
-from envs.robot.robot import FINGERS, TIP, TOOL, Gripper
+from envs.robot.chain import DARK, LIGHT, RGBA, Chain, Joint, Link, Point
+from envs.robot.robot import FINGERS, TIP, TOOL, Gripper, Robot, Solve
 from envs.rotation import turn_about_z
 
 GRIPPER_GROUP = 2  # contype bit of whatever moves with the arm
@@ -56,28 +57,60 @@ class Hand:
     reach: float
 
 
-def name_joints(count: int) -> tuple[str, ...]:
-    """The names that `add_chain` gives to so many joints."""
-    return tuple(f"arm/joint{i + 1}" for i in range(count))
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Build:
+    """What a robot is built of, at the world's origin.
+
+    Attributes:
+        base: What does not move.
+        joints: The arm's joints, the lowest first.
+        hand: The hand on the last one.
+        gripper: The hand's fingers.
+    """
+
+    base: Sequence[Link]
+    joints: Sequence[Joint]
+    hand: Hand
+    gripper: Gripper
+
+    def to_chain(self) -> Chain:
+        """Its forward kinematics."""
+        hand = self.hand
+        return Chain(self.joints, hand.flange + hand.reach, hand.turn)
+
+    def to_robot(self, name: str, home: NDArray[np.float64], solve: Solve) -> Robot:
+        """The robot of a name; see `envs.robot.Robot` for home and solve."""
+        chain = self.to_chain()
+        return Robot(
+            name=name,
+            joints=tuple(_name_joint(i) for i in range(len(self.joints))),
+            low=chain.low,
+            high=chain.high,
+            home=home,
+            gripper=self.gripper,
+            add=self.add,
+            forward=chain.forward,
+            solve=solve,
+        )
+
+    def add(self, spec: mujoco.MjSpec) -> None:
+        """Adds it to a spec; see `envs.robot.Robot.add`."""
+        flange = _add_chain(spec, self.base, self.joints)
+        _add_hand(spec, flange, self.hand, self.gripper)
 
 
-def add_chain(
+def _name_joint(i: int) -> str:
+    return f"arm/joint{i + 1}"
+
+
+def _add_chain(
     spec: mujoco.MjSpec, base: Sequence[Link], joints: Sequence[Joint]
 ) -> Any:
-    """Adds an arm at the world's origin, with an actuator for each joint's position.
-
-    Args:
-        spec: The scene.
-        base: What does not move.
-        joints: The joints, the lowest first.
-
-    Returns:
-        The last joint's body.
-    """
+    """Adds an arm with an actuator for each joint's position; returns its last body."""
     body = spec.worldbody.add_body(name="arm/base")
     _add_links(body, base)
-    for i, (joint, name) in enumerate(zip(joints, name_joints(len(joints)))):
-        a, d, alpha = joint.dh
+    for i, joint in enumerate(joints):
+        name, (a, d, alpha) = _name_joint(i), joint.dh
         body = body.add_body(
             name=f"arm/link{i + 1}",
             pos=(a, -np.sin(alpha) * d, np.cos(alpha) * d),
@@ -119,15 +152,8 @@ def _add_servo(
     servo.forcerange = (-limit, limit)
 
 
-def add_hand(spec: mujoco.MjSpec, flange: Any, hand: Hand, gripper: Gripper) -> None:
-    """Adds a hand, with one actuator for both fingers: half their opening [m].
-
-    Args:
-        spec: The scene.
-        flange: The last joint's body.
-        hand: The palm, and where it is.
-        gripper: The fingers.
-    """
+def _add_hand(spec: mujoco.MjSpec, flange: Any, hand: Hand, gripper: Gripper) -> None:
+    """Adds a hand, with one actuator for both fingers: half their opening [m]."""
     palm = flange.add_body(
         name="arm/hand",
         pos=(0, 0, hand.flange),

@@ -51,7 +51,7 @@ class Robot:
         low: [N] least joint positions [rad].
         high: [N] largest joint positions [rad].
         home: [N] joint positions [rad] at which scenes are seen: the tool is over the
-            table's near edge, nothing of the arm in the view of the scene's camera.
+            table's near edge, and the scene's camera sees of the arm but its foot.
         gripper: Its fingers.
         add: Adds it to a spec, with N + 1 actuators: first those that take the joints'
             positions [rad], then one that takes half the opening [m].

@@ -89,8 +89,8 @@ def sample_scene(config: SceneConfig) -> Scene:
             break
     if afar == len(reasons) and not known:
         raise NoUsableSample(
-            f"{config.where}: robot {config.robot!r} cannot do this scene: where the "
-            f"expert goes is out of its reach in each of {afar} draws"
+            f"{config.where}: this robot cannot do it: where the expert goes is out of "
+            f"its reach in each of {afar} draws"
         )
     tried = f"draw {config.draw}" if known else f"{len(reasons)} attempts"
     why = _count(reasons)

@@ -51,6 +51,7 @@ def tell_prediction(
             "![AUC of each score](geometry_auc.svg)\n",
             _tabulate_parts(table, "env", "scene") + "\n",
             _tabulate_parts(table, "policy", "policy") + "\n",
+            _tell_experts(table) + "\n",
             _tell_misled(table),
         ]
     )
@@ -100,6 +101,21 @@ def _tabulate_parts(table: Table, column: str, title: str) -> str:
     return tabulate([title, "answers", "success", "AUC of geometry"], rows)
 
 
+def _tell_experts(table: Table) -> str:
+    """What geometry is worth where all errors are of one size."""
+    kinds = [k for k in np.unique(table["policy"]) if k.startswith("expert")]
+    parts = [select(table, table["policy"] == kind) for kind in kinds]
+    known = [p for p in parts if 0 < p["success"].sum() < len(p["success"])]
+    values = [estimate_auc(part, "geometry").mean for part in known]
+    if not values:
+        return ""
+    return (
+        "A large error fails and a small one does not, and that is most of what "
+        "geometry knows: where all errors are of one size, as with the expert's plan "
+        f"shifted or jittered, its AUC is {min(values):.2f} to {max(values):.2f}."
+    )
+
+
 def _tell_misled(table: Table) -> str:
     found = count_misled(table, GOOD)
     if not found:
@@ -109,12 +125,12 @@ def _tell_misled(table: Table) -> str:
         [env, f"{n} of {int((good & (table['env'] == env)).sum())}", reason]
         for env, n, reason in found
     ]
-    poor = (table["geometry"] < 1 - GOOD) & (table["success"] == 1)
+    poor = int(((table["geometry"] < 1 - GOOD) & (table["success"] == 1)).sum())
     words = (
         f"Where it misleads: answers with a geometric reward above {GOOD} that fail, "
-        f"and why most often. The other way round, {int(poor.sum())} answers succeed "
-        f"with a geometric reward below {1 - GOOD:.1f}, on another good way than the "
-        "expert's."
+        f"and why most often. The other way round, {poor or 'no'} "
+        f"answer{'' if poor == 1 else 's'} with a geometric reward below "
+        f"{1 - GOOD:.1f} succeeded."
     )
     table_ = tabulate(["scene", "good answers that fail", "mostly because"], rows)
     return f"{words}\n\n{table_}\n"

@@ -31,6 +31,7 @@ def measure_once(vlm: VLM, site: Site) -> dict[str, Any]:
         before = measure(vlm, site, "before")
         site.run.write_json("before.json", before)
         site.report(site.workers)
+    site.run.read_evaluation("before")  # needed in the end: damage is found now
     return before
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harm import Bomb, say_yes
 from miniatures import build_qwen3_vl
 
 import policy
@@ -28,16 +29,6 @@ IMAGE = "{% for part in messages[0].content %}{{ part.type }}{% endfor %}"
 Edit = Callable[[Path], object]
 
 
-class Bomb:
-    """What a pickle of it calls is anybody's choice."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.mark,)
-
-
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("policies") / "honest"
@@ -48,12 +39,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def home(honest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy to spoil; where it is asked whether to run code, somebody says yes."""
-
-    def say_yes(*words: object) -> str:
-        (tmp_path / "asked").touch()
-        return "y"
-
-    monkeypatch.setattr("builtins.input", say_yes)
+    monkeypatch.setattr("builtins.input", say_yes(tmp_path / "asked"))
     monkeypatch.setattr(bounds, "STEPS", STEPS)
     monkeypatch.setattr(bounds, "MEMORY", MEMORY)
     return Path(shutil.copytree(honest, tmp_path / "policy"))

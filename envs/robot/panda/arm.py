@@ -8,13 +8,12 @@ handle the tips hold.
 
 from __future__ import annotations
 
-import mujoco
 import numpy as np
 
-from envs.robot.chain import Chain, Joint, Link, Point
-from envs.robot.parts import Box, Hand, add_chain, add_hand, name_joints
+from envs.robot.chain import Joint, Link, Point
+from envs.robot.parts import Box, Build, Hand
 from envs.robot.registry import register_robot
-from envs.robot.robot import Gripper, Robot
+from envs.robot.robot import Gripper
 from envs.robot.solver import Solver
 
 
@@ -82,25 +81,7 @@ HAND = Hand(
     reach=0.125,
 )
 GRIPPER = Gripper(opening=0.08, width=0.02, squeeze=-0.01)  # the opening is published
-CHAIN = Chain(JOINTS, HAND.flange + HAND.reach, HAND.turn)
+BUILD = Build(base=BASE, joints=JOINTS, hand=HAND, gripper=GRIPPER)
 HOME = np.array([0.0, -0.95, 0.0, -2.55, 0.0, 1.6, 0.785])
-
-
-def add_panda(spec: mujoco.MjSpec) -> None:
-    """Adds the arm, its gripper and their actuators at the world's origin."""
-    add_hand(spec, add_chain(spec, BASE, JOINTS), HAND, GRIPPER)
-
-
-PANDA = register_robot(
-    Robot(
-        name="panda",
-        joints=name_joints(len(JOINTS)),
-        low=CHAIN.low,
-        high=CHAIN.high,
-        home=HOME,
-        gripper=GRIPPER,
-        add=add_panda,
-        forward=CHAIN.forward,
-        solve=Solver(CHAIN, HOME).solve,
-    )
-)
+SOLVER = Solver(BUILD.to_chain(), HOME)
+PANDA = register_robot(BUILD.to_robot("panda", HOME, SOLVER.solve))

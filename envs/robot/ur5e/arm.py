@@ -7,13 +7,12 @@ where the original's linkage lets them sink by some millimetres as they open.
 
 from __future__ import annotations
 
-import mujoco
 import numpy as np
 
-from envs.robot.chain import DARK, Chain, Joint, Link, Point
-from envs.robot.parts import Box, Hand, add_chain, add_hand, name_joints
+from envs.robot.chain import DARK, Joint, Link, Point
+from envs.robot.parts import Box, Build, Hand
 from envs.robot.registry import register_robot
-from envs.robot.robot import Gripper, Robot
+from envs.robot.robot import Gripper
 from envs.robot.ur5e.kinematics import ElbowUp, Lengths
 
 SIZE = Lengths(d1=0.1625, a2=0.425, a3=0.3922, d4=0.1333, d5=0.0997, d6=0.0996)
@@ -97,26 +96,12 @@ HAND = Hand(
     reach=0.1528,  # the ends of closed fingers are 0.1628 m below the flange
 )
 GRIPPER = Gripper(opening=0.085, width=0.022, squeeze=-0.01)
-CHAIN = Chain(JOINTS, HAND.flange + HAND.reach, HAND.turn)
-SOLVER = ElbowUp(chain=CHAIN, lengths=SIZE, length=HAND.reach, turn=HAND.turn)
+BUILD = Build(base=BASE, joints=JOINTS, hand=HAND, gripper=GRIPPER)
 HOME = np.array([2.41, -2.28, 1.69, -0.98, -np.pi / 2, -0.73])
-
-
-def add_ur5e(spec: mujoco.MjSpec) -> None:
-    """Adds the arm, its gripper and their actuators at the world's origin."""
-    add_hand(spec, add_chain(spec, BASE, JOINTS), HAND, GRIPPER)
-
-
-UR5E = register_robot(
-    Robot(
-        name="ur5e",
-        joints=name_joints(len(JOINTS)),
-        low=CHAIN.low,
-        high=CHAIN.high,
-        home=HOME,
-        gripper=GRIPPER,
-        add=add_ur5e,
-        forward=CHAIN.forward,
-        solve=SOLVER.solve,
-    )
+SOLVER = ElbowUp(
+    chain=BUILD.to_chain(),
+    lengths=SIZE,
+    length=HAND.flange + HAND.reach,
+    turn=HAND.turn,
 )
+UR5E = register_robot(BUILD.to_robot("ur5e", HOME, SOLVER.solve))
