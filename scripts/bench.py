@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from _command import spell_command
+from _choices import spell_command
 from _launch import build, launch, load_policy, read_lora
 from omegaconf import DictConfig, OmegaConf
 

@@ -19,8 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _choices import BASELINES
-from _command import spell_command
+from _choices import BASELINES, spell_command
 from _launch import (
     OFFLINE,
     build,

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _command import number_job, spell_command
+from _choices import number_job, spell_command
 from _launch import (
     OFFLINE,
     build,

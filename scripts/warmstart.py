@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _command import spell_command
+from _choices import spell_command
 from _launch import build, launch, list_envs, read_camera, read_look
 from omegaconf import DictConfig, OmegaConf
 
