@@ -11,7 +11,7 @@ import importlib.util
 from functools import partial
 from typing import Any
 
-from _launch import build, launch, read_camera
+from _launch import build, launch, read_camera, read_look
 from omegaconf import DictConfig
 
 
@@ -50,6 +50,8 @@ def read_options(config: DictConfig) -> dict[str, Any]:
         "split": config.split,
         "shifts": tuple(config.shifts),
         "camera": read_camera(config),
+        "robot": config.robot,
+        "look": read_look(config),
     }
 
 
