@@ -14,7 +14,7 @@ from envs.registry import list_scenes, load_plugins, register_scene
 from envs.sampling.labels import label_parts, mark_target
 from envs.sampling.sample import make_scene, sample_scene
 from envs.scene import Scene, SceneConfig
-from envs import scenes  # registers the built-in scenes
+from envs import kitchen, scenes  # registers the built-in scenes
 
 load_plugins()
 
@@ -24,6 +24,7 @@ __all__ = [
     "Scene",
     "SceneConfig",
     "format_answer",
+    "kitchen",
     "label_parts",
     "list_scenes",
     "make_scene",

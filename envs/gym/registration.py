@@ -49,7 +49,7 @@ def make_vec(
             `envs.ArrayAction`; they must be picklable.
         **kwargs: Arguments of `build_env`; they must be picklable.
     """
-    check_choice("env", scene, registry.list_scenes())
+    registry.check_name(scene)
     task = registry.get_task(scene)
     build = partial(_build_worker, scene, task, tuple(wrappers), kwargs)
     return AsyncVectorEnv(

@@ -1,0 +1,5 @@
+"""Scenes of things that others drew, behind the extra `meshes`; see `LICENSES.md`."""
+
+from envs.kitchen import hinge, kettle, knob, microwave, slide, switch
+
+__all__ = ["hinge", "kettle", "knob", "microwave", "slide", "switch"]
