@@ -10,7 +10,7 @@ from envs.execution.execute import simulate, simulate_groups
 from envs.gym.env import ManipulationEnv
 from envs.gym.registration import make_vec
 from envs.gym.wrappers import ArrayAction
-from envs.registry import list_scenes, load_plugins, register_scene
+from envs.registry import list_common, list_scenes, load_plugins, register_scene
 from envs.sampling.labels import label_parts, mark_target
 from envs.sampling.sample import make_scene, sample_scene
 from envs.scene import Scene, SceneConfig
@@ -26,6 +26,7 @@ __all__ = [
     "format_answer",
     "kitchen",
     "label_parts",
+    "list_common",
     "list_scenes",
     "make_scene",
     "make_vec",

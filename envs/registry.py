@@ -86,18 +86,24 @@ def list_common() -> list[str]:
     return [name for name in list_scenes() if name not in _extras]
 
 
-def check_name(name: str) -> None:
-    """Refuses a name that no scene has.
+def list_absent() -> dict[str, str]:
+    """For each scene whose extra is not installed, a line that says what to do."""
+    return {
+        name: f"env={name} needs the extra {extra}: pip install 'graspo[{extra}]'"
+        for name, extra in _extras.items()
+        if name not in _tasks
+    }
+
+
+def check_name(name: str, key: str = "env") -> None:
+    """Refuses a name that no scene has; `key` is where it was written.
 
     Raises:
         ValueError: Lists the valid ones, or names the extra that the scene needs.
     """
-    if name in _extras and name not in _tasks:
-        extra = _extras[name]
-        raise ValueError(
-            f"env={name} needs the extra {extra}: pip install 'graspo[{extra}]'"
-        )
-    check_choice("env", name, list_scenes())
+    if missing := list_absent().get(name):
+        raise ValueError(missing)
+    check_choice(key, name, list_scenes())
 
 
 def has_expert(name: str) -> bool:

@@ -12,7 +12,6 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from envs import registry
 from envs.gym.env import ManipulationEnv
 from envs.gym.wrappers import TurnLimit
-from envs.randomization.factors import check_choice
 
 
 def build_env(scene: str, max_turns: int = 1, **kwargs: Any) -> gymnasium.Env:

@@ -18,6 +18,7 @@ from envs.clutter import add_distractors, shade
 from envs.meshes.extra import EXTRA, need_assets
 from envs.mjcf import Mjcf, add_mjcf
 from envs.objects import COLLIDE_WITH, OBJECT_GROUP
+from envs.predicates import Execution
 from envs.randomization.factors import Factors
 from envs.randomization.tints import HELD_OUT, TRAINED
 from envs.skills import Skill
@@ -32,6 +33,8 @@ FINISHES = ("painted", "wood", "metal")
 HELD_OUT_FINISHES = ("marble", "tile")
 PICTURES = {"wood": "wood1", "metal": "metal1", "marble": "marble1", "tile": "tile1"}
 TEXELS = 128  # a side of a face; an appliance is 150 pixels wide
+BLOCKED = 0.05  # m, radius of the circles that keep other things away
+LARGEST_FORCE = 250.0  # N on a finger; experts come to 50, in a few scenes to 170
 # Upright bars: the fingers fit between the bar and the door behind it.
 PULL_BAR = Skill(grips=True, opening=0.033, releases=False, plane="level")
 
@@ -56,7 +59,11 @@ def add_fixture(
 
 
 def add_loose(
-    spec: mujoco.MjSpec, body: str, name: str, pose: tuple[float, float, float], scale: float
+    spec: mujoco.MjSpec,
+    body: str,
+    name: str,
+    pose: tuple[float, float, float],
+    scale: float,
 ) -> Any:
     """Adds a body of the kitchen that can be moved, at x [m], y [m] and yaw [rad]."""
     source = Mjcf(_find_kitchen(), body=body, scale=scale)
@@ -162,6 +169,11 @@ def keep_apart(spec: mujoco.MjSpec, *bodies: str) -> None:
             spec.add_exclude(bodyname1=one, bodyname2=other)
 
 
+def forced(run: Execution) -> bool:
+    """Whether the hand rammed something: what it opened so would have broken."""
+    return max(run.peak_forces.values()) > LARGEST_FORCE
+
+
 def scatter(
     spec: mujoco.MjSpec, factors: Factors, taken: Iterable[tuple[float, float, float]]
 ) -> list[str]:
@@ -171,9 +183,10 @@ def scatter(
     return add_distractors(spec, factors, place)
 
 
-def line(
-    x: float, low: float, high: float, radius: float
+def fill(
+    rows: Iterable[float], low: float, high: float
 ) -> list[tuple[float, float, float]]:
-    """Circles (x, y, radius) along y, to be blocked."""
-    count = int(np.ceil((high - low) / radius)) + 1
-    return [(x, float(y), radius) for y in np.linspace(low, high, count)]
+    """Circles (x, y, radius) along y from low to high at each x, to be blocked."""
+    count = int(np.ceil((high - low) / BLOCKED)) + 1
+    along = np.linspace(low, high, count)
+    return [(x, float(y), BLOCKED) for x in rows for y in along]

@@ -25,12 +25,13 @@ HELD_OUT_WORDINGS = ("pull the {} door by its bar",)
 SIDES = {"left": -1, "right": 1}
 NEEDED = np.deg2rad(25)
 PULLS = np.deg2rad((30, 42))  # those who show the task pull a little further
+TIP = 0.01  # m below a bar's upper end, where it is seen best
 STILL = np.deg2rad(4)  # that the other door may move
 
 
 @register_scene("kitchen_hinge", extra=fittings.EXTRA)
 class OpenHingeCabinet:
-    """Success: the named door is open by 25 degrees, the other one stays closed."""
+    """Success: the named door is open by 25 degrees, unforced, the other one closed."""
 
     skill = fittings.PULL_BAR
     part_classes = ("door", "handle")
@@ -49,11 +50,9 @@ class OpenHingeCabinet:
         doors = [g for i in (0, 1) for g in spec.body(f"door{i}").geoms]
         fittings.paint(factors, [*shown, *filter(fittings.is_shown, doors)])
         half, front = 0.4 * scale, x + 0.3 * scale
-        taken = [
-            fittings.line(front + depth, y - half, y + half, 0.05)
-            for depth in (-0.05, 0.0, 0.05, 0.10)
-        ]
-        fittings.scatter(spec, factors, sum(taken, []))
+        rows = [front + depth for depth in (-0.05, 0.0, 0.05, 0.10)]
+        taken = fittings.fill(rows, y - half, y + half)
+        fittings.scatter(spec, factors, taken)
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         return ask_each("door", "handle", wording, list(SIDES))
 
@@ -70,6 +69,7 @@ class OpenHingeCabinet:
             "opened_wrong_door": any(
                 abs(slide(run, b)) > STILL for b in goal.bystanders
             ),
+            "forced": fittings.forced(run),
             "not_opened": opened < NEEDED,
         }
         return conclude(checks, opened / NEEDED)
@@ -85,11 +85,9 @@ def _prepare_door(spec: mujoco.MjSpec, name: str, i: int, thick: float) -> None:
     split_part(spec, door, f"{door.name}/handle", bar)
 
 
-def swing(
-    joint: str, part: str, state: State, angle: float
-) -> NDArray[np.float64]:
+def swing(joint: str, part: str, state: State, angle: float) -> NDArray[np.float64]:
     """[4, 3] way of the top of a door's upright bar about the door's hinge."""
-    bar = state.middle(part) + (0, 0, state.size(part)[1] - 0.01)
+    bar = state.middle(part) + np.array([0, 0, state.size(part)[1] - TIP])
     hinge, (low, high) = state.data.joint(joint).xanchor, state.model.joint(joint).range
     turn = np.linspace(0, angle if high > -low else -angle, 4)
     x, y, z = bar - hinge

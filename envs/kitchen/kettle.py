@@ -38,7 +38,7 @@ CARRIED = 0.02  # m
 TILTED = np.deg2rad(40)
 MASS = 0.25  # kg: contacts are as stiff as things are heavy, and 50 g gave way
 BOX = mujoco.mjtGeom.mjGEOM_BOX
-BODY = 0.155  # m at the file's size: the radius that a kettle takes, spout and all
+BODY = 0.18  # m at the file's size: the radius that a kettle takes, spout and all
 
 
 @register_scene("kitchen_kettle", extra=fittings.EXTRA)

@@ -31,12 +31,13 @@ NEEDED = np.deg2rad(35)
 TURNS = np.deg2rad((48, 62))  # those who show the task turn a little further
 RIGHT = (0.5**0.5, 0, 0, -(0.5**0.5))  # a quarter clockwise: in the file it points up
 MARK = 1.5  # times as thick as in the file: to be seen, and pressed
+OUT = 0.006  # m before the mark's middle: a fingertip there clears the knob's disc
 STILL = np.deg2rad(8)  # that another knob may move
 
 
 @register_scene("kitchen_knob", extra=fittings.EXTRA)
 class TurnKnob:
-    """Success: the named knob is turned by 35 degrees, the others are as they were."""
+    """Success: the named knob is turned by 35 degrees, unforced; the others are not."""
 
     skill = PRESS
     part_classes = ("knob", "mark")
@@ -53,7 +54,7 @@ class TurnKnob:
             along = y + (i - (len(colours) - 1) / 2) * gap
             knob = _add_knob(spec, i, (x, along, height - 0.03), scale)
             for geom in spec.body(f"knob{i}/mark").geoms:
-                geom.rgba = (*shade(factors, colour), 1)
+                geom.rgba, geom.material = (*shade(factors, colour), 1), ""
             fittings.keep_apart(spec, panel.name, knob.name)
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         return ask_each("knob", "mark", wording, choose_names(factors, colours))
@@ -62,7 +63,8 @@ class TurnKnob:
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[5, 3] world path: the top of the marked end, then its way about the knob."""
-        end = state.middle(goal.part) + (0, 0, state.size(goal.part)[0])
+        radius = state.size(goal.part)[0]
+        end = state.middle(goal.part) + np.array([OUT, 0, radius])
         centre = state.position(goal.target)
         turn = np.linspace(0, rng.uniform(*TURNS), 5)
         _, y, z = end - centre
@@ -77,6 +79,7 @@ class TurnKnob:
             "turned_wrong_knob": any(
                 abs(slide(run, b)) > STILL for b in goal.bystanders
             ),
+            "forced": fittings.forced(run),
             "not_turned": turned < NEEDED,
         }
         return conclude(checks, turned / NEEDED)
@@ -88,7 +91,7 @@ def _add_knob(
     """A knob whose marked end points to the right and turns down."""
     knob = fittings.add_fixture(spec, "knob 1", f"knob{i}", spot, scale)
     fittings.turn(knob, RIGHT)
-    fittings.loosen(knob.joints[0], knob.name, friction=0.03, damping=0.02)
+    fittings.loosen(knob.joints[0], knob.name, friction=0.15, damping=0.03)
     knob.gravcomp = 1
     mark = [geom for geom in knob.geoms if geom.pos[1] > 0.03 * scale]
     fittings.thicken(mark, MARK)

@@ -31,7 +31,7 @@ PUSHED = 0.05  # m that a bystander may be moved
 
 @register_scene("kitchen_microwave", extra=fittings.EXTRA)
 class OpenMicrowave:
-    """Success: the door is open by 25 degrees, and nothing else was pushed away."""
+    """Success: the door is open by 25 degrees, unforced; nothing was pushed away."""
 
     skill = fittings.PULL_BAR
     part_classes = ("door", "handle")
@@ -47,11 +47,9 @@ class OpenMicrowave:
         case = [geom for geom in oven.geoms if fittings.is_shown(geom)][:1]
         fittings.paint(factors, case)
         front, half = x + 0.23 * scale, 0.35 * scale
-        taken = [
-            fittings.line(front + depth, y - half, y + half, 0.05)
-            for depth in (-0.1, -0.05, 0.0, 0.05, 0.10)
-        ]
-        others = fittings.scatter(spec, factors, sum(taken, []))
+        rows = [front + depth for depth in (-0.1, -0.05, 0.0, 0.05, 0.10)]
+        taken = fittings.fill(rows, y - half, y + half)
+        others = fittings.scatter(spec, factors, taken)
         return Goal(
             instruction=factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS),
             target="door0",
@@ -71,6 +69,7 @@ class OpenMicrowave:
         opened = abs(slide(run, goal.target))
         checks = {
             "disturbed_others": disturbed(run, goal.bystanders, PUSHED),
+            "forced": fittings.forced(run),
             "not_opened": opened < NEEDED,
         }
         return conclude(checks, opened / NEEDED)

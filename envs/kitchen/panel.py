@@ -39,16 +39,12 @@ def add_panel(
         colour=(1, 1, 1),
     )
     fittings.paint(factors, panel.geoms)
-    taken = [
-        *fittings.line(x, y - half, y + half, 0.05),
-        *fittings.line(x + 0.05, y - half, y + half, 0.05),
-        *fittings.line(x + 0.10, y - half, y + half, 0.05),
-    ]
-    fittings.scatter(spec, factors, taken)
+    rows = [x, x + 0.05, x + 0.10]
+    fittings.scatter(spec, factors, fittings.fill(rows, y - half, y + half))
     return panel, x, y
 
 
 def choose_names(factors: Factors, colours: list[str]) -> list[str]:
-    """What two or three things in a row are called: by their colours or their places."""
+    """What two or three things in a row are called: by colour or by place."""
     sides = ["left", "middle", "right"] if len(colours) == 3 else ["left", "right"]
     return colours if factors.rng.random() < 0.5 else sides

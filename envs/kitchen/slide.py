@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.kitchen import fittings
+from envs.kitchen.hinge import TIP
 from envs.mjcf import split_part
 from envs.predicates import Execution, conclude, disturbed, slide
 from envs.randomization.factors import Factors
@@ -28,7 +29,7 @@ PUSHED = 0.05  # m that a bystander may be moved
 
 @register_scene("kitchen_slide", extra=fittings.EXTRA)
 class SlideCabinet:
-    """Success: the door has slid by 7 cm, and nothing else was pushed away."""
+    """Success: the door has slid by 7 cm, unforced; nothing was pushed away."""
 
     skill = fittings.PULL_BAR
     part_classes = ("door", "handle")
@@ -45,11 +46,9 @@ class SlideCabinet:
         fittings.paint(factors, shown)
         fittings.paint(factors, filter(fittings.is_shown, door.geoms))
         front, half = x + 0.37 * scale, 0.45 * scale
-        taken = [
-            fittings.line(front + depth, y - half, y + half, 0.05)
-            for depth in (-0.1, -0.05, 0.0)
-        ]
-        others = fittings.scatter(spec, factors, sum(taken, []))
+        rows = [front + depth for depth in (-0.1, -0.05, 0.0)]
+        taken = fittings.fill(rows, y - half, y + half)
+        others = fittings.scatter(spec, factors, taken)
         return Goal(
             instruction=factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS),
             target="door0",
@@ -62,7 +61,8 @@ class SlideCabinet:
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the bar's top, then level along the door's rail."""
-        bar = state.middle(goal.part) + (0, 0, state.size(goal.part)[1] - 0.01)
+        up = np.array([0, 0, state.size(goal.part)[1] - TIP])
+        bar = state.middle(goal.part) + up
         return bar + np.outer([0, 0.5, 1], [0, rng.uniform(*SLIDES), 0])
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
@@ -70,6 +70,7 @@ class SlideCabinet:
         opened = slide(run, goal.target)
         checks = {
             "disturbed_others": disturbed(run, goal.bystanders, PUSHED),
+            "forced": fittings.forced(run),
             "not_opened": opened < NEEDED,
         }
         return conclude(checks, opened / NEEDED)

@@ -38,7 +38,7 @@ TIP = 0.6  # of the lever's half length from its middle, where it is pressed
 
 @register_scene("kitchen_switch", extra=fittings.EXTRA)
 class FlipSwitch:
-    """Success: the named switch is past its middle, the others are as they were."""
+    """Success: the named switch is past its middle, unforced; the others are not."""
 
     skill = PRESS
     part_classes = ("switch", "lever")
@@ -63,7 +63,7 @@ class FlipSwitch:
     def expert(
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """[4, 3] world path: the top of the lever, near its tip, then about its hinge."""
+        """[4, 3] world path: on the lever, near its tip, then about its hinge."""
         geom = state.geoms(goal.part)[0]
         radius, half = state.model.geom_size[geom, :2]
         axes = state.data.geom_xmat[geom].reshape(3, 3)
@@ -84,6 +84,7 @@ class FlipSwitch:
             "flipped_wrong_switch": any(
                 abs(slide(run, b)) > STILL for b in goal.bystanders
             ),
+            "forced": fittings.forced(run),
             "not_flipped": turned < NEEDED,
         }
         return conclude(checks, turned / NEEDED)
