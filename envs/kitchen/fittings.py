@@ -12,7 +12,6 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from PIL import Image
 
 from envs.clutter import add_distractors, shade
 from envs.meshes.extra import EXTRA, need_assets
@@ -34,6 +33,7 @@ HELD_OUT_FINISHES = ("marble", "tile")
 PICTURES = {"wood": "wood1", "metal": "metal1", "marble": "marble1", "tile": "tile1"}
 TEXELS = 128  # a side of a face; an appliance is 150 pixels wide
 BLOCKED = 0.05  # m, radius of the circles that keep other things away
+KETTLE_MASS = 0.25  # kg: contacts are as stiff as things are heavy; 50 g gave way
 LARGEST_FORCE = 250.0  # N on a finger; experts come to 50, in a few scenes to 170
 # Upright bars: the fingers fit between the bar and the door behind it.
 PULL_BAR = Skill(grips=True, opening=0.033, releases=False, plane="level")
@@ -58,18 +58,23 @@ def add_fixture(
     return added
 
 
-def add_loose(
-    spec: mujoco.MjSpec,
-    body: str,
-    name: str,
-    pose: tuple[float, float, float],
-    scale: float,
+def add_kettle(
+    spec: mujoco.MjSpec, name: str, pose: tuple[float, float, float], scale: float
 ) -> Any:
-    """Adds a body of the kitchen that can be moved, at x [m], y [m] and yaw [rad]."""
-    source = Mjcf(_find_kitchen(), body=body, scale=scale)
-    added = add_mjcf(spec, source, name, *pose)
-    finish(spec, added)
-    return added
+    """Adds the kettle, free to move, at x [m], y [m] and yaw [rad]."""
+    source = Mjcf(_find_kitchen(), body="kettleroot", scale=scale)
+    kettle = add_mjcf(spec, source, name, *pose)
+    finish(spec, kettle)
+    for geom in kettle.geoms:
+        geom.margin = 0
+        if geom.type == mujoco.mjtGeom.mjGEOM_BOX:
+            geom.mass = KETTLE_MASS
+    return kettle
+
+
+def is_enamel(geom: Any) -> bool:
+    """Whether a geom is a part of a kettle that takes a colour."""
+    return is_shown(geom) and not geom.material
 
 
 def _find_kitchen() -> Any:
@@ -106,6 +111,8 @@ def _add_finishes(spec: mujoco.MjSpec) -> None:
 
 @cache
 def _read_picture(name: str) -> bytes:
+    from PIL import Image  # slow to load, and seldom needed
+
     path = need_assets("a kitchen scene") / FOLDER / f"textures/{PICTURES[name]}.png"
     with Image.open(path) as picture:
         return picture.convert("RGB").resize((TEXELS, TEXELS)).tobytes()

@@ -36,8 +36,6 @@ NEEDED = 0.06  # m
 LIFTS = (0.068, 0.09)  # m: those who show the task lift a little more
 CARRIED = 0.02  # m
 TILTED = np.deg2rad(40)
-MASS = 0.25  # kg: contacts are as stiff as things are heavy, and 50 g gave way
-BOX = mujoco.mjtGeom.mjGEOM_BOX
 BODY = 0.18  # m at the file's size: the radius that a kettle takes, spout and all
 
 
@@ -114,14 +112,11 @@ def _add_kettle(
     spec: mujoco.MjSpec, i: int, spot: tuple[float, ...], colour: Any
 ) -> None:
     x, y, yaw, scale = spot
-    kettle = fittings.add_loose(spec, "kettleroot", f"kettle{i}", (x, y, yaw), scale)
+    kettle = fittings.add_kettle(spec, f"kettle{i}", (x, y, yaw), scale)
     geoms = list(kettle.geoms)
     for geom in geoms:
-        if fittings.is_shown(geom) and not geom.material:
+        if fittings.is_enamel(geom):
             geom.rgba = (*colour, 1)
-        geom.margin = 0
-        if geom.type == BOX:
-            geom.mass = MASS
     level = [geom for geom in geoms if geom.pos[2] > 0.25 * scale]
     level.sort(key=lambda geom: -geom.size[0])  # the wood, then what is inside it
     split_part(spec, kettle, f"{kettle.name}/handle", level)
