@@ -52,8 +52,9 @@ def add_fixture(
         scale: Its size beside the file's.
     """
     source = Mjcf(_find_kitchen(), body=body, fixed=True, scale=scale)
-    added = add_mjcf(spec, source, name, *spot[:2], FACING, *spot[2:])
-    added.pos[2] += 0 if spot[2:] else GAP
+    x, y, *z = spot
+    added = add_mjcf(spec, source, name, x, y, FACING, *z)
+    added.pos[2] += 0 if z else GAP
     finish(spec, added)
     return added
 

@@ -87,7 +87,7 @@ class PickThing:
         size = factors.choice("shape", SIZES, HELD_OUT_SIZES)
         words = []
         for kind in kinds:
-            thing = (THINGS | HELD_OUT_THINGS)[kind]
+            thing = {**THINGS, **HELD_OUT_THINGS}[kind]
             yaw = float(factors.rng.uniform(-thing.turns, thing.turns))
             spot = place.place((Circle(x=0, y=0, radius=size * thing.radius),), yaw)
             if spot is not None:
