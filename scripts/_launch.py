@@ -147,16 +147,16 @@ def _fill(record: type[T], values: dict[str, Any]) -> T:
 
 def list_envs(config: DictConfig) -> tuple[str, ...]:
     """Returns the scenes that `env=` names: one, several, or all but those left out."""
-    from envs import list_scenes
-    from envs.randomization.factors import check_choice
+    from envs import list_common
+    from envs.registry import check_name
 
     if config.env.name != ALL["name"]:
         return (config.env.name,)
-    for name in config.env.only:
-        check_choice("env.only", name, (*list_scenes(), OFFLINE))
-    for name in config.env.without:
-        check_choice("env.without", name, list_scenes())
-    names = config.env.only or list_scenes()
+    for key in ("only", "without"):
+        for name in config.env[key]:
+            if name != OFFLINE:
+                check_name(name, f"env.{key}")
+    names = config.env.only or list_common()
     return tuple(name for name in names if name not in config.env.without)
 
 

@@ -177,9 +177,18 @@ def _explaining(name: str) -> Iterator[None]:
 
 def _explain_choice(error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).partition("/")
+    if group == "env" and (missing := _explain_extra(choice)):
+        return missing
     valid = [name for name in error.options or [] if name not in INTERNAL]
     more = ", a directory or a hub id (owner/name)" if group == "policy" else ""
     return f"unknown {group} {choice!r}{_suggest(choice, valid)}{more}"
+
+
+def _explain_extra(scene: str) -> str:
+    """What a scene needs that is not installed; "" if nothing, or if it is none."""
+    from envs.registry import list_absent
+
+    return list_absent().get(scene, "")
 
 
 def _explain_key(name: str, said: str) -> str:
