@@ -15,7 +15,7 @@ import numpy as np
 
 from envs.clutter import add_distractors, shade
 from envs.meshes.extra import EXTRA, need_assets
-from envs.mjcf import Mjcf, add_mjcf
+from envs.mjcf import Mjcf, add_mjcf, split_part
 from envs.objects import COLLIDE_WITH, OBJECT_GROUP
 from envs.predicates import Execution
 from envs.randomization.factors import Factors
@@ -168,6 +168,28 @@ def loosen(joint: Any, name: str, friction: float, damping: float) -> None:
     joint.name = name
     joint.frictionloss, joint.armature = friction, 0.001
     joint.damping = (damping, 0, 0)
+
+
+def prepare_door(
+    spec: mujoco.MjSpec, file_name: str, name: str, thick: float, resists: Any
+) -> Any:
+    """Names a door and its joint, and makes its bar the part `<name>/handle`.
+
+    Args:
+        spec: The scene.
+        file_name: The door's body, as it came.
+        name: As it is called from now on.
+        thick: How many times as thick as in the file its bar is.
+        resists: Friction and damping of its joint; see `loosen`.
+    """
+    door = spec.body(file_name)
+    door.name = name
+    loosen(door.joints[0], name, *resists)
+    bar = [geom for geom in door.geoms if is_handle(geom)]
+    bar.sort(key=lambda geom: abs(geom.pos[2]))  # the bar, then its posts
+    thicken(bar, thick)
+    split_part(spec, door, f"{name}/handle", bar)
+    return door
 
 
 def keep_apart(spec: mujoco.MjSpec, *bodies: str) -> None:

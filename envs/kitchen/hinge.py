@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.kitchen import fittings
-from envs.mjcf import split_part
 from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
 from envs.randomization.factors import Factors
@@ -26,6 +25,7 @@ SIDES = {"left": -1, "right": 1}
 NEEDED = np.deg2rad(25)
 PULLS = np.deg2rad((30, 42))  # those who show the task pull a little further
 TIP = 0.01  # m below a bar's upper end, where it is seen best
+RESISTS = (0.15, 0.3)  # N m, and N m per rad/s, at a hinge
 STILL = np.deg2rad(4)  # that the other door may move
 
 
@@ -44,7 +44,8 @@ class OpenHingeCabinet:
         cabinet = fittings.add_fixture(spec, "hingecab", "cabinet", (x, y), scale)
         thick = factors.uniform("shape", (1.15, 1.3), (1.3, 1.4))
         for i, side in enumerate(SIDES):
-            _prepare_door(spec, f"hinge{side}door", i, thick)
+            old = f"cabinet/hinge{side}door"
+            fittings.prepare_door(spec, old, f"door{i}", thick, RESISTS)
         fittings.keep_apart(spec, "cabinet", "door0", "door1", "world")
         shown = filter(fittings.is_shown, cabinet.geoms)
         doors = [g for i in (0, 1) for g in spec.body(f"door{i}").geoms]
@@ -73,16 +74,6 @@ class OpenHingeCabinet:
             "not_opened": opened < NEEDED,
         }
         return conclude(checks, opened / NEEDED)
-
-
-def _prepare_door(spec: mujoco.MjSpec, name: str, i: int, thick: float) -> None:
-    door = spec.body(f"cabinet/{name}")
-    door.name = f"door{i}"
-    fittings.loosen(door.joints[0], door.name, friction=0.15, damping=0.3)
-    bar = [geom for geom in door.geoms if fittings.is_handle(geom)]
-    bar.sort(key=lambda geom: abs(geom.pos[2]))  # the bar, then its posts
-    fittings.thicken(bar, thick)
-    split_part(spec, door, f"{door.name}/handle", bar)
 
 
 def swing(joint: str, part: str, state: State, angle: float) -> NDArray[np.float64]:

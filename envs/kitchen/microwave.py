@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.kitchen import fittings
-from envs.kitchen.hinge import swing
-from envs.mjcf import split_part
+from envs.kitchen.hinge import RESISTS, swing
 from envs.predicates import Execution, conclude, disturbed, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
@@ -42,7 +41,8 @@ class OpenMicrowave:
         x = factors.uniform("position", (0.33, 0.37), (0.37, 0.39))
         y = factors.uniform("position", (-0.03, 0.03), (0.03, 0.045))
         oven = fittings.add_fixture(spec, "microroot", "oven", (x, y), scale)
-        _prepare_door(spec, factors.uniform("shape", (1.1, 1.25), (1.25, 1.35)))
+        thick = factors.uniform("shape", (1.1, 1.25), (1.25, 1.35))
+        fittings.prepare_door(spec, "oven/microdoorroot", "door0", thick, RESISTS)
         fittings.keep_apart(spec, "oven", "door0", "world")
         case = [geom for geom in oven.geoms if fittings.is_shown(geom)][:1]
         fittings.paint(factors, case)
@@ -73,13 +73,3 @@ class OpenMicrowave:
             "not_opened": opened < NEEDED,
         }
         return conclude(checks, opened / NEEDED)
-
-
-def _prepare_door(spec: mujoco.MjSpec, thick: float) -> None:
-    door = spec.body("oven/microdoorroot")
-    door.name = "door0"
-    fittings.loosen(door.joints[0], door.name, friction=0.15, damping=0.3)
-    bar = [geom for geom in door.geoms if fittings.is_handle(geom)]
-    bar.sort(key=lambda geom: abs(geom.pos[2]))
-    fittings.thicken(bar, thick)
-    split_part(spec, door, f"{door.name}/handle", bar)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from envs.kitchen import fittings
 from envs.kitchen.hinge import TIP
-from envs.mjcf import split_part
 from envs.predicates import Execution, conclude, disturbed, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
@@ -24,6 +23,7 @@ WORDINGS = (
 HELD_OUT_WORDINGS = ("push the cabinet's door aside",)
 NEEDED = 0.07  # m
 SLIDES = (0.085, 0.12)  # m: those who show the task go a little further
+RESISTS = (0.8, 3.0)  # N, and N per m/s, on the rail
 PUSHED = 0.05  # m that a bystander may be moved
 
 
@@ -40,7 +40,9 @@ class SlideCabinet:
         x = factors.uniform("position", (0.34, 0.38), (0.38, 0.40))
         y = factors.uniform("position", (-0.02, 0.02), (0.02, 0.03))
         cabinet = fittings.add_fixture(spec, "slide", "cabinet", (x, y), scale)
-        door = _prepare_door(spec, factors.uniform("shape", (1.15, 1.3), (1.3, 1.4)))
+        thick = factors.uniform("shape", (1.15, 1.3), (1.3, 1.4))
+        old = "cabinet/slidelink"
+        door = fittings.prepare_door(spec, old, "door0", thick, RESISTS)
         fittings.keep_apart(spec, "cabinet", "door0", "world")
         shown = [*filter(fittings.is_shown, cabinet.geoms)]
         fittings.paint(factors, shown)
@@ -74,14 +76,3 @@ class SlideCabinet:
             "not_opened": opened < NEEDED,
         }
         return conclude(checks, opened / NEEDED)
-
-
-def _prepare_door(spec: mujoco.MjSpec, thick: float) -> object:
-    door = spec.body("cabinet/slidelink")
-    door.name = "door0"
-    fittings.loosen(door.joints[0], door.name, friction=0.8, damping=3.0)
-    bar = [geom for geom in door.geoms if fittings.is_handle(geom)]
-    bar.sort(key=lambda geom: abs(geom.pos[2]))
-    fittings.thicken(bar, thick)
-    split_part(spec, door, f"{door.name}/handle", bar)
-    return door
