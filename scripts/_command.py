@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Collection, Sequence
 
+import _interrupt  # noqa: F401 before what takes long
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
