@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
+import _interrupt
 import hydra
 from _choices import (
     ALL,
@@ -67,6 +68,7 @@ def launch(
     register_choices(policies, all_envs, compares)
     go, conf = partial(_run, run, check), str(find_conf())
     try:
+        _interrupt.answer()
         sys.argv[1:] = [part for arg in sys.argv[1:] for part in spell(arg)]
         if check_flags(sys.argv[1:]):  # for help, and for sweeps
             hydra.main(version_base="1.3", config_path=conf, config_name=name)(go)()
@@ -80,7 +82,7 @@ def launch(
     except OSError as error:
         refuse(explain_disk(error), 1)
     except KeyboardInterrupt:
-        refuse("stopped before anything was done", 130)
+        refuse("stopped", 130)
 
 
 def _read(name: str) -> DictConfig:

@@ -8,6 +8,7 @@ conf/train.yaml for the keys and --help for the choices.
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -212,6 +213,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
     from policy.training.trainer import train
 
     screen.say(f"run directory: {run.path}")
+    threading.excepthook = partial(tell, screen)
     try:
         summary = train(vlm, job, run, screen, team, partial(show, run, screen))
     except KeyboardInterrupt:
@@ -237,6 +239,11 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
             screen.say(tabulate_pairs(summary["paired"], title, job.source.name))
     screen.say(f"trained policy: {run.path / 'final'}")
     screen.say(f"report: {run.path / FILE}")
+
+
+def tell(screen: Screen, failure: threading.ExceptHookArgs) -> None:
+    """Says in one line what ended a thread, of a library's; the run finds out."""
+    screen.say(f"warning: {failure.exc_type.__name__}: {failure.exc_value}")
 
 
 def show(run: RunDir, screen: Screen, workers: Workers) -> None:
