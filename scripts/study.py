@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from _launch import launch
+from launching.launch import launch
 from omegaconf import DictConfig, ListConfig
 
 

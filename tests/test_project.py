@@ -229,7 +229,7 @@ def test_the_configuration_takes_every_command_that_is_written_down(
     document, monkeypatch
 ):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    choices = importlib.import_module("_choices")
+    choices = importlib.import_module("launching.choices")
     choices.register_choices(choices.BASELINES, True, True)
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for script, arguments in list_commands(ROOT / document):

@@ -41,7 +41,7 @@ def test_a_question_compares_runs_that_it_has_and_no_two_are_the_same(question, 
 
 def test_every_training_of_the_study_is_a_command(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    importlib.import_module("_choices").register_choices((), True, False)
+    importlib.import_module("launching.choices").register_choices((), True, False)
     runs = [run for question in ALL for run in question.list_runs("full", 1)]
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for words in {run.train for run in runs if run.train is not None}:

@@ -1,4 +1,4 @@
-"""Ctrl-C while programs load ends them without a traceback; `_launch` answers it later.
+"""Ctrl-C while programs load ends them without a traceback; `launch` answers it later.
 
 Importing this is enough; it comes before all that takes long.
 """

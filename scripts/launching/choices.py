@@ -41,7 +41,7 @@ def find_conf() -> Path:
 
 
 def register_choices(policies: tuple[str, ...], all_envs: bool, compares: bool) -> None:
-    """Tells Hydra of choices that are no files; see `_launch.launch`."""
+    """Tells Hydra of choices that are no files; see `launching.launch`."""
     from envs import list_scenes
 
     store, files = ConfigStore.instance(), find_conf() / "env"
