@@ -100,7 +100,7 @@ def list_solved(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[bool]]:
     """
     solved: dict[str, list[bool]] = {}
     for row in rows:
-        if row["reason"] is None:
+        if row.get("reason", "") is None:
             continue
         of_kind = solved.setdefault(row["env"], [])
         if row["turn"] > 1:
