@@ -45,7 +45,7 @@ test-ray: setup ## the tests that start a Ray cluster; installs Ray
 slow: setup ## the tests that take minutes
 	$(PY) -m pytest -q -m "slow and not ray" $(TESTS)
 
-faults: setup ## kills, signals and damage, for half an hour
+faults: setup ## kills, damage, full disks, fuzz and a soak, for an hour or two
 	$(PY) -m pytest -q -s -m faults $(TESTS)
 
 check: setup ## formatting, lint, types, import directions

@@ -20,8 +20,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from _command import spell_command
-from _launch import build, launch, load_policy, read_lora
+from launching.choices import spell_command
+from launching.launch import launch
+from launching.policies import load_policy, read_lora
+from launching.settings import build
 from omegaconf import DictConfig, OmegaConf
 
 # In this order: what comes later would raise the peak of memory of what came before.

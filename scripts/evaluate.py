@@ -19,19 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _choices import BASELINES
-from _command import spell_command
-from _launch import (
-    OFFLINE,
-    build,
-    choose_answerer,
-    launch,
-    list_envs,
-    list_policies,
-    read_camera,
-    read_look,
-    read_source,
-)
+from launching.choices import BASELINES, OFFLINE, spell_command
+from launching.launch import launch
+from launching.policies import choose_answerer, list_policies
+from launching.settings import build
+from launching.sources import list_envs, read_camera, read_look, read_source
 from omegaconf import DictConfig
 
 Solved = Mapping[str, Sequence[bool]]

@@ -18,14 +18,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _choices import BASELINES
-from _launch import (
-    build,
-    choose_answerer,
-    launch,
-    list_envs,
-    read_source,
-)
+from launching.choices import BASELINES
+from launching.launch import launch
+from launching.policies import choose_answerer
+from launching.settings import build
+from launching.sources import list_envs, read_source
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:

@@ -13,15 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _choices import BASELINES
-from _launch import (
-    build,
-    choose_answerer,
-    launch,
-    list_policies,
-    read_camera,
-    read_look,
-)
+from launching.choices import BASELINES
+from launching.launch import launch
+from launching.policies import choose_answerer, list_policies
+from launching.settings import build
+from launching.sources import read_camera, read_look
 from omegaconf import DictConfig
 
 

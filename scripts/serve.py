@@ -11,7 +11,9 @@ import importlib.util
 from functools import partial
 from typing import Any
 
-from _launch import build, launch, read_camera, read_look
+from launching.launch import launch
+from launching.settings import build
+from launching.sources import read_camera, read_look
 from omegaconf import DictConfig
 
 

@@ -8,9 +8,10 @@ training of each run. A study that was stopped goes on by the same command.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from _launch import launch
+from launching.launch import launch
 from omegaconf import DictConfig, ListConfig
 
 
@@ -25,7 +26,13 @@ def main(config: DictConfig) -> None:
     screen, ledger = Screen(quiet=config.quiet), Ledger(Path(config.out))
     for question in load_questions(list_names(config)) if config.run else []:
         runs = question.list_runs(config.budget, config.seeds)
-        conduct(runs, ledger, Path(config.work), screen)
+        try:
+            conduct(runs, ledger, Path(config.work), screen)
+        except RuntimeError as error:
+            sys.exit(f"error: {error}")
+        except KeyboardInterrupt:
+            screen.say("stopped; the same command goes on")
+            sys.exit(130)
         write_page(ledger)
     screen.say(f"page: {write_page(ledger)}")
 

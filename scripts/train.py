@@ -8,6 +8,7 @@ conf/train.yaml for the keys and --help for the choices.
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -15,16 +16,12 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _command import number_job, spell_command
-from _launch import (
-    OFFLINE,
-    build,
-    launch,
-    list_envs,
-    list_overrides,
-    load_policy,
-    read_source,
-)
+from launching.choices import number_job, spell_command
+from launching.launch import launch
+from launching.policies import load_policy
+from launching.rewards import choose_picture_mix, fit_reward
+from launching.settings import build, list_overrides
+from launching.sources import list_envs, read_source
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
     from policy.training.precision import Precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
-    from rewards import RewardMix
 
 ADDRESS = "rollout.address"
 
@@ -143,53 +139,6 @@ def record(run: RunDir, config: DictConfig, resumed: bool, screen: Screen) -> No
     run.write_json(NAME, old | {"resumed": again})
 
 
-def fit_reward(config: DictConfig) -> None:
-    """Takes another reward where the usual one cannot be given, and says so.
-
-    That is `physical` where a scene lacks an expert, and `paper` for annotated images,
-    which nothing is executed in. What the user named stays, and is an error where it
-    cannot be given.
-    """
-    from envs.registry import has_expert
-    from rewards import RewardMix
-
-    envs, usual = list_envs(config), build(RewardMix, config.reward)
-    offline = envs == (OFFLINE,)
-    scenes = [name for name in envs if name != OFFLINE]
-    lacking = [name for name in scenes if not has_expert(name)]
-    needed = usual.needs_outcome if offline else lacking and usual.needs_reference
-    named = {"reward", "experiment"} | (set() if offline else {"answer"})
-    if not needed or list_overrides().keys() & named:
-        return
-    other = "paper" if offline else "physical"
-    config.reward = load_reward(other)
-    why = "images are not executed" if offline else f"{lacking[0]!r} has no expert"
-    if not config.quiet:
-        print(f"reward={other}: {why}")
-
-
-def load_reward(name: str) -> DictConfig:
-    """Returns a file of conf/reward."""
-    from policy.home import HOME
-
-    node = OmegaConf.load(HOME / "conf" / "reward" / f"{name}.yaml")
-    assert isinstance(node, DictConfig)
-    return node
-
-
-def choose_picture_mix(config: DictConfig) -> RewardMix | None:
-    """Returns what annotated images beside scenes reward, if it is something else.
-
-    Nothing is executed in them, so it is `paper` where scenes reward what is.
-    """
-    from rewards import RewardMix
-
-    beside = OFFLINE in (envs := list_envs(config)) and {*envs} != {OFFLINE}
-    if not beside or not build(RewardMix, config.reward).needs_outcome:
-        return None
-    return build(RewardMix, load_reward("paper"))
-
-
 def check_unfinished(run: RunDir, steps: int) -> None:
     """Raises a ValueError if a run has taken all its steps and left its policy."""
     from policy.runtime.whole import restore
@@ -202,7 +151,7 @@ def check_unfinished(run: RunDir, steps: int) -> None:
 
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
-    from _mistakes import explain_disk, refuse
+    from launching.mistakes import explain_disk, refuse
     from safetensors import SafetensorError
 
     from policy.evaluation.table import tabulate, tabulate_pairs
@@ -212,6 +161,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
     from policy.training.trainer import train
 
     screen.say(f"run directory: {run.path}")
+    threading.excepthook = partial(tell, screen)
     try:
         summary = train(vlm, job, run, screen, team, partial(show, run, screen))
     except KeyboardInterrupt:
@@ -237,6 +187,11 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
             screen.say(tabulate_pairs(summary["paired"], title, job.source.name))
     screen.say(f"trained policy: {run.path / 'final'}")
     screen.say(f"report: {run.path / FILE}")
+
+
+def tell(screen: Screen, failure: threading.ExceptHookArgs) -> None:
+    """Says in one line what ended a thread, of a library's; the run finds out."""
+    screen.say(f"warning: {failure.exc_type.__name__}: {failure.exc_value}")
 
 
 def show(run: RunDir, screen: Screen, workers: Workers) -> None:
@@ -282,7 +237,7 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
         ValueError: It cannot be read, is another version's, or the command line changes
             anything else.
     """
-    from _checks import check_version, read_stored
+    from launching.checks import check_version, read_stored
 
     file = run / "config.yaml"
     config = read_stored(file)

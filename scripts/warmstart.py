@@ -17,8 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _command import spell_command
-from _launch import build, launch, list_envs, read_camera, read_look
+from launching.choices import spell_command
+from launching.launch import launch
+from launching.settings import build
+from launching.sources import list_envs, read_camera, read_look
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def main(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Refuses to overwrite a policy, and scenes that do not exist."""
-    from _checks import check_numbers
+    from launching.checks import check_numbers
 
     from envs import list_scenes
     from envs.randomization.factors import check_choice

@@ -204,7 +204,7 @@ def make_tokenizer(spec: Spec) -> Any:
     tokenizer._set_model_specific_special_tokens(special_tokens=named)
     tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
     tokenizer.bos_token = "<|endoftext|>"
-    tokenizer.init_kwargs["add_prefix_space"] = False
+    tokenizer.add_prefix_space = False
     tokenizer.chat_template = TEMPLATE % spec.place
     return tokenizer
 

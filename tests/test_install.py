@@ -141,6 +141,7 @@ def test_a_wheel_has_only_names_of_ours_at_its_top():
     assert {place.split("/")[0] for place in files} == {"graspo.py", *PACKAGES}
     assert {"policy/conf/train.yaml", "policy/scripts/train.py"} < set(files)
     assert {"policy/assets/suite.json", "policy/assets/tiny/config.json"} < set(files)
+    assert {"envs/kitchen/things/mug.stl", "envs/kitchen/LICENSES.md"} < set(files)
 
 
 def test_a_checkout_is_its_own_home_and_the_working_directory_comes_first(

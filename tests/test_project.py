@@ -51,7 +51,7 @@ FLOORS = {
         ("task", "world", "mjcf"),
         ("scene", "rollout", "contract", "naming", "clutter"),
         ("execution", "registry"),
-        ("scenes", "sampling", "video"),
+        ("scenes", "kitchen", "sampling", "video"),
         ("gym", "testing"),
     ),
     "policy": (
@@ -229,11 +229,12 @@ def test_the_configuration_takes_every_command_that_is_written_down(
     document, monkeypatch
 ):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    choices = importlib.import_module("_choices")
+    choices = importlib.import_module("launching.choices")
     choices.register_choices(choices.BASELINES, True, True)
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for script, arguments in list_commands(ROOT / document):
-            known = [re.sub("lift_can|lift_pawn", "pick_mug", a) for a in arguments]
+            others = r"lift_can|lift_pawn|kitchen_\w+"
+            known = [re.sub(others, "pick_mug", a) for a in arguments]
             overrides = [part for a in known for part in choices.spell(a)]
             if (ROOT / "conf" / f"{script}.yaml").is_file():
                 hydra.compose(script, overrides)

@@ -87,7 +87,7 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         extras: Sequence[str] = (),
         **options: Any,
     ) -> None:
-        check_choice("env", scene, registry.list_scenes())
+        registry.check_name(scene)
         for extra in extras:
             check_choice("extra", extra, tuple(EXTRAS))
         self.config = SceneConfig(name=scene, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import mujoco
 
 from envs.mjcf.reading import Mjcf, read
 from envs.mjcf.references import rename_body
+from envs.mjcf.scaling import scale
 from envs.rotation import turn_about_z
 
 TURNED = ("type", "axisangle", "xyaxes", "zaxis", "euler")  # instead of a quaternion
@@ -59,9 +61,11 @@ def add_mjcf(
     path = Path(source.path)
     if not path.is_file():
         raise FileNotFoundError(f"no MJCF file {path}")
-    file, root, bottom = read(source, path.stat().st_mtime_ns)
-    height = -bottom if z is None else z
+    known = replace(source, scale=1.0)
+    file, root, bottom = read(known, path.stat().st_mtime_ns)
+    height = -bottom * source.scale if z is None else z
     file = file.copy()
+    scale(file, source.scale)
     file.option = spec.option  # or MuJoCo warns of each that differs
     frame = spec.worldbody.add_frame(pos=(x, y, height), quat=turn_about_z(yaw))
     body = frame.attach_body(file.body(root), f"{name}/", "")

@@ -13,7 +13,6 @@ import mujoco
 
 from envs.mjcf.bounds import check_file, check_picture, check_size
 from envs.mjcf.references import cut_out
-from envs.mjcf.scaling import scale
 from envs.mjcf.textures import shrink_textures
 from envs.objects import COLLIDE_WITH, OBJECT_GROUP
 
@@ -46,7 +45,7 @@ def read(source: Mjcf, changed: int) -> tuple[mujoco.MjSpec, str, float]:
     """A file with nothing but the object, its body, and its lowest point [m].
 
     Args:
-        source: The object.
+        source: The object; its scale does not count here.
         changed: When the file was: one that has changed is read again.
 
     Raises:
@@ -72,7 +71,6 @@ def read(source: Mjcf, changed: int) -> tuple[mujoco.MjSpec, str, float]:
     body.name = body.name or UNNAMED
     _check_assets(file, path)
     shrink_textures(file, path)
-    scale(file, body, source.scale)
     with _naming(path):
         return file, body.name, _find_bottom(file.copy().body(body.name), source.fixed)
 

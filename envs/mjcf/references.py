@@ -26,6 +26,7 @@ def cut_out(file: mujoco.MjSpec, body: Any) -> None:
     inner = body
     while (outer := inner.parent) is not None:
         _delete(file, [sibling for sibling in outer.bodies if sibling != inner])
+        _delete(file, [*outer.geoms, *outer.joints, *outer.sites])
         inner = outer
     _delete(file, [*file.cameras, *file.lights])
     _delete(file, [tie for tie in _list_ties(file) if not _is_within(tie, file, body)])

@@ -10,8 +10,8 @@ import numpy as np
 SLIDE = mujoco.mjtJoint.mjJNT_SLIDE
 
 
-def scale(file: mujoco.MjSpec, body: Any, times: float) -> None:
-    """Makes a body and all below it so many times as large.
+def scale(file: mujoco.MjSpec, times: float) -> None:
+    """Makes all that is in a file so many times as large.
 
     Lengths grow as the factor, masses as its cube. What joints resist with stays.
     """
@@ -19,7 +19,7 @@ def scale(file: mujoco.MjSpec, body: Any, times: float) -> None:
         return
     for mesh in file.meshes:
         mesh.scale = np.array(mesh.scale) * times
-    for part in [body, *body.find_all(mujoco.mjtObj.mjOBJ_BODY)]:
+    for part in file.bodies[1:]:
         _scale_body(part, times)
     for thing in [*file.geoms, *file.sites]:
         thing.pos, thing.size = thing.pos * times, thing.size * times

@@ -7,7 +7,6 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from envs.mjcf.bounds import check_picture
 
@@ -40,6 +39,8 @@ def _find(file: mujoco.MjSpec, path: Path, name: str) -> Path | None:
 
 
 def _take(texture: Any, picture: Path, path: Path) -> None:
+    from PIL import Image, UnidentifiedImageError  # slow to load, and seldom needed
+
     try:
         with Image.open(picture) as opened:
             check_picture(path, f"texture {texture.name!r}", *opened.size)
@@ -49,6 +50,8 @@ def _take(texture: Any, picture: Path, path: Path) -> None:
             pixels = np.asarray(opened.convert("RGB"))
     except UnidentifiedImageError:  # one of MuJoCo's own formats
         return
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path}, texture {texture.name!r}: {error}") from error
     texture.file = ""
     texture.height, texture.width, texture.nchannel = pixels.shape
     texture.data = pixels.tobytes()

@@ -30,7 +30,7 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
     targets = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and id(module) in decoder
+        if id(module) in decoder and _is_product(module)
     ]
     config = LoraConfig(
         r=spec.rank, lora_alpha=spec.alpha, lora_dropout=0.0, target_modules=targets
@@ -42,6 +42,12 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
         with _unnamed(model.config):
             adapted = get_peft_model(model, config)
     return adapted.eval()
+
+
+def _is_product(module: nn.Module) -> bool:
+    """Whether it is linear and no more: some routers are, and say which experts."""
+    is_linear = isinstance(module, nn.Linear)
+    return is_linear and type(module).forward is nn.Linear.forward
 
 
 @contextmanager

@@ -42,6 +42,7 @@ from policy.records import LoraSpec
 UNFIT = {
     "diffusion_gemma": "writes blocks by diffusion, not token by token",
     "evolla": "reads proteins, not images",
+    "idefics": "needs its image again for every token",
     "pi0": "answers with motions, not with text",
     "shieldgemma2": "says whether an image is harmful, and nothing else",
 }

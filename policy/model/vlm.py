@@ -29,7 +29,7 @@ from policy.model.sampling import Sampled
 from policy.model.scoring import gather_logprobs, pad_completions, run_plain, run_shared
 from policy.model.share import Drawing, Share, draw_share
 from policy.model.sharing.attention import can_share, enable_sharing
-from policy.model.sharing.carry import list_inputs
+from policy.model.sharing.carry import fit_inputs
 from policy.model.sharing.patches import multiply_patches
 from policy.model.sharing.sight import Sight
 from policy.model.trainable import PARTS, count_parameters, set_trainable
@@ -275,8 +275,7 @@ class VLM:
                 f"model's context of {limit}, and none is cut: lower "
                 "rollout.max_new_tokens, or let its image processor make fewer tokens"
             )
-        taken = list_inputs(self.model)
-        return {n: v.to(self.model.device) for n, v in inputs.items() if n in taken}
+        return fit_inputs(self.model, inputs)
 
     def _gather(
         self, pieces: Sequence[Tensor], token_ids: Tensor, temperature: float

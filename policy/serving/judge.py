@@ -19,7 +19,7 @@ from policy.home import HOME
 from policy.serving.case import Case, read_case
 from rewards import RewardMix, check_answer, score
 
-KEPT = 32  # scenes a process keeps for the next answers: of 1 to 2 MB each
+KEPT = 32  # scenes a process keeps for the next answers, of a few MB each
 SUCCESS = {"success": 1.0}
 
 

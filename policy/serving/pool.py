@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import ModuleType
@@ -107,5 +108,5 @@ def start_judging(
 
 def give_up(texts: Sequence[str], why: LostWork) -> list[Verdict]:
     """Returns the verdicts on answers that nobody could judge, and says so."""
-    print(f"put aside: {len(texts)} answers: {why}", file=sys.stderr)  # noqa: T201
+    warnings.warn(f"put aside: {len(texts)} answers: {why}", stacklevel=2)
     return [LOST] * len(texts)

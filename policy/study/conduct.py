@@ -18,7 +18,7 @@ from policy.runtime.manifest import SUITE
 from policy.study.answers import collect_answers
 from policy.study.ledger import Ledger
 from policy.study.measure import Sitting, examine
-from policy.study.plan import Run
+from policy.study.plan import Run, digest_words
 from policy.training.progress import Screen
 
 # A trained policy is measured here, so that training needs no evaluation of its own.
@@ -100,7 +100,7 @@ def prepare(run: Run, work: Path) -> str:
         return run.policy
     words = [f"policy={run.policy}", *QUIETLY, *run.train, f"run_dir={folder}"]
     if run.export:
-        data = work / f"{run.question}_{run.budget}_images"
+        data = work / f"{run.question}_images_{digest_words(run.export)}"
         if not data.exists():
             call("export", "policy=expert", *run.export, f"out={data}")
         words.append(f"data.path={data}")

@@ -7,6 +7,7 @@ What is under `all` is for every budget; `small` or `full` comes on top.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -56,14 +57,22 @@ class Run:
 
     @property
     def slug(self) -> str:
-        """Its own name for a folder."""
+        """A name for the folder of its training, which no other settings share."""
         words = (self.question, self.budget, self.name, f"seed {self.seed}")
-        return re.sub(r"[^\w.]+", "-", "_".join(words))
+        plain = re.sub(r"[^\w.]+", "-", "_".join(words))
+        return (
+            f"{plain}_{digest_words([self.policy, *self.export, *(self.train or ())])}"
+        )
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data for JSON: two runs are the same if it is equal."""
         said = {k: v for k, v in asdict(self).items() if v or k in ("seed", "train")}
         return json.loads(json.dumps(said))
+
+
+def digest_words(words: Sequence[str]) -> str:
+    """Returns three bytes, in hexadecimal, that tell words from others."""
+    return hashlib.blake2b("\n".join(words).encode(), digest_size=3).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

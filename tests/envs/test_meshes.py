@@ -10,6 +10,7 @@ from envs.execution.compare import make_plans
 from envs.meshes import cover, extra
 from envs.meshes.simplify import merge_vertices, read_stl, write_stl
 from envs.scene import SceneConfig
+from policy.rollout.scene_source import SceneSource
 
 needs_meshes = pytest.mark.skipif(not extra.find_assets(), reason="no graspo[meshes]")
 NAMES = ("pick_mug", "open_door", "press_button", "push_to_target", "fold_cloth")
@@ -43,6 +44,14 @@ def test_rays_meet_the_shapes_under_the_meshes() -> None:
     np.testing.assert_array_equal(*seen)
     different = plain.observation.image != dressed.observation.image
     assert 0.02 < different.any(axis=2).mean() < 0.9  # the arm is seen, and changed
+
+
+@needs_meshes
+def test_a_suite_refuses_scenes_that_look_otherwise() -> None:
+    source = SceneSource(names=("pick_mug",), split="test", look="mesh")
+    with pytest.raises(ValueError, match="look=mesh: a suite has look=primitive"):
+        source.check_frozen()
+    assert source.choose(3).to_dict()["look"] == "mesh"
 
 
 def test_near_vertices_merge_and_a_shell_keeps_one_side(tmp_path) -> None:

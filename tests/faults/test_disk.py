@@ -35,7 +35,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own."""
     path = tmp_path / "disk"
     path.mkdir()
-    mount("-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path))
+    mount("-t", "tmpfs", "-o", "size=400m", "tmpfs", str(path))
     yield path
     mount("-o", "remount,rw", str(path))
     subprocess.run(["umount", "-l", str(path)], check=True)

@@ -83,7 +83,7 @@ HOSTILE: dict[str, tuple[Edit, str]] = {
     "a policy of theirs": (point_policy, "names 'e.bin': weights are"),
     "a scene by its path": (
         edit("name: pick_mug", "name: os.system"),
-        "unknown scene 'os.system'",
+        "unknown env 'os.system'",
     ),
 }
 

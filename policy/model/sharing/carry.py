@@ -11,11 +11,19 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 
-def list_inputs(model: PreTrainedModel) -> set[str]:
-    """Returns the names of what a model takes; labels, whose loss is not ours, not."""
+def fit_inputs(model: PreTrainedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Returns what a model takes of inputs, where it is and in its precision.
+
+    Labels, whose loss is not ours, are left out.
+    """
     forwards = (model.forward, model.base_model.forward)
     names = {name for f in forwards for name in inspect.signature(f).parameters}
-    return names - {"labels", "kwargs", "position_ids"}
+    names -= {"labels", "kwargs", "position_ids"}
+    return {
+        name: value.to(model.device, model.dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
+        if name in names
+    }
 
 
 def carry_on(

@@ -74,7 +74,7 @@ def test_an_answer_of_three_waypoints_takes_22_tokens_and_its_thought(
     assert len(split(format_answer(plan))) == 22 + len(split("red mug"))
 
 
-@pytest.mark.parametrize("name", envs.list_scenes())
+@pytest.mark.parametrize("name", envs.list_common())
 def test_words_of_every_scene_are_single_tokens(name: str) -> None:
     for split_name in ("train", "test"):
         for seed in range(5):

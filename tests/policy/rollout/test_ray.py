@@ -135,9 +135,14 @@ def test_rewards_of_other_trainers_come_from_the_cluster(nodes: Any) -> None:
     assert found[:2] == [1.0, 0.0]
 
 
-def test_ray_s_launcher_takes_the_cluster_of_the_document() -> None:
+def test_ray_s_launcher_takes_the_cluster_of_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ray.autoscaler._private.util import prepare_config, validate_config
 
+    monkeypatch.setenv("HOME", str(tmp_path))  # with a token, which is to travel
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").touch()
     text = (ROOT / "policy" / "README.md").read_text()
     [block] = re.findall(r"```yaml\n(.*?)```", text, re.S)
     config = prepare_config(yaml.safe_load(block))

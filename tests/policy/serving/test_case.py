@@ -64,6 +64,9 @@ SCENES = {
     "a camera nowhere": {"name": "pick_mug", "camera": {"azimuth": 1e9}},
     "a camera of words": {"name": "pick_mug", "camera": "left"},
     "colours in a list": {"name": "pick_mug", "colours": ["red"]},
+    "an unknown robot": {"name": "pick_mug", "robot": "hal"},
+    "a robot in a list": {"name": "pick_mug", "robot": ["panda"]},
+    "an unknown look": {"name": "pick_mug", "look": "glass"},
     "shifts of numbers": {"name": "pick_mug", "split": "ood", "shifts": [1]},
 }
 HOSTILE = BROKEN | {n: json.dumps(SOUND | {"scene": s}) for n, s in SCENES.items()}

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from datasets import load_dataset
 import envs
 from envs.scene import SceneConfig
 from policy.model.prompt import build_prompt, format_words
+from policy.rollout.crew import LostWork
 from policy.serving.case import Case, read_case, write_case
 from policy.serving.judge import read_mix
 from policy.serving.pool import close_pools
@@ -198,6 +200,24 @@ def test_verl_scores_several_answers_at_once(cases, sound) -> None:
 def test_verl_is_told_of_a_ground_truth_that_is_none() -> None:
     with pytest.raises(ValueError, match="is no scene"):
         asyncio.run(compute_score("graspo", NONSENSE, "42"))
+
+
+def test_answers_that_nobody_can_judge_earn_nothing(cases, monkeypatch) -> None:
+    def lose(*_: object) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(LostWork("its process ended (-9)"))
+        return future
+
+    monkeypatch.setattr("policy.serving.trl.start_judging", lose)
+    logged: dict[str, Any] = {}
+    with pytest.warns(UserWarning, match=r"2 answers: its process ended"):
+        found = SceneReward(workers=0)(
+            *([""] * 2, [NONSENSE] * 2, None),
+            scene=[cases[0]] * 2,
+            log_extra=logged.__setitem__,
+        )
+    assert found == [0.0, 0.0]
+    assert logged["reason"] == ["execution never ended"] * 2
 
 
 def test_a_script_without_a_main_guard_runs_once(cases, sound, tmp_path) -> None:

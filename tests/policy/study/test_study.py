@@ -41,7 +41,7 @@ def test_a_question_compares_runs_that_it_has_and_no_two_are_the_same(question, 
 
 def test_every_training_of_the_study_is_a_command(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    importlib.import_module("_choices").register_choices((), True, False)
+    importlib.import_module("launching.choices").register_choices((), True, False)
     runs = [run for question in ALL for run in question.list_runs("full", 1)]
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for words in {run.train for run in runs if run.train is not None}:
@@ -196,3 +196,40 @@ def test_a_question_is_answered_again_in_small(name, tmp_path, monkeypatch):
     kept = Path(folder, f"{name}.jsonl").read_bytes()
     assert call("study", *words) == ""
     assert Path(folder, f"{name}.jsonl").read_bytes() == kept
+
+
+SMALL = (
+    *("steps=1", "rollout.prompts=2", "rollout.num_generations=2"),
+    *("rollout.workers=0", "algo.bf16=false"),
+)
+EXAM = {"envs": ["press_button"], "splits": ["ood"], "n": 3}
+
+
+@pytest.mark.slow
+def test_trainings_are_measured_also_on_images_and_two_as_one(tmp_path):
+    usual = Run(question="joint", name="box", seed=0, budget="small", exam=EXAM)
+    about = ("env=press_button", "split=ood", "reward=paper", *SMALL)
+    box, path = (
+        replace(usual, name=name, train=(*about, f"answer={answer}"))
+        for name, answer in (("box", "affordance"), ("path", "trajectory"))
+    )
+    images = replace(
+        usual,
+        name="images",
+        train=("env=offline", "algo=imitate", *SMALL),
+        export=("env=press_button", "format=graspo", "n=12"),
+    )
+    two = replace(usual, name="two", compose=[box, path])
+    ledger, work = Ledger(tmp_path / "rows"), tmp_path / "work"
+    assert conducting.conduct([two, images, box], ledger, work, QUIET) == 3
+    rows = {row["run"]["name"]: row["found"] for row in ledger.read("joint")}
+    assert len([*work.glob("joint_small_*")]) == 3  # each trained once
+    for found in rows.values():
+        assert len(found["figures"]["press_button/ood"]["solved"]) == 3
+    assert "curves" not in rows["two"] and len(rows["box"]["curves"]["reward"]) == 1
+    [log] = work.glob("joint_small_images*/rollouts.jsonl")
+    assert {json.loads(line)["env"] for line in log.open()} == {"offline"}
+    wrong = replace(box, train=("split=often",))
+    with pytest.raises(RuntimeError, match="valid: train, test, ood"):
+        conducting.conduct([wrong], ledger, work, QUIET)
+    assert len(ledger.read("joint")) == 3

@@ -23,7 +23,7 @@ from policy.variety.scenes import APART, LONGER, draw_colours
 from policy.variety.words import NAMES, PLACES, loosen_words
 
 SOURCE = ExampleSource(SceneSource(names=("pick_mug",)))
-EVERY = ExampleSource(SceneSource(names=tuple(envs.list_scenes()), varied=True))
+EVERY = ExampleSource(SceneSource(names=tuple(envs.list_common()), varied=True))
 KINDS = range(len(EVERY.scenes.names))
 
 
@@ -158,7 +158,7 @@ def test_only_names_of_different_things_change_places(seed: int) -> None:
 
 
 def test_words_that_name_something_in_a_scene_are_known_as_names() -> None:
-    for name in envs.list_scenes():
+    for name in envs.list_common():
         for seed in range(6):
             scene = envs.make_scene(name, "test", seed, verify=False)
             asked = {g.instruction for g in (scene.goal, *scene.others)}

@@ -14,18 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from _choices import BASELINES, OFFLINE
-from _launch import (
-    build,
-    list_envs,
-    list_policies,
-    read_camera,
-    read_look,
-    read_lora,
-    read_source,
-)
-from _mistakes import check_kinds
 from omegaconf import DictConfig, OmegaConf
+
+from launching.choices import BASELINES, OFFLINE
+from launching.mistakes import check_kinds
+from launching.policies import list_policies, read_lora
+from launching.settings import build
+from launching.sources import list_envs, read_camera, read_look, read_source
 
 LEAST = {"seed": 0, "steps": 1, "videos": 0, "checkpoint_every": 1, "keep": 0}
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")

@@ -8,6 +8,7 @@ the right kind.
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -71,8 +72,9 @@ def explain_disk(error: Exception, run: Path | None = None) -> str:
     where = getattr(error, "filename", None) or run or "this"
     again = f", then go on with resume={run}" if run else ", then try again"
     number = getattr(error, "errno", None)
-    free = shutil.disk_usage(run or Path()).free
-    if number in (errno.ENOSPC, errno.EDQUOT) or free < LEAST_FREE:
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    full |= os.strerror(errno.ENOSPC) in str(error)  # of libraries without numbers
+    if full or shutil.disk_usage(run or Path()).free < LEAST_FREE:
         return f"the disk of {where} is full: make room{again}"
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"{where} cannot be written to: allow it{again}"
@@ -177,9 +179,18 @@ def _explaining(name: str) -> Iterator[None]:
 
 def _explain_choice(error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).partition("/")
+    if group == "env" and (missing := _explain_extra(choice)):
+        return missing
     valid = [name for name in error.options or [] if name not in INTERNAL]
     more = ", a directory or a hub id (owner/name)" if group == "policy" else ""
     return f"unknown {group} {choice!r}{_suggest(choice, valid)}{more}"
+
+
+def _explain_extra(scene: str) -> str:
+    """What a scene needs that is not installed; "" if nothing, or if it is none."""
+    from envs.registry import list_absent
+
+    return list_absent().get(scene, "")
 
 
 def _explain_key(name: str, said: str) -> str:
