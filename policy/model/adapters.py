@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from policy.records import LoraSpec
 
@@ -51,7 +51,7 @@ def _is_product(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _unnamed(config: PretrainedConfig) -> Iterator[None]:
+def _unnamed(config: Any) -> Iterator[None]:
     """Hides what family it is; of some, peft takes any product for one of experts."""
     name = config.model_type
     config.model_type = ""

@@ -14,7 +14,9 @@ import torch
 import transformers
 from jinja2 import TemplateError
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+from transformers.models.auto.processing_auto import (
+    PROCESSOR_MAPPING_NAMES,  # pyright: ignore[reportPrivateImportUsage]
+)
 from transformers.processing_utils import ProcessorMixin
 
 from policy.model.origin.files import read_json
@@ -104,7 +106,7 @@ def _find_kind(directory: Path, model_type: str) -> Any:
     """The processor's class: the one that the directory names, or the family's."""
     named = [_read_name(directory / name) for name in FILES]
     for name in (*named, PROCESSOR_MAPPING_NAMES.get(model_type)):
-        if name in PROCESSOR_MAPPING_NAMES.values():
+        if name and name in PROCESSOR_MAPPING_NAMES.values():
             return getattr(transformers, name)
     raise ValueError(
         f"{directory}: model_type {model_type!r} has no processor for images and "

@@ -33,7 +33,8 @@ def check_extent(directory: Path, config: PretrainedConfig) -> None:
     """
     file = directory / "config.json"
     with bounded(f"the model of {file}", memory=False), torch.device("meta"):
-        model: Any = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)](config)
+        kind: Any = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
+        model = kind(config)
     held = sum(map(count_numbers, directory.glob("*.safetensors")))
     wanted = sum(one.numel() for one in model.parameters())
     beside = sum(one.numel() for one in model.buffers())

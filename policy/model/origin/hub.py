@@ -29,7 +29,7 @@ def download(repo: str) -> Path:
     found: list[Path] = []
 
     def fetch(offline: bool) -> None:
-        files = list(_FILES)
+        files: list[str] = list(_FILES)
         path = snapshot_download(repo, allow_patterns=files, local_files_only=offline)
         found.append(Path(path))
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 
 def fit_inputs(model: PreTrainedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -41,7 +41,8 @@ def carry_on(
     """
     length, steps = inputs["attention_mask"].shape[1], token_ids.shape[1]
     others = {name: value for name, value in inputs.items() if name != "input_ids"}
-    grown = model._update_model_kwargs_for_generation(
+    grow: Any = model._update_model_kwargs_for_generation
+    grown = grow(
         ModelOutput(image_hidden_states=None), {**others, "use_cache": False}, False
     )
     carried: dict[str, Any] = dict(others)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import LongTensor, Tensor
 from transformers import Cache, PreTrainedModel
 
 from policy.model.recompute import RewritableCache
@@ -188,7 +188,7 @@ class _CopiedPast:
     def keep(self, prompts: Tensor, rows: Tensor) -> None:
         """Goes on with some rows."""
         self._masks = {name: mask[rows] for name, mask in self._masks.items()}
-        self._cache.reorder_cache(rows)
+        self._cache.reorder_cache(cast(LongTensor, rows))
 
 
 def _share(prefix: Prefix, room: int) -> _SharedPast:
@@ -208,7 +208,7 @@ def _copy(
 ) -> _CopiedPast:
     rows = torch.arange(len(prefix.start), device=prefix.start.device)
     rows = rows.repeat_interleave(groups)
-    prefix.cache.reorder_cache(rows)
+    prefix.cache.reorder_cache(cast(LongTensor, rows))
     if not room:
         keep_states(prefix.cache)
     masks = {name: mask[rows] for name, mask in prefix.masks.items()}
