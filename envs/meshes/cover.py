@@ -45,7 +45,7 @@ def check_look(look: str, robot: str) -> None:
 
 
 def cover_arm(spec: mujoco.MjSpec) -> None:
-    """Hides the shapes of `envs.robot.arm` behind the maker's meshes.
+    """Hides the shapes of `envs.robot.panda` behind the maker's meshes.
 
     Raises:
         ValueError: The extra that brings the meshes is not installed.
