@@ -59,6 +59,8 @@ def tell_contrast(contrast: Contrast, first: Variant, second: Variant) -> str:
 
 def _count_seeds(first: Variant, second: Variant) -> str:
     low, high = sorted((first.seeds, second.seeds))
+    if isnan(first.smoothness) and isnan(second.smoothness):
+        return "nothing was trained"
     if high == 1:
         return "1 seed, so the interval is of scenes alone"
     return f"{high} seeds" if low == high else f"{low} and {high} seeds"

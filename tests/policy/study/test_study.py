@@ -130,8 +130,8 @@ def make_variant(name: str, rate: float, seeds: int = 3) -> Variant:
         name=name,
         solved=(rng.uniform(size=(seeds, 100)) < rate).astype(float),
         figures={},
-        smoothness=float("nan"),
-        contact_force=float("nan"),
+        smoothness=0.9,
+        contact_force=0.9,
     )
 
 
@@ -149,6 +149,9 @@ def test_an_interval_tells_what_differs_from_what_may_not():
     one = make_variant("one", 0.6, seeds=1)
     assert "1 seed, so" in tell_contrast(Contrast(of="", than="", says="It"), one, one)
     assert estimate_success(one).low < 0.6 < estimate_success(one).high
+    asked = replace(one, smoothness=float("nan"))
+    words = tell_contrast(Contrast(of="", than="", says="It"), asked, asked)
+    assert words.endswith("(100 scenes, nothing was trained).")
 
 
 def test_scenes_that_differ_are_not_compared():
