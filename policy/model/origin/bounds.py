@@ -61,11 +61,18 @@ def _count(what: str) -> Any:
     def trace(frame: FrameType, event: str, value: object) -> Any:
         nonlocal left
         left -= 1
-        if left < 0:
+        if left < 0 and not _is_leaving(frame):
             raise ExcessError(f"{what} does not come to an end")
         return trace
 
     return trace
+
+
+def _is_leaving(frame: FrameType | None) -> bool:
+    """Whether a `with` block is being left, which puts back what others rely on."""
+    while frame and frame.f_code.co_name not in ("__enter__", "__exit__"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _lower_limit() -> tuple[int, int] | None:
