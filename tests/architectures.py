@@ -194,13 +194,12 @@ def make_tokenizer(spec: Spec) -> Any:
         "<|endoftext|>",
         "<|im_start|>",
         "<|im_end|>",
-        *filter(None, spec.tokens.values()),
+        *spec.tokens.values(),
     ]
     tokenizer.add_special_tokens(
         {"additional_special_tokens": list(dict.fromkeys(marks))}
     )
     named = {"image_token": re.findall(MARK, spec.place)[-1], **spec.tokens}
-    named = {name: token for name, token in named.items() if token}
     tokenizer._set_model_specific_special_tokens(special_tokens=named)
     tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
     tokenizer.bos_token = "<|endoftext|>"
@@ -224,7 +223,7 @@ def shrink(name: str, spec: Spec, tokenizer: Any) -> Any:
     merge(small, {k: v for k, v in tokens.items() if k in default})
     for key in default:
         named = re.sub("_(id|index)$", "", key)
-        if key != named and spec.tokens.get(named):
+        if key != named and named in spec.tokens:
             small[key] = ids[spec.tokens[named]]
         elif named == "image_token":
             small[key] = ids[image]
@@ -234,8 +233,7 @@ def shrink(name: str, spec: Spec, tokenizer: Any) -> Any:
             {k: v for k, v in tokens.items() if k in default["text_config"]},
         )
     merge(small, spec.config)
-    small = resolve(small, ids)
-    return kind(**small)
+    return kind(**resolve(small, ids))
 
 
 def resolve(values: Any, ids: Mapping[str, int]) -> Any:

@@ -65,7 +65,8 @@ def check_scores(vlm: VLM, groups: Groups) -> None:
     for rows, group in zip(scores.numpy(), groups, strict=True):
         for row, completion in zip(rows, group, strict=True):
             length = len(completion.token_ids)
-            np.testing.assert_allclose(row[:length], completion.logprobs, atol=1e-5)
+            said = completion.logprobs
+            np.testing.assert_allclose(row[:length], said, rtol=1e-5, atol=1e-5)
 
 
 def check_greedy(vlm: VLM) -> None:

@@ -14,9 +14,7 @@ import torch
 import transformers
 from jinja2 import TemplateError
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
-from transformers.models.auto.processing_auto import (
-    PROCESSOR_MAPPING_NAMES,  # pyright: ignore[reportPrivateImportUsage]
-)
+from transformers.models.auto import processing_auto
 from transformers.processing_utils import ProcessorMixin
 
 from policy.model.origin.files import read_json
@@ -104,9 +102,10 @@ def save_stock_processor(
 
 def _find_kind(directory: Path, model_type: str) -> Any:
     """The processor's class: the one that the directory names, or the family's."""
+    kinds: dict[str, str] = processing_auto.PROCESSOR_MAPPING_NAMES
     named = [_read_name(directory / name) for name in FILES]
-    for name in (*named, PROCESSOR_MAPPING_NAMES.get(model_type)):
-        if name and name in PROCESSOR_MAPPING_NAMES.values():
+    for name in (*named, kinds.get(model_type)):
+        if name and name in kinds.values():
             return getattr(transformers, name)
     raise ValueError(
         f"{directory}: model_type {model_type!r} has no processor for images and "

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import LongTensor, Tensor
+from torch import Tensor
 from transformers import Cache, PreTrainedModel
 
 from policy.model.recompute import RewritableCache
@@ -188,7 +188,7 @@ class _CopiedPast:
     def keep(self, prompts: Tensor, rows: Tensor) -> None:
         """Goes on with some rows."""
         self._masks = {name: mask[rows] for name, mask in self._masks.items()}
-        self._cache.reorder_cache(cast(LongTensor, rows))
+        _reorder(self._cache, rows)
 
 
 def _share(prefix: Prefix, room: int) -> _SharedPast:
@@ -208,8 +208,13 @@ def _copy(
 ) -> _CopiedPast:
     rows = torch.arange(len(prefix.start), device=prefix.start.device)
     rows = rows.repeat_interleave(groups)
-    prefix.cache.reorder_cache(cast(LongTensor, rows))
+    _reorder(prefix.cache, rows)
     if not room:
         keep_states(prefix.cache)
     masks = {name: mask[rows] for name, mask in prefix.masks.items()}
     return _CopiedPast(model, prefix.cache, masks)
+
+
+def _reorder(cache: Any, rows: Tensor) -> None:
+    """Takes rows of a cache, of every kind of its layers."""
+    cache.reorder_cache(rows)

@@ -12,6 +12,7 @@ from trials import (
     COPIED,
     PROMPTS,
     SHARED,
+    UNTRIED,
     check_greedy,
     check_scores,
     read_table,
@@ -48,10 +49,11 @@ def test_the_most_used_architectures_train(tmp_path: Path, name: str) -> None:
 def test_what_becomes_of_the_others_is_what_the_readme_says(
     tmp_path: Path, name: str
 ) -> None:
-    expected = read_table()[name]
-    if "torchvision" in expected and find_spec("torchvision"):
-        pytest.skip("the table is of machines without torchvision")
-    assert try_architecture(name, tmp_path / name) == expected
+    said, outcome = read_table()[name], try_architecture(name, tmp_path / name)
+    if "torchvision" in said and find_spec("torchvision"):  # the table is without
+        assert outcome in (SHARED, COPIED, UNTRIED)
+    else:
+        assert outcome == said
 
 
 def test_the_readme_says_what_becomes_of_every_architecture() -> None:
