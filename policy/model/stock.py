@@ -102,7 +102,8 @@ def save_stock_processor(
 
 def _find_kind(directory: Path, model_type: str) -> Any:
     """The processor's class: the one that the directory names, or the family's."""
-    kinds: dict[str, str] = processing_auto.PROCESSOR_MAPPING_NAMES
+    names: Any = processing_auto  # whose names are no part of its interface
+    kinds = names.PROCESSOR_MAPPING_NAMES
     named = [_read_name(directory / name) for name in FILES]
     for name in (*named, kinds.get(model_type)):
         if name and name in kinds.values():
