@@ -10,11 +10,11 @@ from envs.execution.execute import simulate, simulate_groups
 from envs.gym.env import ManipulationEnv
 from envs.gym.registration import make_vec
 from envs.gym.wrappers import ArrayAction
-from envs.registry import list_scenes, load_plugins, register_scene
+from envs.registry import list_common, list_scenes, load_plugins, register_scene
 from envs.sampling.labels import label_parts, mark_target
 from envs.sampling.sample import make_scene, sample_scene
 from envs.scene import Scene, SceneConfig
-from envs import scenes  # registers the built-in scenes
+from envs import kitchen, scenes  # registers the built-in scenes
 
 load_plugins()
 
@@ -24,7 +24,9 @@ __all__ = [
     "Scene",
     "SceneConfig",
     "format_answer",
+    "kitchen",
     "label_parts",
+    "list_common",
     "list_scenes",
     "make_scene",
     "make_vec",

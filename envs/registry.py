@@ -10,15 +10,22 @@ from importlib.metadata import entry_points
 import gymnasium
 
 from envs.contract import check_task
+from envs.meshes.extra import find_assets
 from envs.randomization.factors import check_choice
 
 ENTRY_POINTS = "graspo.scenes"
 MAKERS = "envs.gym.registration"  # by name: it stands on top of this
 _tasks: dict[str, type] = {}
+_extras: dict[str, str] = {}  # of scenes that need one, installed or not
 
 
-def register_scene(name: str) -> Callable[[type], type]:
+def register_scene(name: str, extra: str = "") -> Callable[[type], type]:
     """Class decorator: makes a `Task` a scene, and `graspo/<Name>-v0` its environment.
+
+    Args:
+        name: The scene's.
+        extra: The extra of this package that the scene needs; `env=all` leaves it out,
+            and where it is not installed the scene is not listed.
 
     Raises:
         ValueError: If another class holds the name, or the class is no task.
@@ -26,6 +33,10 @@ def register_scene(name: str) -> Callable[[type], type]:
 
     def register(task: type) -> type:
         check_task(name, task)
+        if extra:
+            _extras[name] = extra
+        if extra and find_assets() is None:
+            return task
         taken = _tasks.setdefault(name, task)
         if (taken.__module__, taken.__qualname__) != (
             task.__module__,
@@ -70,6 +81,31 @@ def list_scenes() -> list[str]:
     return sorted(_tasks)
 
 
+def list_common() -> list[str]:
+    """The names that `env=all` stands for: of scenes that need no extra."""
+    return [name for name in list_scenes() if name not in _extras]
+
+
+def list_absent() -> dict[str, str]:
+    """For each scene whose extra is not installed, a line that says what to do."""
+    return {
+        name: f"env={name} needs the extra {extra}: pip install 'graspo[{extra}]'"
+        for name, extra in _extras.items()
+        if name not in _tasks
+    }
+
+
+def check_name(name: str, key: str = "env") -> None:
+    """Refuses a name that no scene has; `key` is where it was written.
+
+    Raises:
+        ValueError: Lists the valid ones, or names the extra that the scene needs.
+    """
+    if missing := list_absent().get(name):
+        raise ValueError(missing)
+    check_choice(key, name, list_scenes())
+
+
 def has_expert(name: str) -> bool:
     """Whether a scene has a scripted expert, and so a reference."""
     return hasattr(get_task(name), "expert")
@@ -77,5 +113,5 @@ def has_expert(name: str) -> bool:
 
 def get_task(name: str) -> type:
     """The class registered under a name; an unknown name lists the valid ones."""
-    check_choice("env", name, list_scenes())
+    check_name(name)
     return _tasks[name]

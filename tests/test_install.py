@@ -40,6 +40,17 @@ assert rewards.score(answer, scene.reference, outcome, mix).total > 0.9
 assert graspo.make_scene("pick_mug", "test", 0).name == "pick_mug"
 """
 
+REWARDS = """
+import envs
+import policy.serving.verl
+from policy.serving.case import Case, write_case
+from policy.serving.trl import SceneReward
+scene = envs.make_scene("pick_mug", "test", 0)
+text = envs.format_answer(scene.reference.to_plan())
+case = write_case(Case(scene=scene.config))
+assert SceneReward(workers=0)([""], [text], None, scene=[case]) == [1.0]
+"""
+
 
 def distributions(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines}
@@ -103,6 +114,11 @@ def test_scenes_rewards_and_environments_need_nothing_of_train(tmp_path):
     assert code == 0, output
 
 
+def test_rewards_for_other_trainers_need_nothing_of_train(tmp_path):
+    code, output = python_without_train(REWARDS, tmp_path)
+    assert code == 0, output
+
+
 def test_the_dependencies_cover_what_the_base_imports():
     known = distributions(PROJECT["project"]["dependencies"])
     own = {*PACKAGES, *sys.stdlib_module_names}
@@ -125,6 +141,7 @@ def test_a_wheel_has_only_names_of_ours_at_its_top():
     assert {place.split("/")[0] for place in files} == {"graspo.py", *PACKAGES}
     assert {"policy/conf/train.yaml", "policy/scripts/train.py"} < set(files)
     assert {"policy/assets/suite.json", "policy/assets/tiny/config.json"} < set(files)
+    assert {"envs/kitchen/things/mug.stl", "envs/kitchen/LICENSES.md"} < set(files)
 
 
 def test_a_checkout_is_its_own_home_and_the_working_directory_comes_first(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from envs.cameras.gl import check_process
 from envs.cameras.viewpoint import OVERVIEW
+from envs.meshes.cover import show_cover
 
 SHADOW_SIZE = 1024  # texels a side: a frame takes 40 ms, with the default 4096 120 ms
 WALL_COLOUR = (0.42, 0.46, 0.51, 1.0)
@@ -35,6 +36,7 @@ class Overview:
         model.vis.quality.shadowsize = default
         self._option = mujoco.MjvOption()
         self._option.sitegroup[:] = 0
+        show_cover(model, self._option)
 
     def __enter__(self) -> Overview:
         """The camera itself."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.cameras.gl import check_process, open_context
+from envs.meshes.cover import show_cover
 from envs.state import State
 
 MAX_SIZE = 1024  # pixels, an image's longest side: size of the off-screen buffer
@@ -78,6 +79,7 @@ def _update(
     view = _fix(model, camera) if isinstance(camera, str) else camera
     option = mujoco.MjvOption()
     option.sitegroup[:] = 0
+    show_cover(model, option)
     category = mujoco.mjtCatBit.mjCAT_ALL
     mujoco.mjv_updateScene(model, state.data, option, None, view, category, scene)
     scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows

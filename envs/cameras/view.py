@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.cameras.camera import rays
+from envs.meshes.cover import COVERED, is_covered
 from envs.records import Camera
 from envs.state import State
 
@@ -49,13 +50,15 @@ class View:
         distance = np.empty(len(point))
         geom = np.empty(len(point), np.int32)
         model, data, flat = self.state.model, self.state.data, direction.ravel()
+        groups = SHOWN.copy()
+        groups[COVERED] = is_covered(model)  # the shapes, not the meshes over them
         count = len(point)
         mujoco.mj_multiRay(
             model,
             data,
             start,
             flat,
-            SHOWN,
+            groups,
             1,
             -1,
             geom,

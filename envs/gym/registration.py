@@ -12,7 +12,6 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from envs import registry
 from envs.gym.env import ManipulationEnv
 from envs.gym.wrappers import TurnLimit
-from envs.randomization.factors import check_choice
 
 
 def build_env(scene: str, max_turns: int = 1, **kwargs: Any) -> gymnasium.Env:
@@ -49,7 +48,7 @@ def make_vec(
             `envs.ArrayAction`; they must be picklable.
         **kwargs: Arguments of `build_env`; they must be picklable.
     """
-    check_choice("env", scene, registry.list_scenes())
+    registry.check_name(scene)
     task = registry.get_task(scene)
     build = partial(_build_worker, scene, task, tuple(wrappers), kwargs)
     return AsyncVectorEnv(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +10,23 @@ from typing import Any
 
 import torch
 import yaml
-from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from transformers import (
+    CONFIG_MAPPING,
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
     AutoModelForImageTextToText,
     PretrainedConfig,
+    __version__,
 )
 from transformers.utils import logging
 
 from envs.randomization.factors import check_choice
 from policy.home import HOME, find
+from policy.model.origin.bounds import bounded
+from policy.model.origin.extent import check_extent
+from policy.model.origin.files import check_directory, read_json
+from policy.model.origin.hub import download
 from policy.model.processing import Processor
 from policy.model.settings import load_settings
 from policy.model.stock import (
@@ -35,15 +39,6 @@ from policy.model.trainable import PARTS
 from policy.model.vlm import VLM
 from policy.records import LoraSpec
 
-_NEEDED = {
-    "config.json": ("config.json",),
-    "weights (*.safetensors)": ("*.safetensors",),
-    "a tokenizer (tokenizer.json)": ("tokenizer.json", "vocab.json", "tokenizer.model"),
-    "an image processor (preprocessor_config.json)": (
-        "preprocessor_config.json",
-        "processor_config.json",
-    ),
-}
 UNFIT = {
     "diffusion_gemma": "writes blocks by diffusion, not token by token",
     "evolla": "reads proteins, not images",
@@ -53,7 +48,6 @@ UNFIT = {
 }
 """Listed as image-text-to-text models, and why they cannot be policies."""
 _DTYPES = ("float32", "bfloat16", "float16")
-_DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 
 
 def load(
@@ -92,9 +86,7 @@ def load(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     config = read_config(directory)
-    settings = load_settings(directory, config.model_type, coordinates)
-    stock = load_stock_processor(directory, config)
-    processor = Processor(stock, settings, read_files(directory))
+    processor = _read_processor(directory, config, coordinates)
     model: Any = _load_model(directory, config, dtype)
     return VLM(
         model.to(device),
@@ -104,6 +96,16 @@ def load(
         keep_reference=keep_reference,
         gradient_checkpointing=gradient_checkpointing,
     )
+
+
+def load_processor(
+    name_or_path: str | Path, *, coordinates: str | None = None
+) -> Processor:
+    """Loads what a policy is asked with, without its weights; see `load`."""
+    directory = find_directory(name_or_path)
+    check_directory(directory)
+    config = read_config(directory)
+    return _read_processor(directory, config, coordinates)
 
 
 def list_names() -> dict[str, str]:
@@ -132,41 +134,16 @@ def find_directory(name_or_path: str | Path) -> Path:
             f"unknown policy {target!r}; choose one of {', '.join(names)}, an existing "
             "directory, or a hub id (owner/name)"
         )
-    return _download(target)
+    return download(target)
 
 
-def check_directory(directory: Path) -> None:
-    """Checks that a policy's files are there.
-
-    Raises:
-        FileNotFoundError: Names each that is missing.
-        ValueError: If the configuration cannot be read.
-    """
-    missing = [
-        what
-        for what, patterns in _NEEDED.items()
-        if not any(any(directory.glob(pattern)) for pattern in patterns)
-    ]
-    index = directory / "model.safetensors.index.json"
-    if index.is_file():
-        shards = set(_read_json(index).get("weight_map", {}).values())
-        missing += sorted(s for s in shards if not (directory / s).is_file())
-    if missing:
-        raise FileNotFoundError(
-            f"policy directory {directory} is incomplete: {', '.join(missing)} missing"
-        )
-    if "model_type" not in _read_json(directory / "config.json"):
-        raise ValueError(f"{directory / 'config.json'} has no model_type")
-
-
-def _download(repo: str) -> Path:
-    try:
-        return Path(snapshot_download(repo, allow_patterns=list(_DOWNLOADED)))
-    except (OSError, ValueError) as error:  # hub errors are OSErrors
-        raise ValueError(
-            f"policy {repo!r} is neither a directory nor could it be had from the "
-            f"hub: {error}"
-        ) from error
+def _read_processor(
+    directory: Path, config: PretrainedConfig, coordinates: str | None
+) -> Processor:
+    settings = load_settings(directory, config.model_type, coordinates)
+    with bounded(f"the processor or chat template of {directory}"):
+        stock = load_stock_processor(directory, config)
+        return Processor(stock, settings, read_files(directory))
 
 
 def read_config(directory: Path) -> PretrainedConfig:
@@ -175,10 +152,16 @@ def read_config(directory: Path) -> PretrainedConfig:
     Raises:
         ValueError: If it is not of a decoder that takes images and text; says why.
     """
+    file = directory / "config.json"
+    if (said := read_json(file)["model_type"]) not in CONFIG_MAPPING:
+        raise ValueError(
+            f"{file}: model_type {said!r} is unknown to transformers {__version__}; "
+            "code that comes with a model is never run"
+        )
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
-    except ValueError as error:
-        raise ValueError(f"{directory / 'config.json'}: {error}") from error
+    except REFUSALS as error:
+        raise ValueError(f"{file}: {describe(error)}") from error
     name = config.model_type
     kind = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(config), None)
     if kind is None:
@@ -209,6 +192,7 @@ def _goes_on(kind: Any) -> bool:
 
 def _load_model(directory: Path, config: PretrainedConfig, dtype: str) -> Any:
     """Loads weights; a missing or misshapen one is an error, not a random one."""
+    check_extent(directory, config)
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             directory,
@@ -232,10 +216,3 @@ def _load_model(directory: Path, config: PretrainedConfig, dtype: str) -> Any:
             f"or of another shape, first {wrong[0]}"
         )
     return model
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error

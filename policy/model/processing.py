@@ -19,6 +19,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_res
 from transformers.processing_utils import ProcessorMixin
 
 from envs.answer import NORMALIZED, Codec
+from policy.model.origin.bounds import ExcessError
+from policy.model.origin.template import render
 from policy.model.prompt import build_messages
 from policy.model.settings import Settings, save_settings
 from policy.model.stock import REFUSALS, describe, save_stock_processor
@@ -129,9 +131,7 @@ class Processor:
         messages = build_messages(
             prompt, self.settings.prompt_style, self.codec(prompt)
         )
-        return self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
+        return render(self.tokenizer, messages, add_generation_prompt=True)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Returns the text of tokens, control tokens left out."""
@@ -199,6 +199,8 @@ class Processor:
             self._lay_out = layout
             try:
                 self.encode(prompts)
+            except ExcessError:
+                raise
             except REFUSALS as error:
                 errors.append(error)
             else:

@@ -6,7 +6,6 @@ file that the family's own loader reads, so that other programs load the policy,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,9 @@ from jinja2 import TemplateError
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from transformers.models.auto import processing_auto
 from transformers.processing_utils import ProcessorMixin
+
+from policy.model.origin.files import read_json
+from policy.model.origin.template import render
 
 FILES = (
     "preprocessor_config.json",
@@ -46,8 +48,9 @@ def load_stock_processor(directory: Path, config: PretrainedConfig) -> Processor
     """
     kind = _find_kind(directory, config.model_type)
     try:
-        stock: Any = _without_video(kind).from_pretrained(directory)
-    except REFUSALS as error:
+        load = _without_video(kind).from_pretrained
+        stock: Any = load(directory, trust_remote_code=False)
+    except Exception as error:  # tokenizers raise nothing finer
         what = f"{directory}: the processor of model_type {config.model_type!r}"
         if "torchvision" in str(error).lower():
             raise ValueError(
@@ -99,7 +102,8 @@ def save_stock_processor(
 
 def _find_kind(directory: Path, model_type: str) -> Any:
     """The processor's class: the one that the directory names, or the family's."""
-    kinds: dict[str, str] = processing_auto.PROCESSOR_MAPPING_NAMES
+    names: Any = processing_auto  # whose names are no part of its interface
+    kinds = names.PROCESSOR_MAPPING_NAMES
     named = [_read_name(directory / name) for name in FILES]
     for name in (*named, kinds.get(model_type)):
         if name and name in kinds.values():
@@ -111,8 +115,7 @@ def _find_kind(directory: Path, model_type: str) -> Any:
 
 
 def _read_name(path: Path) -> str | None:
-    values = json.loads(path.read_text()) if path.is_file() else {}
-    return values.get("processor_class")
+    return read_json(path).get("processor_class") if path.is_file() else None
 
 
 def _shows_images(tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -121,9 +124,7 @@ def _shows_images(tokenizer: PreTrainedTokenizerBase) -> bool:
     turns: Any = ([words], [{"type": "image"}, words])
     try:
         without, with_image = (
-            tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}], tokenize=False
-            )
+            render(tokenizer, [{"role": "user", "content": content}])
             for content in turns
         )
     except (TypeError, TemplateError):  # a template that takes turns for strings

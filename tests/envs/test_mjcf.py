@@ -1,24 +1,20 @@
-"""Objects from files: ours, made-up ones, and those of other people's packages."""
+"""Objects from files: ours, and made-up ones that ask for much."""
 
 from __future__ import annotations
 
-import importlib.util
+import os
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import mujoco
 import numpy as np
 import pytest
 from commands import ROOT
+from PIL import Image
 
-from envs import registry
-from envs.mjcf import Mjcf, add_mjcf
-from envs.predicates import conclude, rise
-from envs.sampling.sample import Unusable, draw_scene
-from envs.scene import Scene, SceneConfig
-from envs.skills import LIFT
-from envs.task import Goal
-from envs.testing import check_rest, succeeds
+from envs.mjcf import Mjcf, add_mjcf, split_part
 
 PAWN = ROOT / "assets" / "pawn" / "pawn.xml"
 ODD = """
@@ -96,7 +92,7 @@ def test_what_is_fastened_does_not_move_and_need_not_collide(tmp_path, odd) -> N
     )
     assert place(Mjcf(ghost, fixed=True))[1].body("thing").xpos[2] == pytest.approx(0.1)
     with pytest.raises(ValueError, match=r"ghost\.xml collides, so it would fall"):
-        place(ghost)
+        place(Mjcf(ghost, body="robot"))
 
 
 def test_a_changed_file_is_read_again(odd: Path) -> None:
@@ -113,69 +109,184 @@ def test_what_is_not_there_is_named(odd: Path) -> None:
         place(Mjcf(odd, body="lap"))
 
 
-# Package, files below it, and the bodies that stand, are seen, and with a star are
-# narrow enough for the hand.
-ROBOSUITE = "robosuite/models/assets/objects/{}.xml"
-SAWYER = "metaworld/assets/sawyer_xyz/sawyer_{}.xml"
-FARAMA = "gymnasium_robotics/envs/assets/{}.xml"
-OTHERS = {
-    ROBOSUITE: "bottle:* bread:* can:* cereal:* lemon: milk:* plate-with-hole: "
-    "round-nut:* square-nut:*",
-    SAWYER: "coffee:obj coffee:coffee_machine assembly_peg:RoundNut "
-    "basketball:bsktball* hammer:hammerbody* laptop:laptop "
-    "peg_insertion_side:peg* peg_unplug_side:plug1 pick_and_place:obj* "
-    "bin_picking:obj* pick_out_of_hole:obj* push_v3:obj* reach_v3:obj* "
-    "shelf_removing:block* soccer:soccer_ball* stick_obj:stick* sweep_tool:club "
-    "sweep_v3:obj* table_with_hole:obj* box:boxbodytop drawer:drawer "
-    "faucet:faucetBase",
-    FARAMA: "adroit_hand/adroit_hammer:Object* adroit_hand/adroit_pen:Object* "
-    "adroit_hand/adroit_relocate:Object fetch/pick_and_place:object0 "
-    "fetch/slide:object0 hand/manipulate_block:object hand/manipulate_egg:object "
-    "hand/manipulate_pen:object* "
-    "kitchen_franka/kitchen_assets/kitchen_env_model:kettle",
+WILD = """
+<mujoco>
+  <compiler angle="degree" meshdir="shapes" texturedir="pictures"
+            inertiagrouprange="0 4"/>
+  <include file="defaults.xml"/>
+  <asset>
+    <texture name="skin" type="2d" file="skin.png"/>
+    <material name="skin" texture="skin"/>
+    <mesh name="half" file="half.obj" scale="0.02 0.02 0.02"/>
+    <mesh name="lid" file="half.obj" scale="0.02 0.02 0.01"/>
+    <mesh name="unused" file="nowhere.obj"/>
+  </asset>
+  <worldbody>
+    <light pos="0 0 3"/>
+    <body name="table"><joint name="turn"/><geom size="1 1 0.1" type="box"/></body>
+    <body name="box" childclass="shown">
+      <freejoint/>
+      <light pos="0 0 1"/>
+      <camera name="scene" pos="0 0 1"/>
+      <site name="tip"/>
+      <geom mesh="half" material="skin"/>
+      <geom class="solid" mesh="half"/>
+      <body name="lid" pos="0 0 0.04">
+        <joint name="turn_lid" type="hinge" range="0 90" damping="1"/>
+        <geom mesh="lid" material="skin"/>
+        <geom class="solid" mesh="lid"/>
+      </body>
+      <body name="knob" pos="0 0 0.07">
+        <joint name="shift" type="slide" range="0 0.02"/>
+        <geom class="solid" type="sphere" size="0.005"/>
+      </body>
+    </body>
+  </worldbody>
+  <equality>
+    <joint joint1="turn_lid" joint2="shift" polycoef="0 78 0 0 0"/>
+    <joint joint1="turn_lid" joint2="turn"/>
+    <weld body1="box" body2="table"/>
+    <connect body1="box" body2="lid" anchor="0 0 0"/>
+  </equality>
+  <tendon><fixed name="t"><joint joint="turn_lid" coef="1"/></fixed>
+    <fixed name="far"><joint joint="turn" coef="1"/></fixed></tendon>
+  <contact><exclude body1="box" body2="lid"/>
+    <exclude body1="box" body2="table"/></contact>
+  <actuator><position joint="turn_lid" kp="3"/><motor tendon="t"/></actuator>
+  <sensor><jointpos joint="turn_lid"/><force site="tip"/></sensor>
+</mujoco>
+"""
+DEFAULTS = """
+<mujocoinclude>
+  <default>
+    <default class="shown"><geom type="mesh" contype="0" conaffinity="0" group="2"/>
+      <default class="solid"><geom contype="1" conaffinity="1" group="4"/></default>
+    </default>
+  </default>
+</mujocoinclude>
+"""
+CUBE = (
+    "".join(f"v {x} {y} {z}\n" for x in (-1, 1) for y in (-1, 1) for z in (-1, 1))
+    + "f 1 2 4 3\nf 5 7 8 6\nf 1 5 6 2\nf 3 4 8 7\nf 1 3 7 5\nf 2 6 8 4\n"
+)
+
+
+@pytest.fixture
+def wild(tmp_path: Path) -> Path:
+    """A file with all that files in the wild have."""
+    for folder in ("shapes", "pictures"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "shapes" / "half.obj").write_text(CUBE)
+    Image.new("RGB", (900, 600), (200, 30, 30)).save(tmp_path / "pictures/skin.png")
+    (tmp_path / "defaults.xml").write_text(DEFAULTS)
+    path = tmp_path / "wild.xml"
+    path.write_text(WILD)
+    return path
+
+
+def test_what_couples_an_objects_own_parts_comes_along(wild: Path) -> None:
+    model, data = place(wild)
+    kept = [model.neq, model.ntendon, model.nexclude]
+    assert kept == [2, 1, 1]
+    left = [model.nu, model.nsensor, model.ncam, model.nlight]
+    assert left == [0, 0, 0, 0]
+    assert model.nmesh == 2
+    assert data.body("thing").xpos[2] == pytest.approx(0.02, abs=1e-6)
+    assert model.joint("thing/turn_lid").range == pytest.approx([0, np.pi / 2])
+    excluded = model.exclude_signature[0]
+    pair = model.body("thing").id, model.body("thing/lid").id
+    assert {excluded >> 16, excluded & 0xFFFF} == set(pair)
+
+
+def test_hidden_geoms_are_in_one_group_and_pictures_small(wild: Path) -> None:
+    model, _ = place(wild)
+    assert set(model.geom_group.tolist()) == {2, 3}
+    assert (model.tex_width[0], model.tex_height[0]) == (256, 171)
+    twice = mujoco.MjSpec()
+    for i in range(2):
+        add_mjcf(twice, wild, f"box{i}", 0.3 * i, 0.0, 0.0)
+    assert twice.compile().nmesh == 4  # names that collide are kept apart
+
+
+def test_an_object_comes_in_any_size(wild: Path) -> None:
+    model, _ = place(wild)
+    large, data = place(Mjcf(wild, scale=2.0))
+    assert data.body("thing").xpos[2] == pytest.approx(0.04, abs=1e-6)
+    assert data.body("thing/lid").xpos[2] == pytest.approx(0.12, abs=1e-6)
+    assert large.joint("thing/shift").range == pytest.approx([0, 0.04])
+    assert large.joint("thing/turn_lid").range == pytest.approx([0, np.pi / 2])
+    weighed = model.body("thing").subtreemass
+    assert large.body("thing").subtreemass == pytest.approx(8 * weighed)
+
+
+def test_geoms_that_the_file_does_not_weigh_have_no_mass(wild: Path) -> None:
+    wild.write_text(WILD.replace('"0 4"', '"4 4"'))
+    light = place(wild)[0].body("thing").mass
+    wild.write_text(WILD)
+    os.utime(wild, (1, 1))  # another time of change, whatever the clock's grain
+    assert place(wild)[0].body("thing").mass == pytest.approx(2 * light)
+
+
+def test_the_first_body_that_moves_is_taken_before_the_table(wild: Path) -> None:
+    assert place(wild)[0].joint(0).type == mujoco.mjtJoint.mjJNT_FREE
+    fixed, _ = place(Mjcf(wild, fixed=True))
+    assert fixed.geom(0).size[0] == 1.0
+
+
+HOSTILE = {
+    "<replicate count='100000'><body/></replicate>": r"<replicate count='100000'>: th",
+    "<replicate count='900'><replicate count='900'><body/></replicate></replicate>": (
+        r"<replicate count='900'>: that many copies are too many"
+    ),
+    "<flexcomp name='f' count='999 999 999'/>": r"<flexcomp count='999 999 999'>",
+    "<body/>" * 20_001: r"has 200\d\d elements; at most 20000",
+    "<include file='odd.xml'/>": r"odd\.xml includes itself",
+    "<include file='/etc/shadow0'/>": r"odd\.xml: cannot read the included /etc/shad",
+    "<body": r"odd\.xml: no XML: not well-formed|no XML: unclosed",
+    "<body name='a'><wing/></body>": r"odd\.xml: XML Error: .*unrecognized .* 'wing'",
+    "<body name='a'><joint/><geom size='1' mass='0'/></body>": (
+        r"odd\.xml: Error: mass and inertia .* Element name 'object/a'"
+    ),
 }
-CASES = [(where, word) for where, words in OTHERS.items() for word in words.split()]
 
 
-@pytest.mark.parametrize(("where", "word"), CASES, ids=[word for _, word in CASES])
-def test_objects_of_others_stand_are_seen_and_are_lifted(where, word, monkeypatch):
-    package = where.split("/")[0]
-    found = importlib.util.find_spec(package)
-    if found is None:
-        pytest.skip(f"no package {package}")
-    file, body = word.split(":")
-    path = Path(found.submodule_search_locations[0]).parent / where.format(file)
-    monkeypatch.setattr(registry, "_tasks", {})
-    registry.register_scene("guest")(make_task(Mjcf(path, body=body.rstrip("*"))))
-    scenes = [draw_scene(SceneConfig(name="guest", seed=seed)) for seed in range(6)]
-    refused = [scene for scene in scenes if isinstance(scene, Unusable)]
-    assert not [scene.reason for scene in refused if scene.restless]
-    drawn = [scene for scene in scenes if isinstance(scene, Scene)]  # and so, seen
-    assert drawn
-    for scene in drawn:
-        check_rest(scene)
-    lifted = [succeeds(scene, scene.reference.to_plan()) for scene in drawn]
-    assert any(lifted) or not body.endswith("*")
+@pytest.mark.parametrize("inside", HOSTILE, ids=lambda text: text[:20])
+def test_what_cannot_be_taken_is_one_line_with_file_and_element(
+    inside: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.xml"
+    path.write_text(f"<mujoco><worldbody>{inside}</worldbody></mujoco>")
+    with pytest.raises(ValueError, match=HOSTILE[inside]) as caught:
+        place(path)
+    assert "\n" not in str(caught.value)
 
 
-def make_task(source: Mjcf) -> type:
-    """A scene with one object and the plainest expert: grasp it and go up."""
+@pytest.mark.parametrize("how", ["file", "builtin"])
+def test_a_huge_picture_is_refused_before_it_is_drawn(how: str, wild: Path) -> None:
+    side = 60_000
+    text = WILD.replace(
+        'file="skin.png"', f'builtin="flat" width="{side}" height="{side}"'
+    )
+    if how == "file":
+        header = struct.pack(">II5B", side, side, 8, 2, 0, 0, 0)
+        chunk = b"IHDR" + header
+        png = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        png += struct.pack(">I", 9) + b"IDAT" + bytes(13)
+        (wild.parent / "pictures/skin.png").write_bytes(b"\x89PNG\r\n\x1a\n" + png)
+        text = WILD
+    wild.write_text(text)
+    said = r"wild\.xml, texture 'skin'.*(60000 x|3600000000)"
+    with pytest.raises(ValueError, match=said):
+        place(wild)
 
-    class Guest:
-        skill, part_classes = LIFT, ("thing",)
 
-        def build(self, spec, factors):
-            yaw = factors.uniform("position", (0, np.pi), (0, np.pi))
-            body = add_mjcf(spec, source, "thing", 0.5, 0.0, yaw)
-            parts = [body, *body.find_all(mujoco.mjtObj.mjOBJ_BODY)]
-            part = next(part.name for part in parts if list(part.geoms))
-            return Goal(instruction="lift it", target="thing", part=part)
-
-        def expert(self, goal, state, rng):
-            return state.middle(goal.part) + np.outer([0, 0.5, 1], [0, 0, 0.07])
-
-        def judge(self, goal, run):
-            up = rise(run, "thing")
-            return conclude({"not_lifted": up < 0.04}, progress=up / 0.04)
-
-    return Guest
+def test_parts_are_split_off_where_a_goal_needs_them(wild: Path) -> None:
+    spec = mujoco.MjSpec()
+    body = add_mjcf(spec, wild, "thing", 0.5, 0.1, 0.3)
+    before = spec.copy().compile()
+    split_part(spec, body, "thing/half", list(body.geoms)[:1])
+    model = spec.compile()
+    assert model.body("thing/half").geomnum == 1
+    assert model.body("thing").geomnum == before.body("thing").geomnum - 1
+    whole = before.body("thing").subtreemass
+    assert model.body("thing").subtreemass == pytest.approx(whole)

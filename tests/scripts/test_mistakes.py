@@ -62,12 +62,17 @@ TABLE = {
     "bench parts=[trll]": "parts has ['trll']; choose from step",
     "freeze n=3": "out= is needed",
     "warmstart out=.": "out=. exists; choose another",
+    "train env=kitchen_knob": "env=kitchen_knob needs the extra meshes: pip install",
+    "evaluate env=[pick_mug,kitchen_knob]": "needs the extra meshes: pip install 'gra",
+    "record look=mesh policy=null": "look=mesh needs the extra meshes: pip install",
+    "play look=mash": "unknown look 'mash'; valid: primitive, mesh",
     "report run_dir=nowhere": "run_dir=nowhere: there is no such directory",
 }
 RUN = """
 import contextlib, io, json, runpy, sys, time
 scripts, commands = sys.argv[1], json.load(sys.stdin)
 sys.path.insert(0, scripts)
+sys.modules["gymnasium_robotics"] = None  # as where the extra is not installed
 found = []
 for command in commands:
     script, *arguments = command.split()

@@ -9,7 +9,10 @@ from nicegui import ui
 
 from envs import list_scenes
 from envs.cameras.viewpoint import LIMITS
+from envs.meshes.cover import LOOKS, MESH
+from envs.meshes.extra import find_assets
 from envs.randomization.factors import AXES, SPLITS
+from envs.robot import list_robots
 from envs.scene import SceneConfig
 
 UNITS = {"azimuth": "°", "elevation": "°", "distance": "m", "fovy": "°"}
@@ -17,7 +20,7 @@ SEEDS = 10_000  # of which one is drawn by the die: short enough to be told
 
 
 class Chooser:
-    """Scene, split, shifts, seed and camera.
+    """Scene, split, shifts, seed, robot, its look and camera.
 
     Args:
         start: What is chosen at first.
@@ -36,6 +39,7 @@ class Chooser:
             )
             self._shifts.bind_visibility_from(self._split, "value", value="ood")
             self._add_seed(start.seed)
+            self._robot = self._select(list_robots(), "robot", start.robot)
             self._add_camera(start)
 
     def read(self) -> SceneConfig:
@@ -56,6 +60,8 @@ class Chooser:
             seed=int(self._seed.value or 0),
             shifts=tuple(self._shifts.value) if shifted else (),
             camera=camera,
+            robot=self._robot.value,
+            look=self._look.value,
         )
 
     def _select(
@@ -114,3 +120,5 @@ class Chooser:
                 )
                 box.props("outlined dense clearable debounce=600 stack-label")
                 self._camera[name] = box
+            known = [look for look in LOOKS if look != MESH or find_assets()]
+            self._look = self._select(known, "look", start.look)

@@ -20,6 +20,7 @@ from envs.cameras.view import View
 from envs.cameras.viewpoint import CENTRE
 from envs.execution.execute import run
 from envs.execution.unprojection import unproject
+from envs.meshes.cover import bring_forward
 from envs.records import Outcome, Plan, Waypoints
 from envs.scene import Scene
 from envs.video.drawing import BOX
@@ -44,12 +45,13 @@ class Stage:
 
     def __init__(self, scene: Scene, text: str, server: viser.ViserServer) -> None:
         model = copy(scene.model)  # mjviser changes how things are to be drawn
+        bring_forward(model)
         self._data = copy(scene.data)
         self._model = model
         answer = parse_answer(text)
         outcome, playback = run(scene, answer, keep_frames=True)
         frames = scene.data.qpos[None] if playback is None else playback.frames
-        self._motion = list(sample_motion(scene.data.qpos, frames))
+        self._motion = list(sample_motion(scene.state, frames))
         server.initial_camera.position, server.initial_camera.look_at = EYE, CENTRE
         self._drawn = ViserMujocoScene(server, model, num_envs=1)
         self._drawn.camera_tracking_enabled = False

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import policy
-from envs import list_scenes, make_scene, parse_answer
+from envs import list_common, make_scene, parse_answer
 from envs.records import Plan
 from policy.evaluation.baselines import BASELINES
 from policy.evaluation.evaluate import Exam, evaluate
@@ -57,7 +57,7 @@ def test_a_baseline_answers_in_the_grammar_and_always_the_same(name) -> None:
 
 @pytest.mark.parametrize("name", ["tiny", "tiny_grpo"])
 def test_a_shipped_policy_knows_the_scenes(name) -> None:
-    scenes = SceneSource(names=tuple(list_scenes()), split="test")
+    scenes = SceneSource(names=tuple(list_common()), split="test")
     answerer = answer_greedily(policy.load(name, device="cpu"), max_new_tokens=64)
     evaluation, _ = run(answerer, scenes, n=26)
     assert evaluation.figures["success"].mean > 0.8

@@ -1,0 +1,1 @@
+"""Meshes that others drew: where they are, in fewer triangles, over the arm."""

@@ -1,0 +1,97 @@
+"""Puts an object of an MJCF file on the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mujoco
+
+from envs.mjcf.reading import Mjcf, read
+from envs.mjcf.references import rename_body
+from envs.mjcf.scaling import scale
+from envs.rotation import turn_about_z
+
+TURNED = ("type", "axisangle", "xyaxes", "zaxis", "euler")  # instead of a quaternion
+COPIED = (
+    *("type", "size", "pos", "quat", "fromto", "rgba", "material", "meshname"),
+    *("contype", "conaffinity", "condim", "group", "friction", "mass", "density"),
+    *("margin", "gap", "solref", "solimp", "priority"),
+)
+
+
+def add_mjcf(
+    spec: mujoco.MjSpec,
+    source: str | Path | Mjcf,
+    name: str,
+    x: float,
+    y: float,
+    yaw: float,
+    z: float | None = None,
+) -> Any:
+    """Adds an object of an MJCF file, standing on the table.
+
+    Geoms that collide with anything in the file collide with the table, the gripper and
+    other objects; geoms that are only to look at stay so. Where the file puts the
+    object does not matter, how it turns it does. Equalities, tendons and exclusions
+    within the object come along; actuators, sensors, cameras and lights do not.
+
+    Args:
+        spec: The scene.
+        source: The file, of which one body is taken, or what to take of it.
+        name: The body's name in the scene; its parts become `<name>/<part>`, those
+            without a name `<name>/part1` and so on.
+        x: Where the body's origin goes along x [m].
+        y: The same along y [m].
+        yaw: Turn about z [rad].
+        z: Height of the body's origin above the table [m]; None lets the lowest point
+            that collides touch the table.
+
+    Returns:
+        The body.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: MuJoCo cannot read it, it asks for too much, it has no such body, or
+            nothing of a body that is to move collides. One line names file and element.
+    """
+    source = source if isinstance(source, Mjcf) else Mjcf(source)
+    path = Path(source.path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no MJCF file {path}")
+    known = replace(source, scale=1.0)
+    file, root, bottom = read(known, path.stat().st_mtime_ns)
+    height = -bottom * source.scale if z is None else z
+    file = file.copy()
+    scale(file, source.scale)
+    file.option = spec.option  # or MuJoCo warns of each that differs
+    frame = spec.worldbody.add_frame(pos=(x, y, height), quat=turn_about_z(yaw))
+    body = frame.attach_body(file.body(root), f"{name}/", "")
+    rename_body(spec, body.name, name)
+    body.name = name
+    if not source.fixed and not body.joints:
+        body.add_freejoint(name=name)
+    return body
+
+
+def split_part(spec: mujoco.MjSpec, body: Any, name: str, geoms: Iterable[Any]) -> Any:
+    """Makes some of a body's geoms a part of their own, as `Goal.part` needs it.
+
+    Args:
+        spec: The scene.
+        body: Of the scene.
+        name: The part's, usually `<body>/<part>`.
+        geoms: Of the body; they move into the part, which is welded to it.
+
+    Returns:
+        The part's body.
+    """
+    part = body.add_body(name=name)
+    for geom in list(geoms):
+        moved = part.add_geom(**{field: getattr(geom, field) for field in COPIED})
+        for field in TURNED:
+            setattr(moved.alt, field, getattr(geom.alt, field))
+        spec.delete(geom)
+    return part

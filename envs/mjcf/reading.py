@@ -1,0 +1,155 @@
+"""One object of an MJCF file, with nothing of the file's other contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import mujoco
+
+from envs.mjcf.bounds import check_file, check_picture, check_size
+from envs.mjcf.references import cut_out
+from envs.mjcf.textures import shrink_textures
+from envs.objects import COLLIDE_WITH, OBJECT_GROUP
+
+BELOW = 100.0  # m: how far below an object a plane lies from which it is measured
+KEPT = 64  # objects whose files are not read again
+UNNAMED = "add_mjcf's unnamed"  # by which a body is found again in a copy of its file
+HIDDEN = 3  # the group of geoms that are not shown; some files have them in 4 or 5
+
+
+@dataclass(frozen=True, slots=True)
+class Mjcf:
+    """An object in an MJCF file.
+
+    Attributes:
+        path: The file; its meshes and textures are found as it says.
+        body: The object's body, with all below it; "" for the file's first that moves
+            freely, or else its first, which one that is fixed always is.
+        fixed: Whether it is fastened to the table; else it can be moved.
+        scale: How many times as large as in the file it is.
+    """
+
+    path: str | Path
+    body: str = ""
+    fixed: bool = False
+    scale: float = 1.0
+
+
+@lru_cache(KEPT)
+def read(source: Mjcf, changed: int) -> tuple[mujoco.MjSpec, str, float]:
+    """A file with nothing but the object, its body, and its lowest point [m].
+
+    Args:
+        source: The object; its scale does not count here.
+        changed: When the file was: one that has changed is read again.
+
+    Raises:
+        ValueError: It cannot be taken; one line names file and element.
+    """
+    path = Path(source.path)
+    check_file(path)
+    with _naming(path):
+        file = mujoco.MjSpec.from_file(str(path))
+    body = _find_body(file, source)
+    cut_out(file, body)
+    for joint in body.joints if source.fixed else ():
+        if joint.type == mujoco.mjtJoint.mjJNT_FREE:
+            file.delete(joint)
+    _weigh_by_groups(file)
+    if not _make_collide(body) and not source.fixed:
+        raise ValueError(
+            f"nothing of {source.path} collides, so it would fall through the table: "
+            "give a geom contype and conaffinity 1, or take fixed=True"
+        )
+    for i, part in enumerate(body.find_all(mujoco.mjtObj.mjOBJ_BODY)):
+        part.name = part.name or f"part{i + 1}"
+    body.name = body.name or UNNAMED
+    _check_assets(file, path)
+    shrink_textures(file, path)
+    with _naming(path):
+        return file, body.name, _find_bottom(file.copy().body(body.name), source.fixed)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Says in one line of which file it is that MuJoCo complains."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def _find_body(file: mujoco.MjSpec, source: Mjcf) -> Any:
+    body = file.body(source.body) if source.body else _find_first(file, source.fixed)
+    if body is None or body == file.worldbody:
+        named = ", ".join(b.name for b in file.bodies[1:] if b.name)
+        raise ValueError(
+            f"no body {source.body!r} in {source.path}; named bodies: {named or 'none'}"
+        )
+    return body
+
+
+def _find_first(file: mujoco.MjSpec, fixed: bool) -> Any:
+    """The first body that moves freely, or else the first: often a table or a wall."""
+    free = (
+        body
+        for body in file.worldbody.bodies
+        if not fixed
+        and any(joint.type == mujoco.mjtJoint.mjJNT_FREE for joint in body.joints)
+    )
+    return next(free, file.worldbody.first_body())
+
+
+def _weigh_by_groups(file: mujoco.MjSpec) -> None:
+    """Takes the mass off geoms that the file does not weigh, and hides the hidden."""
+    low, high = file.compiler.inertiagrouprange
+    for geom in file.geoms:
+        if not low <= geom.group <= high:
+            geom.mass = 0
+        geom.group = min(geom.group, HIDDEN)
+    file.compiler.inertiagrouprange = (0, mujoco.mjNGROUP - 1)
+
+
+def _make_collide(body: Any) -> bool:
+    """Gives colliding geoms the project's contact bits; whether there are any."""
+    geoms = body.find_all(mujoco.mjtObj.mjOBJ_GEOM)
+    colliding = [geom for geom in geoms if geom.contype or geom.conaffinity]
+    for geom in colliding:
+        geom.contype, geom.conaffinity = OBJECT_GROUP, COLLIDE_WITH
+    return bool(colliding)
+
+
+def _check_assets(file: mujoco.MjSpec, path: Path) -> None:
+    folder = path.parent / (file.meshdir or "").replace("\\", "/")
+    for mesh in file.meshes:
+        check_size(path, f"mesh {mesh.name!r}", folder / mesh.file.replace("\\", "/"))
+    for field in file.hfields:
+        check_picture(path, f"hfield {field.name!r}", field.ncol, field.nrow)
+
+
+def _find_bottom(body: Any, fixed: bool) -> float:
+    """Height of the lowest point that collides, or else of the lowest one [m]."""
+    stage = mujoco.MjSpec()
+    attached = stage.worldbody.add_frame().attach_body(body, "object/", "")
+    if not fixed and not attached.joints:
+        attached.add_freejoint()  # so that MuJoCo weighs it as in the scene
+    kind = mujoco.mjtGeom.mjGEOM_PLANE
+    stage.worldbody.add_geom(
+        name="below", type=kind, size=(1, 1, 1), pos=(0, 0, -BELOW)
+    )
+    model = stage.compile()
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    plane = model.geom("below").id
+    geoms = [geom for geom in range(model.ngeom) if geom != plane]
+    chosen = [geom for geom in geoms if model.geom_contype[geom]] or geoms
+    gaps = (
+        mujoco.mj_geomDistance(model, data, plane, geom, 2 * BELOW, None)
+        for geom in chosen
+    )
+    return min(gaps) - BELOW

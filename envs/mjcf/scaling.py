@@ -1,0 +1,43 @@
+"""An object as large as the scene needs it, with the masses of that size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+SLIDE = mujoco.mjtJoint.mjJNT_SLIDE
+
+
+def scale(file: mujoco.MjSpec, times: float) -> None:
+    """Makes all that is in a file so many times as large.
+
+    Lengths grow as the factor, masses as its cube. What joints resist with stays.
+    """
+    if times == 1:
+        return
+    for mesh in file.meshes:
+        mesh.scale = np.array(mesh.scale) * times
+    for part in file.bodies[1:]:
+        _scale_body(part, times)
+    for thing in [*file.geoms, *file.sites]:
+        thing.pos, thing.size = thing.pos * times, thing.size * times
+        thing.fromto = thing.fromto * times
+    for geom in file.geoms:
+        geom.mass, geom.margin = geom.mass * times**3, geom.margin * times
+        geom.gap = geom.gap * times
+    for joint in file.joints:
+        joint.pos = joint.pos * times
+        if joint.type == SLIDE:
+            joint.range = joint.range * times
+            joint.springref, joint.ref = joint.springref * times, joint.ref * times
+
+
+def _scale_body(body: Any, times: float) -> None:
+    body.pos, body.ipos = body.pos * times, body.ipos * times
+    body.mass *= times**3
+    body.inertia = body.inertia * times**5
+    body.fullinertia = body.fullinertia * times**5
+    for frame in body.frames:
+        frame.pos = frame.pos * times
