@@ -27,14 +27,10 @@ from policy.model.origin.bounds import bounded
 from policy.model.origin.extent import check_extent
 from policy.model.origin.files import check_directory, read_json
 from policy.model.origin.hub import download
+from policy.model.origin.refusals import REFUSALS, describe
 from policy.model.processing import Processor
 from policy.model.settings import load_settings
-from policy.model.stock import (
-    REFUSALS,
-    describe,
-    load_stock_processor,
-    read_files,
-)
+from policy.model.stock import load_stock_processor, read_files
 from policy.model.trainable import PARTS
 from policy.model.vlm import VLM
 from policy.records import LoraSpec

@@ -20,10 +20,11 @@ from transformers.processing_utils import ProcessorMixin
 
 from envs.answer import NORMALIZED, Codec
 from policy.model.origin.bounds import ExcessError
+from policy.model.origin.refusals import REFUSALS, describe
 from policy.model.origin.template import render
 from policy.model.prompt import build_messages
 from policy.model.settings import Settings, save_settings
-from policy.model.stock import REFUSALS, describe, save_stock_processor
+from policy.model.stock import save_stock_processor
 from policy.records import Prompt
 
 ANSWER_END = "</answer>"

@@ -18,6 +18,7 @@ from transformers.models.auto import processing_auto
 from transformers.processing_utils import ProcessorMixin
 
 from policy.model.origin.files import read_json
+from policy.model.origin.refusals import describe
 from policy.model.origin.template import render
 
 FILES = (
@@ -25,16 +26,6 @@ FILES = (
     "processor_config.json",
     "video_preprocessor_config.json",
 )
-REFUSALS = (
-    AttributeError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What processors raise at files, words or images that they were not made for."""
 _VIDEO = "video_processor"
 
 
@@ -70,11 +61,6 @@ def load_stock_processor(directory: Path, config: PretrainedConfig) -> Processor
             "chat_template.jinja of a vision-language model of its family"
         )
     return stock
-
-
-def describe(error: Exception) -> str:
-    """Returns an error as one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def read_files(directory: Path) -> dict[str, bytes]:

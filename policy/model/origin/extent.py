@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, PretrainedConfig
+from transformers import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 
 from policy.model.origin.bounds import ExcessError, bounded
+from policy.model.origin.refusals import REFUSALS, describe
 
 ROOM = 16  # times the numbers on disk: eight of four bits are one there
 BUFFERS = 2**28  # numbers that models keep beside their weights, masks for one
@@ -30,11 +35,10 @@ def check_extent(directory: Path, config: PretrainedConfig) -> None:
 
     Raises:
         ExcessError: It is larger than its files, or takes too long to build.
+        ValueError: No model can be built of it.
     """
     file = directory / "config.json"
-    with bounded(f"the model of {file}", memory=False), torch.device("meta"):
-        kind: Any = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
-        model = kind(config)
+    model = _build_empty(file, config)
     held = sum(map(count_numbers, directory.glob("*.safetensors")))
     wanted = sum(one.numel() for one in model.parameters())
     beside = sum(one.numel() for one in model.buffers())
@@ -43,6 +47,19 @@ def check_extent(directory: Path, config: PretrainedConfig) -> None:
             f"{file} describes a model of {max(wanted, beside):.3g} numbers, but the "
             f"weights beside it are {held:.3g}"
         )
+
+
+def _build_empty(file: Path, config: PretrainedConfig) -> PreTrainedModel:
+    kind: Any = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
+    try:
+        with bounded(f"the model of {file}", memory=False), torch.device("meta"):
+            return kind(config)
+    except ExcessError:
+        raise
+    except REFUSALS as error:
+        raise ValueError(
+            f"the model of {file} cannot be built; {describe(error)}"
+        ) from error
 
 
 def count_numbers(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,6 +70,18 @@ def test_what_cannot_train_is_refused_before_weights_are_read(
 ) -> None:
     outcome = try_architecture(name, tmp_path / name)
     assert outcome.startswith("refused: ") and outcome == read_table()[name]
+
+
+def test_a_configuration_of_which_no_model_can_be_built_is_refused_in_one_line(
+    tmp_path: Path,
+) -> None:
+    build_architecture(tmp_path / "llava", "llava")
+    file = tmp_path / "llava" / "config.json"
+    config = json.loads(file.read_text())
+    config["text_config"]["hidden_act"] = "unheard"
+    file.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"^the model of .* built; KeyError: 'unheard'$"):
+        policy.load(tmp_path / "llava", device="cpu")
 
 
 def test_a_decoder_whose_scores_are_capped_keeps_its_own_attention(
