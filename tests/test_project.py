@@ -231,7 +231,10 @@ def test_the_configuration_takes_every_command_that_is_written_down(
     choices.register_choices(choices.BASELINES, True, True)
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for script, arguments in list_commands(ROOT / document):
-            known = [re.sub(r"lift_can|lift_pawn|kitchen_\w+", "pick_mug", a) for a in arguments]
+            known = [
+                re.sub(r"lift_can|lift_pawn|kitchen_\w+", "pick_mug", a)
+                for a in arguments
+            ]
             overrides = [part for a in known for part in choices.spell(a)]
             if (ROOT / "conf" / f"{script}.yaml").is_file():
                 hydra.compose(script, overrides)
