@@ -1,6 +1,6 @@
 # One command per habit. ARGS goes to the script: make train ARGS="env=pick_mug seed=1"
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate record play warmstart bench test test-ray slow faults check doctor clean
+.PHONY: help setup train evaluate record play warmstart bench study test test-ray slow faults check doctor clean
 
 PY := .venv/bin/python
 DONE := .venv/.complete
@@ -32,17 +32,20 @@ warmstart: setup ## train the default policy from random weights: out=<directory
 bench: setup ## measure speed: ARGS="env=pick_mug out=bench.json"
 	$(PY) scripts/bench.py $(ARGS)
 
+study: setup ## answer the questions of conf/study: ARGS="only=reward budget=small"
+	$(PY) scripts/study.py $(or $(ARGS),budget=full out=assets/results)
+
 test: check ## all checks and tests but the slow ones
 	$(PY) -m pytest -q -n 2 -m "not slow and not faults and not ray" $(TESTS)
 
 test-ray: setup ## the tests that start a Ray cluster; installs Ray
 	$(PY) -m pip install -q -c .ci/constraints.txt -e '.[ray]'
-	$(PY) -m pytest -q -m ray $(or $(TESTS),tests/policy/rollout)
+	$(PY) -m pytest -q -m ray $(or $(TESTS),tests/policy/rollout tests/faults)
 
 slow: setup ## the tests that take minutes
 	$(PY) -m pytest -q -m "slow and not ray" $(TESTS)
 
-faults: setup ## kills, signals and damage, for half an hour
+faults: setup ## kills, damage, full disks, fuzz and a soak, for an hour or two
 	$(PY) -m pytest -q -s -m faults $(TESTS)
 
 check: setup ## formatting, lint, types, import directions

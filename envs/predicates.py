@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from envs.records import Outcome
-from envs.robot.arm import FINGERS
+from envs.robot import FINGERS
 from envs.state import State
 
 UNMOVED = 0.01  # m: a hand that only brushes past moves a thing by less
@@ -24,7 +24,7 @@ class Execution:
         before: State at the start.
         after: Settled state at the end, contacts computed.
         peak_forces: Largest net contact force [N] on each body with a sensor: the
-            fingers, and what `arm.add_force_sensor` was called for.
+            fingers, and what `robot.parts.add_force_sensor` was called for.
     """
 
     model: mujoco.MjModel

@@ -21,6 +21,7 @@ from envs.meshes.cover import PRIMITIVE, check_look
 from envs.randomization.colours import PALETTE
 from envs.randomization.factors import check_axes, check_choice
 from envs.records import Observation, Question, Reference
+from envs.robot import DEFAULT, get_robot
 from envs.state import State
 from envs.task import Goal, Task
 
@@ -45,6 +46,7 @@ class SceneConfig:
             more varied training.
         camera: Where it stands instead, `envs.cameras.viewpoint`:
             `{"azimuth": (52, 60)}`.
+        robot: Which arm acts, by the name it is registered under.
         look: What the arm looks like: "primitive", or "mesh" with its maker's meshes;
             outcomes are the same, bit for bit.
         verify: Whether the expert's answer is executed, and the scene drawn again if it
@@ -54,8 +56,9 @@ class SceneConfig:
             names its draw.
 
     Raises:
-        ValueError: An unknown split, axis, colour, look or kind of waypoints, a camera
-            that cannot be, a look whose extra is missing, or a seed or draw below 0.
+        ValueError: An unknown split, axis, colour, kind of waypoints, robot or look, a
+            camera that cannot be, a look that the robot does not have or whose extra is
+            missing, or a seed or draw below 0.
     """
 
     name: str
@@ -66,6 +69,7 @@ class SceneConfig:
     colours: Mapping[str, str] | None = None
     stretched: Sequence[str] = ()
     camera: Viewpoint | None = field(default_factory=dict)
+    robot: str = DEFAULT
     look: str = PRIMITIVE
     verify: bool = True
     draw: int | None = None
@@ -74,7 +78,8 @@ class SceneConfig:
         """Refuses what cannot be, and brings equal things into one form."""
         check_axes(self.split, self.shifts, self.stretched)
         check_choice("waypoints", self.waypoints, WAYPOINTS)
-        check_look(self.look)
+        get_robot(self.robot)
+        check_look(self.look, self.robot)
         for colour in itertools.chain(*(self.colours or {}).items()):
             check_choice("colour", colour, tuple(PALETTE))
         for number in ("seed", "draw"):
@@ -93,7 +98,8 @@ class SceneConfig:
     def where(self) -> str:
         """What it is, in words, for messages."""
         seen = f", camera {self.camera}" if self.camera else ""
-        return f"scene {self.name!r}, split {self.split!r}, seed {self.seed}{seen}"
+        by = f", robot {self.robot!r}" if self.robot != DEFAULT else ""
+        return f"scene {self.name!r}, split {self.split!r}, seed {self.seed}{seen}{by}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: what differs from the defaults, split and seed always.

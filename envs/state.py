@@ -8,6 +8,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.robot import Robot, find_robot
+
 # The half size that stands upright in an unturned geom; a box has three half sizes.
 _UPRIGHT = {
     mujoco.mjtGeom.mjGEOM_SPHERE: 0,
@@ -30,6 +32,11 @@ class State:
 
     model: mujoco.MjModel
     data: mujoco.MjData
+
+    @property
+    def robot(self) -> Robot:
+        """The arm that is in the model."""
+        return find_robot(self.model)
 
     def position(self, body: str) -> NDArray[np.float64]:
         """[3] a body's origin [m]."""

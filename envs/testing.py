@@ -1,9 +1,13 @@
-"""The contract every scene keeps, as functions that a plug-in's tests call.
+"""The contract every scene and robot keeps, as functions that a plug-in's tests call.
 
-    from envs.testing import check_scene
+    from envs.testing import check_robot, check_scene
 
     def test_my_scene():
         check_scene("my_scene")
+
+    def test_my_robot():
+        check_robot("my_robot")
+        check_scene("pick_mug", robot="my_robot")
 
 A broken contract is an AssertionError that names scene, split, seed and rule.
 """
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import mujoco
 import numpy as np
 
 from envs.answer import format_answer, parse_answer
@@ -20,21 +25,28 @@ from envs.cameras.view import View
 from envs.contract import check_goal, check_state
 from envs.execution.execute import simulate
 from envs.execution.unprojection import unproject
+from envs.objects.placement import AREA
+from envs.randomization.factors import Factors
 from envs.records import Plan, Waypoints
+from envs.robot import DEFAULT, FINGERS, Robot, get_robot
+from envs.robot.robot import TOOL
+from envs.robot.solver import point_down
 from envs.sampling.labels import label_parts, mark_target
 from envs.sampling.measurements import succeeds
 from envs.sampling.reference import make_reference
 from envs.sampling.sample import Unusable, draw_scene, make_scene, sample_scene
 from envs.sampling.settle import find_drift
 from envs.scene import Scene, SceneConfig
+from envs.world import build_world
 
 
-def check_scene(name: str, n: int = 4) -> None:
+def check_scene(name: str, n: int = 4, robot: str = DEFAULT) -> None:
     """Checks a registered scene on the first seeds of train and ood.
 
     Args:
         name: The scene.
         n: Seeds of each split.
+        robot: Which arm acts.
 
     Raises:
         AssertionError: The first rule that does not hold.
@@ -42,7 +54,7 @@ def check_scene(name: str, n: int = 4) -> None:
     for split in ("train", "ood"):
         for seed in range(n):
             check_first_draw(name, split, seed)
-            scene = make_scene(name, split, seed)
+            scene = make_scene(name, split, seed, robot=robot)
             check_looks(scene)
             check_rest(scene)
             check_determinism(scene)
@@ -57,6 +69,72 @@ def check_first_draw(name: str, split: str, seed: int) -> None:
     drawn = draw_scene(config)
     if isinstance(drawn, Unusable) and drawn.restless:
         raise AssertionError(f"{config.where}: {drawn.reason}")
+
+
+def check_robot(name: str) -> None:
+    """Checks a registered robot: its model, and its kinematics over the table.
+
+    Raises:
+        AssertionError: The first rule that does not hold.
+    """
+    robot = get_robot(name)
+    model = build_world(
+        Factors(np.random.default_rng(0), "train"), robot=name
+    ).compile()
+    _check_model(robot, model)
+    _check_forward(robot, model)
+    _check_solve(robot)
+
+
+def _check_model(robot: Robot, model: mujoco.MjModel) -> None:
+    names = [model.joint(i).name for i in range(model.njnt)]
+    wanted = [*robot.joints, *FINGERS]
+    _expect(robot, names == wanted, f"its joints are {wanted}, not {names}")
+    sliding = (model.jnt_type[-2:] == mujoco.mjtJoint.mjJNT_SLIDE).all()
+    _expect(robot, bool(sliding), "its fingers slide")
+    count = len(robot.joints) + 1
+    _expect(robot, model.nu == count, f"it has {count} actuators, not {model.nu}")
+    bodies = [model.body(i).name for i in range(1, model.nbody)]
+    odd = [body for body in bodies if not body.startswith("arm/")]
+    _expect(robot, not odd, f"its bodies are named arm/..., not {odd}")
+    inside = (robot.low <= robot.home) & (robot.home <= robot.high)
+    _expect(robot, bool(inside.all()), "home is within its limits")
+
+
+def _check_forward(robot: Robot, model: mujoco.MjModel) -> None:
+    data, count = mujoco.MjData(model), len(robot.joints)
+    rng = np.random.default_rng(0)
+    for q in rng.uniform(robot.low, robot.high, (10, count)):
+        data.qpos[:count] = q
+        mujoco.mj_kinematics(model, data)
+        pose, tool = robot.forward(q[None])[0], data.site(TOOL)
+        same = np.allclose(pose[:3, 3], tool.xpos, atol=1e-6)
+        same &= np.allclose(pose[:3, :3].ravel(), tool.xmat, atol=1e-6)
+        _expect(robot, bool(same), f"forward is where {TOOL!r} is in the model")
+
+
+def _check_solve(robot: Robot) -> None:
+    rng, (x, y) = np.random.default_rng(0), AREA
+    position = rng.uniform((x[0], y[0], 0.02), (x[1], y[1], 0.15), (200, 3))
+    yaw = rng.uniform(-np.pi, 0, 200)
+    q, reached = robot.solve(position, yaw)
+    _expect(robot, bool(reached.any()), "it reaches something on the table")
+    pose, down = robot.forward(q[reached]), point_down(yaw[reached])
+    miss = np.linalg.norm(pose[:, :3, 3] - position[reached], axis=1)
+    _expect(robot, bool((miss < 2e-3).all()), "the tool is where solve brings it")
+    turned = np.abs(pose[:, :3, :3] - down).max()
+    _expect(robot, bool(turned < 0.02), "the tool points down and closes as asked")
+    inside = (q[reached] >= robot.low) & (q[reached] <= robot.high)
+    _expect(robot, bool(inside.all()), "solve keeps to the limits")
+    alone, _ = robot.solve(position[:1], yaw[:1])
+    _expect(robot, np.allclose(alone, q[:1]), "a target does not depend on the others")
+    aside, both = robot.solve(position + np.array([1e-3, 0, 0]), yaw)
+    jump = np.abs(aside - q)[reached & both].max()
+    _expect(robot, bool(jump < 0.1), "a millimetre aside is a small turn away")
+
+
+def _expect(robot: Robot, holds: bool, rule: str) -> None:
+    assert holds, f"robot {robot.name!r}: not so: {rule}"
 
 
 def check_rest(scene: Scene) -> None:

@@ -14,7 +14,8 @@ from envs.objects.primitives import COLLIDE_WITH
 from envs.randomization.colours import Colour
 from envs.randomization.factors import Factors
 from envs.randomization.textures import HELD_OUT_PATTERNS, PATTERNS, add_patterns
-from envs.robot import arm
+from envs.robot import DEFAULT
+from envs.robot.registry import add_robot
 
 __all__ = ["TIME_STEP", "Placement", "build_world"]
 
@@ -30,10 +31,13 @@ HELD_OUT_TABLES: tuple[Colour, ...] = ((0.50, 0.56, 0.50), (0.30, 0.26, 0.24))
 
 
 def build_world(
-    factors: Factors, camera: Viewpoint | None = None, look: str = PRIMITIVE
+    factors: Factors,
+    camera: Viewpoint | None = None,
+    robot: str = DEFAULT,
+    look: str = PRIMITIVE,
 ) -> mujoco.MjSpec:
     """A spec with everything but the scene's own objects, seen by a camera."""
-    spec = _stage(look).copy()
+    spec = _stage(robot, look).copy()
     _add_light(spec, factors)
     add_camera(spec, factors, camera)
     add_overview(spec)
@@ -45,7 +49,7 @@ def build_world(
 
 
 @cache
-def _stage(look: str) -> mujoco.MjSpec:
+def _stage(robot: str, look: str) -> mujoco.MjSpec:
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     option = spec.option
@@ -61,7 +65,7 @@ def _stage(look: str) -> mujoco.MjSpec:
     spec.visual.map.znear = 0.01
     spec.stat.extent = 1.0
     spec.stat.center = CENTRE
-    arm.add_arm(spec)
+    add_robot(spec, robot)
     if look == MESH:
         cover_arm(spec)
     add_patterns(spec)

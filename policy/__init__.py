@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from policy.model.loading import list_names, load
+    from policy.model.loading import list_names, load, load_processor
     from policy.model.prompt import build_prompt
     from policy.model.settings import Settings
     from policy.model.vlm import VLM
@@ -25,6 +25,7 @@ _HOMES = {
     "build_prompt": "policy.model.prompt",
     "list_names": "policy.model.loading",
     "load": "policy.model.loading",
+    "load_processor": "policy.model.loading",
 }
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "build_prompt",
     "list_names",
     "load",
+    "load_processor",
 ]
 
 

@@ -20,15 +20,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from _command import spell_command
-from _launch import build, launch, load_policy, read_lora
+from launching.choices import spell_command
+from launching.launch import launch
+from launching.policies import load_policy, read_lora
+from launching.settings import build
 from omegaconf import DictConfig, OmegaConf
 
 # In this order: what comes later would raise the peak of memory of what came before.
 PARTS = (
     *("step", "growth", "plain", "bound"),
-    *("scenes", "images", "execution", "trl", "trl_step"),
+    *("scenes", "images", "execution", "scale", "trl", "trl_step"),
 )
+NO_RAY = "what compares with Ray is left out; to have it: pip install -e '.[ray]'"
 NO_TRL = "what compares with TRL is left out; to have it: pip install -e '.[test]'"
 
 
@@ -42,6 +45,8 @@ def main(config: DictConfig) -> None:
     if find_spec("trl") is None and any(part.startswith("trl") for part in parts):
         console.print(NO_TRL, markup=False)
         parts = [part for part in parts if not part.startswith("trl")]
+    if find_spec("ray") is None and "scale" in parts:
+        console.print(NO_RAY, markup=False)
     bars: Any = OmegaConf.to_container(config.bars) if config.bars else {}
     choose_numbers(config)
     with open_workload(config) as work:
@@ -97,7 +102,7 @@ def choose_parts(names: Sequence[str]) -> list[str]:
 
 def find_part(name: str) -> Callable[[Any], Any]:
     """Returns what measures a part."""
-    from benchmarks import bound, growth, plain, simulator, step
+    from benchmarks import bound, growth, plain, scale, simulator, step
 
     if name.startswith("trl"):
         from benchmarks import beside_trl as trl
@@ -111,6 +116,7 @@ def find_part(name: str) -> Callable[[Any], Any]:
         "scenes": simulator.measure_scenes,
         "images": simulator.measure_images,
         "execution": simulator.measure_execution,
+        "scale": scale.measure_scale,
     }[name]
 
 

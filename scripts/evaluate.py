@@ -19,19 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _choices import BASELINES
-from _command import spell_command
-from _launch import (
-    OFFLINE,
-    build,
-    choose_answerer,
-    launch,
-    list_envs,
-    list_policies,
-    read_camera,
-    read_look,
-    read_source,
-)
+from launching.choices import BASELINES, OFFLINE, spell_command
+from launching.launch import launch
+from launching.policies import choose_answerer, list_policies
+from launching.settings import build
+from launching.sources import list_envs, read_camera, read_look, read_source
 from omegaconf import DictConfig
 
 Solved = Mapping[str, Sequence[bool]]
@@ -97,12 +89,17 @@ def examine(
 def show_figures(
     config: DictConfig, rows: Sequence[Sequence[dict[str, Any]]], screen: Any
 ) -> None:
-    """Shows what came of it, in one table or in one a policy."""
+    """Shows what came of it, in one table or in one a policy.
+
+    Figures of annotated images are in the tables of their scorers.
+    """
     from policy.evaluation.table import FEW, tabulate, tabulate_words
 
+    rows = [[row for row in found if row["env"] != OFFLINE] for found in rows]
     every = [row for found in rows for row in found]
     for shown in rows if config.words or len(every) > FEW else [every]:
-        screen.say((tabulate_words if config.words else tabulate)(shown))
+        if shown:
+            screen.say((tabulate_words if config.words else tabulate)(shown))
 
 
 def show_scores(rows: Sequence[dict[str, Any]], screen: Any) -> None:
@@ -114,18 +111,18 @@ def show_scores(rows: Sequence[dict[str, Any]], screen: Any) -> None:
         scores = row.get("scores") or {}
         what = f"{row['policy']}, {row['env']}"
         if scores:
-            screen.say(tabulate_scores(scores, what))
+            screen.say(tabulate_scores(scores, what, row["failures"]))
         own += [(f"{what}, {name}", figures) for name, figures in scores.items()]
     if own:
         screen.say(tabulate_printed(own))
 
 
-def list_scorers(config: DictConfig) -> tuple[str, ...]:
+def list_scorers(config: DictConfig, env: str = "") -> tuple[str, ...]:
     """Returns the scorers that `scorer=` names; of scenes none unless it names one."""
     from envs.randomization.factors import check_choice
     from policy.evaluation.scorers import SCORERS
 
-    usual = "graspo" if config.env.name == OFFLINE else None
+    usual = "graspo" if env == OFFLINE else None
     name = config.scorer or usual
     if name is None:
         return ()
@@ -176,7 +173,7 @@ def measure_figures(
     from policy.rollout.play import Referee
 
     exam, referee = read_exam(config, source), Referee(workers=workers)
-    board = Scoreboard(config.answer, list_scorers(config))
+    board = Scoreboard(config.answer, list_scorers(config, source.name))
     evaluation, _ = evaluate(
         answerer, exam, referee, progress=show, on_episode=board.add
     )
@@ -218,6 +215,7 @@ def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
         "split": config.split,
         "shifts": list(config.shifts),
         "camera": read_camera(config),
+        "robot": config.robot,
         "look": read_look(config),
         "seed": config.seed,
         "waypoints": config.waypoints,

@@ -1,9 +1,10 @@
-"""Writes executed answers, or scenes with the expert's answers, as a data set.
+"""Writes executed answers, scenes with the expert's answers, or prompts, as a data set.
 
 `python scripts/export.py env=pick_mug policy=expert n=50 format=lerobot out=mugs`
-writes episodes, the other formats write images with box and path. `run_dir=<run>` takes
-a run's answers instead of a policy's, `only=success` leaves out failures. See
-conf/export.yaml for the keys.
+writes episodes, `format=trl` and `verl` what these trainers ask a policy (policy=
+names it), the other formats images with box and path. `run_dir=<run>` takes a run's
+answers instead of a policy's, `only=success` leaves out failures. See conf/export.yaml
+for the keys.
 """
 
 from __future__ import annotations
@@ -11,20 +12,17 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _choices import BASELINES
-from _launch import (
-    build,
-    choose_answerer,
-    launch,
-    list_envs,
-    read_source,
-)
+from launching.choices import BASELINES
+from launching.launch import launch
+from launching.policies import choose_answerer
+from launching.settings import build
+from launching.sources import list_envs, read_source
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
@@ -32,7 +30,8 @@ if TYPE_CHECKING:
     from policy.rollout.workers import Workers
 
 EPISODES = "lerobot"
-NEED_PYARROW = (EPISODES, "vabench")
+PROMPTS = ("trl", "verl")
+NEED_PYARROW = (EPISODES, "vabench", *PROMPTS)
 
 
 def main(config: DictConfig) -> None:
@@ -50,27 +49,45 @@ def check(config: DictConfig) -> None:
     from envs.randomization.factors import check_choice
     from policy.data.sets import FORMATS
 
-    check_choice("format", config.format, (EPISODES, *FORMATS))
+    check_choice("format", config.format, (EPISODES, *FORMATS, *PROMPTS))
     if config.only is not None:
         check_choice("only", config.only, ("success",))
     if config.format in NEED_PYARROW and importlib.util.find_spec("pyarrow") is None:
         raise ValueError(
             f"format={config.format} needs pyarrow: pip install 'graspo[export]'"
         )
+    if config.format in PROMPTS:
+        check_prompts(config)
     if config.n < 1:
         raise ValueError(f"n is {config.n}; at least 1 scene needed")
     if Path(config.out).exists():
         raise FileExistsError(f"out={config.out} exists; choose another or remove it")
 
 
+def check_prompts(config: DictConfig) -> None:
+    """Refuses what is for answers, where nothing is answered."""
+    for key in ("run_dir", "only"):
+        if config[key] is not None:
+            raise ValueError(
+                f"{key}={config[key]}: format={config.format} writes prompts, which "
+                "have no answers yet"
+            )
+    if config.policy.path in BASELINES and config.policy.path != "expert":
+        raise ValueError(
+            f"policy={config.policy.path} is not asked; for format={config.format} "
+            "name the policy that will be trained, or leave policy=expert for the "
+            "paper's words and coordinates of 0..1000"
+        )
+
+
 def write_set(config: DictConfig, folder: Path) -> None:
-    """Writes the answers that are wanted into a folder."""
+    """Writes what is wanted into a folder."""
     from policy.rollout.config import RolloutConfig
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
     screen, left_out = Screen(), Counter[str]()
-    write = write_episodes if config.format == EPISODES else write_annotations
+    write = choose_writer(config.format)
     with (
         Workers.of(build(RolloutConfig, config.rollout)) as workers,
         screen.task(f"exporting {config.format}", count_takes(config)) as bar,
@@ -81,17 +98,19 @@ def write_set(config: DictConfig, folder: Path) -> None:
         screen.say(f"left out: {times} {reason}")
     if not count:
         raise ValueError("nothing to write: no answer is left")
-    screen.say(
-        f"{count} {'episodes' if config.format == EPISODES else 'items'}: {config.out}"
-    )
+    what = "episodes" if config.format == EPISODES else "items"
+    what = "prompts" if config.format in PROMPTS else what
+    screen.say(f"{count} {what}: {config.out}")
 
 
 def prepare(config: DictConfig, workers: Workers) -> Iterator[Any]:
-    """Yields an episode or a sample of each answer, or why there is none."""
+    """Yields what there is of each answer, or why there is nothing; or prompts."""
     from policy.export.annotate import annotate_take
     from policy.export.episode import record_take
     from rewards import RewardMix
 
+    if config.format in PROMPTS:
+        return list_prompts(config, workers)
     takes, success = list_takes(config, workers), config.only == "success"
     if config.format == EPISODES:
         mix = build(RewardMix, config.reward)
@@ -112,6 +131,20 @@ def sift(found: Iterable[Any], left_out: Counter[str], show: Any) -> Iterator[An
         show(done)
 
 
+def choose_writer(name: str) -> Callable[..., int]:
+    """Returns what writes a format."""
+    if name in PROMPTS:
+        return write_prompts
+    return write_episodes if name == EPISODES else write_annotations
+
+
+def write_prompts(config: DictConfig, rows: Iterator[Any], folder: Path) -> int:
+    """Writes a table of prompts; returns their number."""
+    from policy.export.prompts import write
+
+    return write(rows, folder / "prompts.parquet", config.format)
+
+
 def write_episodes(config: DictConfig, episodes: Iterator[Any], folder: Path) -> int:
     """Writes a LeRobot data set; returns the number of its episodes."""
     from policy.export.lerobot.writer import LeRobotWriter
@@ -127,6 +160,35 @@ def write_annotations(config: DictConfig, samples: Iterator[Any], folder: Path) 
     from policy.data.sets import FORMATS
 
     return FORMATS[config.format].write(samples, folder)
+
+
+def list_prompts(config: DictConfig, workers: Workers) -> Iterator[dict[str, Any]]:
+    """Yields n scenes of each kind, put as the policy is asked."""
+    from policy.evaluation.evaluate import split_batches
+    from policy.export.prompts import describe
+    from policy.model.prompt import build_prompt
+    from policy.rollout.scene_source import choose_seeds
+
+    style, find_codec = read_manner(config.policy)
+    seeds = choose_seeds(config.n, config.seed)
+    for env in list_envs(config):
+        source = read_source(config, env)
+        for scenes in workers.make_scenes(source, split_batches(seeds)):
+            for scene in scenes:
+                codec = find_codec(build_prompt(scene.observation))
+                yield describe(scene, config.format, style, codec)
+
+
+def read_manner(node: DictConfig) -> tuple[str, Callable[[Any], Any]]:
+    """Returns in which style a policy is asked, and what finds its coordinates."""
+    from envs.answer import NORMALIZED
+
+    if node.path in BASELINES:
+        return "paper", lambda prompt: NORMALIZED
+    from policy.model.loading import load_processor
+
+    processor = load_processor(node.path, coordinates=node.coordinates)
+    return processor.settings.prompt_style, processor.codec
 
 
 def count_takes(config: DictConfig) -> int:

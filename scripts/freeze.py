@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from _launch import launch, list_envs
+from launching.launch import launch
+from launching.sources import list_envs
 from omegaconf import DictConfig
 
 SPLITS = ("test", "ood")

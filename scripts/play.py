@@ -13,15 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _choices import BASELINES
-from _launch import (
-    build,
-    choose_answerer,
-    launch,
-    list_policies,
-    read_camera,
-    read_look,
-)
+from launching.choices import BASELINES
+from launching.launch import launch
+from launching.policies import choose_answerer, list_policies
+from launching.settings import build
+from launching.sources import read_camera, read_look
 from omegaconf import DictConfig
 
 
@@ -30,10 +26,11 @@ def main(config: DictConfig) -> None:
     if config.view:
         return view(config)
     check_installed("nicegui", "play")
+    from policy.playground.door import listen, serve
     from policy.playground.engine import Engine
     from policy.playground.queue import WorkQueue
     from policy.playground.saving import Saver
-    from policy.playground.serving import add_page, build_app, listen, serve
+    from policy.playground.serving import add_page, build_app
     from policy.rollout.config import RolloutConfig
     from policy.training.progress import Screen
     from rewards import RewardMix
@@ -88,6 +85,7 @@ def read_start(config: DictConfig) -> Any:
         seed=config.seed,
         shifts=tuple(config.shifts),
         camera=read_camera(config),
+        robot=config.robot,
         look=read_look(config),
     )
 

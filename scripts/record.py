@@ -12,15 +12,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from _choices import BASELINES
-from _launch import (
-    build,
-    choose_answerer,
-    launch,
-    list_envs,
-    name_policy,
-    read_source,
-)
+from launching.choices import BASELINES
+from launching.launch import launch
+from launching.policies import choose_answerer, name_policy
+from launching.settings import build
+from launching.sources import list_envs, read_source
 from omegaconf import DictConfig
 
 FILMS, PICTURES = (".mp4", ".gif", ".webp"), (".png", ".jpg")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from _launch import launch
+from launching.launch import launch
 from omegaconf import DictConfig, ListConfig
 
 

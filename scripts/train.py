@@ -8,6 +8,7 @@ conf/train.yaml for the keys and --help for the choices.
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -15,16 +16,12 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _command import number_job, spell_command
-from _launch import (
-    OFFLINE,
-    build,
-    launch,
-    list_envs,
-    list_overrides,
-    load_policy,
-    read_source,
-)
+from launching.choices import number_job, spell_command
+from launching.launch import launch
+from launching.policies import load_policy
+from launching.rewards import choose_picture_mix, fit_reward
+from launching.settings import build, list_overrides
+from launching.sources import list_envs, read_source
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -35,6 +32,8 @@ if TYPE_CHECKING:
     from policy.training.precision import Precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
+
+ADDRESS = "rollout.address"
 
 
 def main(config: DictConfig) -> None:
@@ -47,7 +46,7 @@ def main(config: DictConfig) -> None:
 
     stopped = RunDir.open(Path(config.resume)) if config.resume else None
     if stopped is not None:
-        config = read_config(stopped.path)
+        config = read_config(stopped.path, config)
     check_boards(config.log)
     fit_reward(config)
     wanted = config.algo.bf16
@@ -60,6 +59,8 @@ def main(config: DictConfig) -> None:
         precision = team.tell(choose_precision(vlm, job, wanted))
         show_precision(precision, screen)
         config.algo.bf16 = precision.bf16
+        if job.picture_mix is not None:
+            screen.say(f"annotated images: reward={job.picture_mix.name}")
         if team.leads:
             record(run, config, stopped is not None, screen)
             job.source.list_broken(run.path / "broken_items.jsonl")
@@ -72,7 +73,9 @@ def check(config: DictConfig) -> None:
     from policy.training.boards import check_boards
 
     check_boards(config.log)
-    if not config.resume:
+    if config.resume:
+        read_config(Path(config.resume), config)
+    else:
         fit_reward(config)
         config.algo.bf16, wanted = False, config.algo.bf16
         build_job(config)
@@ -136,31 +139,6 @@ def record(run: RunDir, config: DictConfig, resumed: bool, screen: Screen) -> No
     run.write_json(NAME, old | {"resumed": again})
 
 
-def fit_reward(config: DictConfig) -> None:
-    """Takes another reward where the usual one cannot be given, and says so.
-
-    That is `physical` where a scene lacks an expert, and `paper` for annotated images,
-    which nothing is executed in. What the user named stays, and is an error where it
-    cannot be given.
-    """
-    from envs.registry import has_expert
-    from policy.home import HOME
-    from rewards import RewardMix
-
-    envs, usual = list_envs(config), build(RewardMix, config.reward)
-    offline = envs == (OFFLINE,)
-    lacking = [] if offline else [name for name in envs if not has_expert(name)]
-    needed = usual.needs_outcome if offline else lacking and usual.needs_reference
-    named = {"reward", "experiment"} | (set() if offline else {"answer"})
-    if not needed or list_overrides().keys() & named:
-        return
-    other = "paper" if offline else "physical"
-    config.reward = OmegaConf.load(HOME / "conf" / "reward" / f"{other}.yaml")
-    why = "images are not executed" if offline else f"{lacking[0]!r} has no expert"
-    if not config.quiet:
-        print(f"reward={other}: {why}")
-
-
 def check_unfinished(run: RunDir, steps: int) -> None:
     """Raises a ValueError if a run has taken all its steps and left its policy."""
     from policy.runtime.whole import restore
@@ -173,6 +151,9 @@ def check_unfinished(run: RunDir, steps: int) -> None:
 
 def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None:
     """Trains and says what came of it."""
+    from launching.mistakes import explain_disk, refuse
+    from safetensors import SafetensorError
+
     from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE
     from policy.training.card import write_card
@@ -180,6 +161,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
     from policy.training.trainer import train
 
     screen.say(f"run directory: {run.path}")
+    threading.excepthook = partial(tell, screen)
     try:
         summary = train(vlm, job, run, screen, team, partial(show, run, screen))
     except KeyboardInterrupt:
@@ -190,6 +172,8 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
         sys.exit(128 + stopped.number)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
+    except (OSError, SafetensorError) as error:
+        refuse(explain_disk(error, run.path), 1)
     if team.leads:
         write_card(run.path)
     if job.n and team.leads:
@@ -203,6 +187,11 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
             screen.say(tabulate_pairs(summary["paired"], title, job.source.name))
     screen.say(f"trained policy: {run.path / 'final'}")
     screen.say(f"report: {run.path / FILE}")
+
+
+def tell(screen: Screen, failure: threading.ExceptHookArgs) -> None:
+    """Says in one line what ended a thread, of a library's; the run finds out."""
+    screen.say(f"warning: {failure.exc_type.__name__}: {failure.exc_value}")
 
 
 def show(run: RunDir, screen: Screen, workers: Workers) -> None:
@@ -225,6 +214,7 @@ def build_job(config: DictConfig) -> Job:
     return Job(
         source=read_source(config, *list_envs(config)),
         mix=build(RewardMix, config.reward),
+        picture_mix=choose_picture_mix(config),
         algo=build(GRPOConfig, config.algo),
         rollout=build(RolloutConfig, config.rollout),
         seed=config.seed,
@@ -236,29 +226,51 @@ def build_job(config: DictConfig) -> Job:
     )
 
 
-def read_config(run: Path) -> DictConfig:
+def read_config(run: Path, usual: DictConfig) -> DictConfig:
     """Returns the configuration of a run, of which only `steps=` may be changed.
 
+    Args:
+        run: The run's directory.
+        usual: A configuration of today, whose keys and kinds it must have.
+
     Raises:
-        ValueError: If the command line changes anything else.
+        ValueError: It cannot be read, is another version's, or the command line changes
+            anything else.
     """
-    config = OmegaConf.load(run / "config.yaml")
-    assert isinstance(config, DictConfig)
-    config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
+    from launching.checks import check_version, read_stored
+
+    file = run / "config.yaml"
+    config = read_stored(file)
+    if "max_turns" in config and isinstance(config.get("rollout"), DictConfig):
+        config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
     config.setdefault("keep", 0)
     config.setdefault("log", ["tensorboard"])
+    config.setdefault("robot", "panda")
     config.quiet = False
+    check_version(file, config, usual)
     for key, value in list_overrides().items():
         if key == "steps":
             config.steps = int(value)
         elif key == "quiet":
             config.quiet = value == "true"
+        elif key == ADDRESS:
+            config.rollout.address = value
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "
                 "configuration; only steps= may change"
             )
+    check_address(file, config.rollout.get("address"))
     return config
+
+
+def check_address(file: Path, address: str | None) -> None:
+    """Refuses to join a cluster that only a file names: its programs would run here."""
+    if address not in (None, "auto") and list_overrides().get(ADDRESS) != address:
+        raise ValueError(
+            f"{file}: {ADDRESS} is {address}; a cluster runs code, so if it is yours "
+            f"add {ADDRESS}={address}"
+        )
 
 
 if __name__ == "__main__":

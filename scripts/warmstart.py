@@ -17,8 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _command import spell_command
-from _launch import build, launch, list_envs, read_camera, read_look
+from launching.choices import spell_command
+from launching.launch import launch
+from launching.settings import build
+from launching.sources import list_envs, read_camera, read_look
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -44,9 +46,12 @@ def main(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Refuses to overwrite a policy, and scenes that do not exist."""
+    from launching.checks import check_numbers
+
     from envs import list_scenes
     from envs.randomization.factors import check_choice
 
+    check_numbers("sft.bf16", config.sft.bf16)
     if Path(config.out).exists():
         raise FileExistsError(f"out={config.out} exists; choose another or remove it")
     for name in config.often:
@@ -67,11 +72,23 @@ def open_run(config: DictConfig) -> Path:
     if run_dir.exists():
         raise FileExistsError(f"run_dir={run_dir} exists; choose another or resume= it")
     run_dir.mkdir(parents=True)
+    config.sft.bf16 = choose_products(config.sft.bf16)
     OmegaConf.save(config, run_dir / "config.yaml")
     (run_dir / "command").write_text(spell_command(without=PLACES))
-    manifest = make_manifest(spell_command(), "bfloat16")
+    numbers = "bfloat16" if config.sft.bf16 else "float32"
+    manifest = make_manifest(spell_command(), numbers)
     (run_dir / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     return run_dir
+
+
+def choose_products(wanted: str | bool) -> bool:
+    """Returns whether to multiply in bfloat16; `auto`: where the machine can."""
+    import torch
+
+    from policy.runtime.products import find_products
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return bool(find_products(device)) if wanted == "auto" else bool(wanted)
 
 
 def train(config: DictConfig, run_dir: Path) -> Trainer:
@@ -118,7 +135,8 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
     """Returns the model with its first weights."""
     import policy
-    from policy.model.tiny.model import adopt_weights, build_model
+    from policy.model.tiny.adoption import adopt_weights
+    from policy.model.tiny.model import build_model
 
     model = build_model(size, tokenizer, seed=config.seed)
     if config.start:

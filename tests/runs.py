@@ -16,6 +16,7 @@ from policy.rollout.scene_source import SceneSource
 from policy.training.job import Job
 from policy.training.progress import Screen
 from policy.training.run_dir import RunDir
+from policy.training.site import Report
 from policy.training.trainer import train
 from rewards import RewardMix
 
@@ -35,14 +36,21 @@ JOB = Job(
 )
 
 
-def execute(path: Path, job: Job = JOB, *, resume: bool = False) -> RunDir:
+def execute(
+    path: Path,
+    job: Job = JOB,
+    *,
+    resume: bool = False,
+    report: Report = lambda workers: None,
+) -> RunDir:
     """Trains the default policy, or goes on with a run."""
     run = RunDir.open(path) if resume else RunDir.create(path)
     with closing(run):
         if not resume:
             run.write_config("a: 1\n")
         run.open_boards(("tensorboard",))
-        train(policy.load("tiny", device="cpu"), job, run, Screen(Console(quiet=True)))
+        screen = Screen(Console(quiet=True))
+        train(policy.load("tiny", device="cpu"), job, run, screen, report=report)
     return run
 
 

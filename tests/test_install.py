@@ -40,6 +40,17 @@ assert rewards.score(answer, scene.reference, outcome, mix).total > 0.9
 assert graspo.make_scene("pick_mug", "test", 0).name == "pick_mug"
 """
 
+REWARDS = """
+import envs
+import policy.serving.verl
+from policy.serving.case import Case, write_case
+from policy.serving.trl import SceneReward
+scene = envs.make_scene("pick_mug", "test", 0)
+text = envs.format_answer(scene.reference.to_plan())
+case = write_case(Case(scene=scene.config))
+assert SceneReward(workers=0)([""], [text], None, scene=[case]) == [1.0]
+"""
+
 
 def distributions(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines}
@@ -100,6 +111,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_scenes_rewards_and_environments_need_nothing_of_train(tmp_path):
     code, output = python_without_train(EPISODE, tmp_path)
+    assert code == 0, output
+
+
+def test_rewards_for_other_trainers_need_nothing_of_train(tmp_path):
+    code, output = python_without_train(REWARDS, tmp_path)
     assert code == 0, output
 
 

@@ -31,9 +31,10 @@ HOMES = {
     "transformers": ("policy/model/", "policy/sft/", RIVAL),
     "peft": ("policy/model/adapters.py", RIVAL),
     "plotly": ("policy/report/page.py",),
-    "ray": ("policy/rollout/ray_seat.py",),
+    "openenv": ("policy/serving/openenv/",),
+    "ray": ("policy/rollout/ray_seat.py", "scripts/benchmarks/scale.py"),
     "trl": (RIVAL,),
-    "fastapi": ("policy/playground/",),
+    "fastapi": ("policy/playground/", "policy/serving/openenv/"),
     "nicegui": ("policy/playground/",),
     "mjviser": ("policy/playground/page/view.py",),
     "viser": ("policy/playground/page/view.py",),
@@ -59,7 +60,8 @@ FLOORS = {
         ("grpo", "variety", "data"),
         ("rollout",),
         ("evaluation",),
-        ("training", "sft", "report", "export", "playground"),
+        ("training", "sft", "report", "export", "playground", "serving"),
+        ("study",),
     ),
 }
 SOURCES = [
@@ -227,14 +229,12 @@ def test_the_configuration_takes_every_command_that_is_written_down(
     document, monkeypatch
 ):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    choices = importlib.import_module("_choices")
+    choices = importlib.import_module("launching.choices")
     choices.register_choices(choices.BASELINES, True, True)
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for script, arguments in list_commands(ROOT / document):
-            known = [
-                re.sub(r"lift_can|lift_pawn|kitchen_\w+", "pick_mug", a)
-                for a in arguments
-            ]
+            others = r"lift_can|lift_pawn|kitchen_\w+"
+            known = [re.sub(others, "pick_mug", a) for a in arguments]
             overrides = [part for a in known for part in choices.spell(a)]
             if (ROOT / "conf" / f"{script}.yaml").is_file():
                 hydra.compose(script, overrides)
@@ -265,9 +265,9 @@ def test_every_dependency_is_pinned_within_its_bound():
     pins = {plain(package): version for package, version in pins.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    for line in (
-        project["dependencies"] + extras["train"] + extras["test"] + extras["ray"]
-    ):
+    for line in project["dependencies"] + [
+        one for name in ("train", "test", "ray", "serve") for one in extras[name]
+    ]:
         needed = Requirement(line)
         assert plain(needed.name) in pins, needed.name
         assert needed.specifier.contains(pins[plain(needed.name)]), line

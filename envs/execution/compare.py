@@ -27,7 +27,7 @@ def compare_executors(scene: Scene, seed: int) -> tuple[float, list[bool]]:
         Seconds of the plain executor over those of the fast one, each on one core, and
         for each plan whether both came to the same verdict.
     """
-    plans = spoil(scene, np.random.default_rng(seed))
+    plans = make_plans(scene, seed)
     start = time.perf_counter()
     fast = simulate(scene, plans, threads=1)
     middle = time.perf_counter()
@@ -61,10 +61,15 @@ def compare_with_physics(scene: Scene, threads: int = 1, rounds: int = 9) -> flo
     return float(np.median(ratios))
 
 
-def spoil(scene: Scene, rng: np.random.Generator) -> list[Plan]:
-    """The expert's plan with ever more noise on each of its numbers."""
+def make_plans(scene: Scene, seed: int) -> list[Plan]:
+    """Returns the expert's plan with ever more noise on each of its numbers.
+
+    Args:
+        scene: A scene with an expert.
+        seed: Seeds the noise.
+    """
     assert scene.reference is not None
-    plans = []
+    rng, plans = np.random.default_rng(seed), []
     for pixels in NOISE:
         scale = pixels / IMAGE_SIZE
         noisy = np.array(scene.reference.box) + rng.normal(0, scale, 4)

@@ -21,7 +21,7 @@ from envs.execution.physics import Playback, play
 from envs.execution.unprojection import unproject
 from envs.predicates import Execution
 from envs.records import AnyAnswer, Outcome, ParseFailure, Plan, Waypoints
-from envs.robot.arm import FINGERS
+from envs.robot import FINGERS
 from envs.scene import AnyScene, Scene
 
 Answer = Plan | ParseFailure
@@ -123,7 +123,7 @@ def prepare(scene: Scene, plans: list[Plan]) -> list[Motion | Outcome]:
     view, skill = View(scene.state, scene.observation.camera), scene.task.skill
     found = unproject(view, plans, skill)
     reached = [item for item in found if isinstance(item, Waypoints)]
-    motions = iter(plan_motions(reached, skill))
+    motions = iter(plan_motions(reached, skill, scene.state.robot))
     unreachable = Outcome(success=False, reason="unreachable")
     return [
         item if isinstance(item, Outcome) else next(motions) or unreachable

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.robot.kinematics import nearest_yaw
+from envs.robot import Gripper
+from envs.robot.solver import nearest_yaw
 
 REACH = 0.02  # m, spread of the weight around the contact point: 1.8 to 2.2 cm gave
 # the best turn of the hand (median error 3 degrees) over 120 mugs
@@ -17,7 +18,7 @@ DEPTH = 0.015  # m of the tool's centre below it, or half way to the table
 CLEARANCE = 0.012  # m between each open finger and the side of what it will grip
 SQUARE = 0.5  # ratio of spreads above which a surface has no narrow side
 HAND_WIDTH = 0.025  # m to each side of a push in which a surface is met
-FINGER, STANDOFF = 0.012, 0.02  # m: half a finger's thickness; where a push comes down
+GAP, STANDOFF = 0.002, 0.02  # m: between finger and surface; where a push comes down
 
 
 def fit_grasp(
@@ -71,7 +72,7 @@ def _find_narrow_side(offset: NDArray[np.float64], share: NDArray[np.float64]) -
 
 
 def go_behind(
-    path: NDArray[np.float64], surface: NDArray[np.float64]
+    path: NDArray[np.float64], surface: NDArray[np.float64], gripper: Gripper
 ) -> tuple[NDArray[np.float64], float]:
     """Finds how the hand pushes what is seen, so that the contact follows the path.
 
@@ -80,6 +81,7 @@ def go_behind(
     Args:
         path: [K, 3] of the contact, which comes first [m].
         surface: [N, 3] what is seen inside the box [m].
+        gripper: The fingers, closed or nearly so.
 
     Returns:
         [K, 3] the hand's path [m], that starts where the hand comes down,
@@ -89,7 +91,8 @@ def go_behind(
     way /= max(np.linalg.norm(way), 1e-6)
     offset = surface[:, :2] - path[0, :2]
     beside = np.abs(offset @ (-way[1], way[0])) < HAND_WIDTH
-    back = min((offset[beside] @ way).min(initial=0.0), 0.0) - FINGER
+    back = min((offset[beside] @ way).min(initial=0.0), 0.0)
+    back -= gripper.width / 2 + GAP
     hand = path + np.array([*(back * way), 0])
     hand[:, 2] = 0.5 * surface[:, 2].max()
     start = hand[:1] - np.array([*(STANDOFF * way), 0])

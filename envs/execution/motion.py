@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.records import Waypoints
-from envs.robot import kinematics
+from envs.robot import Gripper, Robot
 from envs.skills import Skill
 from envs.world import TIME_STEP
 
@@ -21,7 +21,6 @@ SLOWEST_S, QUANTUM_S = 0.3, 0.1  # path times are rounded up to the quantum
 LONGEST_M = 1.2  # longer paths are refused: no arm of this size needs them
 PIECE = 0.04  # m between inverse kinematics targets: 0.7 mm off a straight line
 RESTING = 0.0  # m, target of the half opening from which a hand lets go
-SQUEEZE = -0.01  # m, target of the half opening: presses with about 25 N a finger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +28,8 @@ class Motion:
     """A plan as the simulator plays it.
 
     Attributes:
-        start: [9] joint positions (arm, fingers) above the grasp.
-        control: [T, 8] joint and gripper targets, one row a physics step.
+        start: [N + 2] positions of N joints and two fingers above the grasp.
+        control: [T, N + 1] joint and gripper targets, one row a physics step.
         smoothness: 0..1, of the tool's path.
     """
 
@@ -39,7 +38,9 @@ class Motion:
     smoothness: float
 
 
-def plan_motions(batch: list[Waypoints], skill: Skill) -> list[Motion | None]:
+def plan_motions(
+    batch: list[Waypoints], skill: Skill, robot: Robot
+) -> list[Motion | None]:
     """Joint-space motions; None where a target is out of the arm's reach.
 
     All targets of all plans are solved in one batch.
@@ -51,10 +52,10 @@ def plan_motions(batch: list[Waypoints], skill: Skill) -> list[Motion | None]:
     targets = [_list_targets(*item, skill) for item in zip(paths, along, strict=True)]
     counts = [len(points) for points in targets]
     yaw = np.repeat([waypoints.yaw_rad for waypoints in batch], counts)
-    q, reached = kinematics.solve(np.concatenate(targets), yaw)
+    q, reached = robot.solve(np.concatenate(targets), yaw)
     pieces = [slice(end - n, end) for end, n in zip(np.cumsum(counts), counts)]
     return [
-        _motion(q[piece], length[-1], waypoints, skill)
+        _motion(q[piece], length[-1], waypoints, skill, robot.gripper)
         if reached[piece].all()
         else None
         for piece, length, waypoints in zip(pieces, along, batch, strict=True)
@@ -119,7 +120,11 @@ def _measure_steps(
 
 
 def _motion(
-    q: NDArray[np.float64], length: float, waypoints: Waypoints, skill: Skill
+    q: NDArray[np.float64],
+    length: float,
+    waypoints: Waypoints,
+    skill: Skill,
+    gripper: Gripper,
 ) -> Motion | None:
     if length > LONGEST_M:
         return None
@@ -131,7 +136,7 @@ def _motion(
     if skill.grips:
         # The fingers close at an even speed. Left to the motor alone they slam shut:
         # they then knocked handles away, and verdicts depended on the time step.
-        hold = SQUEEZE
+        hold = gripper.squeeze
         pieces.append(_move(_stay(q[2], CLOSE_S), half, hold))
     pieces.append(_move(_ease(q[2 : len(q) + last + 1], path_s), hold, hold))
     if skill.releases:
@@ -150,10 +155,10 @@ def _motion(
 def _move(
     joints: NDArray[np.float64], first: float, last: float
 ) -> NDArray[np.float64]:
-    """[T, 8] controls: joints, and half openings that change evenly."""
-    control = np.empty((len(joints), 8))
-    control[:, :7] = joints
-    control[:, 7] = np.linspace(first, last, len(joints)) if first != last else last
+    """[T, N + 1] controls: joints, and half openings that change evenly."""
+    control = np.empty((len(joints), joints.shape[1] + 1))
+    control[:, :-1] = joints
+    control[:, -1] = np.linspace(first, last, len(joints)) if first != last else last
     return control
 
 
@@ -166,7 +171,7 @@ def _steps(duration_s: float) -> int:
 
 
 def _ease(q: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
-    """[T, 7] joint positions through evenly spaced knots, slow at both ends."""
+    """[T, N] joint positions through evenly spaced knots, slow at both ends."""
     knot, share, rest = _blend(len(q), _steps(duration_s))
     return rest * q[knot] + share * q[knot + 1]
 

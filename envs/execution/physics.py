@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.execution.motion import Motion
-from envs.robot.arm import ARM_JOINTS, FINGERS
+from envs.robot import FINGERS
 from envs.state import State
 
 RAMMING = 250.0  # N on a finger; a grasp presses with 25, a drawer is shut with 240
@@ -77,7 +77,7 @@ def _play_finely(start: State, motion: Motion, keep_frames: bool) -> Playback:
 
 
 def refine(control: NDArray[np.float64], times: int) -> NDArray[np.float64]:
-    """[times T, 8] of [T, 8] controls, the new ones between the old."""
+    """[times T, A] of [T, A] controls, the new ones between the old."""
     known = np.arange(len(control))
     at = np.arange(times * len(control)) / times
     return np.stack([np.interp(at, known, column) for column in control.T], axis=1)
@@ -119,7 +119,8 @@ def _restore(batch: mujoco.batch.Batch, start: State, motions: list[Motion]) -> 
     state = np.empty(mujoco.mj_stateSize(start.model, _STATE))
     mujoco.mj_getState(start.model, start.data, state, _STATE)
     batch.state[:] = state
-    batch.bind("qpos")[:, :ARM_JOINTS] = [motion.start for motion in motions]
+    arm = np.array([motion.start for motion in motions])
+    batch.bind("qpos")[:, : arm.shape[1]] = arm
     batch.bind("ctrl")[:] = [motion.control[0] for motion in motions]
 
 

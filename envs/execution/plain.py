@@ -25,7 +25,6 @@ from envs.execution.motion import Motion, ease
 from envs.execution.physics import list_force_sensors, refine
 from envs.predicates import Execution
 from envs.records import Outcome, Plan
-from envs.robot import arm
 from envs.scene import Scene
 from envs.world import TIME_STEP
 
@@ -50,7 +49,7 @@ def _execute(scene: Scene, model: mujoco.MjModel, answer: Answer) -> Outcome:
     data = _copy_state(scene, model)
     sensors = list_force_sensors(model)
     forces = dict.fromkeys(sensors, 0.0)
-    for control in _spell_out(motion):
+    for control in _spell_out(scene.state.robot.home, motion):
         data.ctrl[:] = control
         mujoco.mj_step(model, data)
         for body, at in sensors.items():
@@ -68,9 +67,9 @@ def _copy_state(scene: Scene, model: mujoco.MjModel) -> mujoco.MjData:
     return data
 
 
-def _spell_out(motion: Motion) -> NDArray[np.float64]:
-    """[T, 8] controls: the way from home, then the motion in finer steps."""
-    home = np.append(arm.HOME, 0.0)
+def _spell_out(home: NDArray[np.float64], motion: Motion) -> NDArray[np.float64]:
+    """[T, A] controls: the way from home, then the motion in finer steps."""
+    home = np.append(home, 0.0)
     start = motion.control[0]
     way = abs(start - home).max()
     count = int(np.ceil(way / JOINT_SPEED / TIME_STEP * FINER))

@@ -19,15 +19,15 @@ from envs.cameras.camera import intersect_plane, project, rays
 from envs.cameras.view import View
 from envs.execution.grasp import fit_grasp, go_behind
 from envs.records import Camera, Outcome, Plan, Waypoints
+from envs.robot.robot import TIP
 from envs.skills import Skill
 
 TABLE_MARGIN = 0.006  # m: what is lower counts as table
 FARTHEST = 0.015  # m from the first waypoint's ray to the surface it is to touch
-LOWEST_TOOL = 0.015  # m: the fingertips end 1 cm below the tool's centre
 ONTO_SURFACE = ("arc", "hook")  # planes in which the last pixel shows a surface
 HOOK = 0.020  # m above a peg at which the hand lets go of the handle: tips clear it
+LOWEST_TOOL = TIP + 0.005  # m: the fingers end 5 mm above the table
 SET_DOWN = 0.004  # m above the surface at which an object is let go
-TIP = 0.01  # m from the tool's centre to the end of the fingers
 UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -110,6 +110,7 @@ def _unproject(
     contact, miss = _find_contact(surface, view.camera, plan.waypoints[0])
     if miss > FARTHEST:
         return Outcome(success=False, reason="starts_off_the_box")
+    gripper = view.state.robot.gripper
     touch = _Touch(contact, contact, np.pi / 2, skill.opening)
     if skill.grips:
         touch = _Touch(contact, *fit_grasp(surface, contact))
@@ -117,13 +118,12 @@ def _unproject(
     if not np.isfinite(path).all():
         return Outcome(success=False, reason="off_the_scene")
     if not skill.grips and skill.plane == "level":
-        path, yaw = go_behind(path, surface)
+        path, yaw = go_behind(path, surface, gripper)
     elif not skill.grips:
         path[:, 2] += TIP
     path[:, 2] = np.maximum(path[:, 2], LOWEST_TOOL)
-    return Waypoints(
-        position_world=path, yaw_rad=yaw, opening=min(touch.opening, skill.opening)
-    )
+    opening = min(touch.opening, skill.opening, gripper.opening)
+    return Waypoints(position_world=path, yaw_rad=yaw, opening=opening)
 
 
 def _find_contact(

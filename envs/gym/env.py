@@ -19,6 +19,7 @@ from envs.gym import texts
 from envs.gym.extras import EXTRAS
 from envs.randomization.factors import check_choice
 from envs.records import Outcome, Reference
+from envs.robot import get_robot
 from envs.sampling.sample import sample_scene
 from envs.sampling.turns import observe_after, retract
 from envs.scene import IMAGE_SIZE, Scene, SceneConfig
@@ -62,7 +63,7 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         extras: What else is observed: "depth", "segmentation", "proprioception"; see
             `envs.gym.extras.EXTRAS`.
         **options: Fields of `envs.scene.SceneConfig` but the seed: split, shifts,
-            waypoints, camera and so on.
+            waypoints, camera, robot and so on.
 
     Attributes:
         config: What every episode's scene is made from, but its seed.
@@ -95,13 +96,13 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
                 f"unknown render_mode {render_mode!r}; valid: None, rgb_array"
             )
         self.render_mode = render_mode
-        task = registry.get_task(scene)
+        task, robot = registry.get_task(scene), get_robot(self.config.robot)
         shown: dict[str, spaces.Space[Any]] = {
             "image": spaces.Box(0, 255, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8),
             "instruction": texts.Instruction(),
         }
         self.observation_space = spaces.Dict(
-            shown | {extra: EXTRAS[extra].make_space(task) for extra in extras}
+            shown | {extra: EXTRAS[extra].make_space(task, robot) for extra in extras}
         )
         self.action_space = texts.Answer()
         self._extras = tuple(extras)

@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 
 from envs.cameras.render import render_depth
 from envs.cameras.viewpoint import CAMERA
-from envs.robot.arm import ARM_JOINTS
+from envs.robot import Robot
 from envs.sampling.labels import label_parts
 from envs.scene import IMAGE_SIZE, Scene
 
 SQUARE = (IMAGE_SIZE, IMAGE_SIZE)
 FARTHEST = 50.0  # m: the camera's far plane
-WIDEST = 4.0  # rad; no joint of the arm turns as far
+WIDEST = 7.0  # rad; no joint of an arm turns as far
 
 
 class Extra(NamedTuple):
     """Something that can be observed.
 
     Attributes:
-        make_space: Its space, from the task's class.
+        make_space: Its space, from the task's class and the robot.
         read: It, from the scene.
     """
 
-    make_space: Callable[[type], spaces.Space[Any]]
+    make_space: Callable[[type, Robot], spaces.Space[Any]]
     read: Callable[[Scene], NDArray[Any]]
 
 
@@ -37,24 +37,24 @@ def _observe_depth(scene: Scene) -> NDArray[np.float32]:
 
 
 def _observe_arm(scene: Scene) -> NDArray[np.float32]:
-    return scene.data.qpos[:ARM_JOINTS].astype(np.float32)
+    return scene.data.qpos[: scene.state.robot.size].astype(np.float32)
 
 
 EXTRAS = {
     "depth": Extra(
-        lambda task: spaces.Box(0, FARTHEST, SQUARE, np.float32), _observe_depth
+        lambda task, robot: spaces.Box(0, FARTHEST, SQUARE, np.float32), _observe_depth
     ),
     "segmentation": Extra(
-        lambda task: spaces.Box(
+        lambda task, robot: spaces.Box(
             0, max(1, len(getattr(task, "part_classes", ()))), SQUARE, np.uint8
         ),
         label_parts,
     ),
     "proprioception": Extra(
-        lambda task: spaces.Box(-WIDEST, WIDEST, (ARM_JOINTS,), np.float32),
+        lambda task, robot: spaces.Box(-WIDEST, WIDEST, (robot.size,), np.float32),
         _observe_arm,
     ),
 }
 """Depth along the optical axis in metres; the class of each pixel's part, 0 for none
-and else its place in the task's `part_classes`, from 1; the angles of the arm's seven
+and else its place in the task's `part_classes`, from 1; the angles of the arm's
 joints in rad and how far each finger is open in metres."""

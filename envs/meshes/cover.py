@@ -18,6 +18,7 @@ from envs.meshes.simplify import merge_vertices, read_stl, write_stl
 from envs.randomization.factors import check_choice
 
 PRIMITIVE, MESH = LOOKS = ("primitive", "mesh")
+COVERED_ROBOT = "panda"
 COVERED, COVER = 4, 5  # groups of the arm's shapes and of the meshes over them
 FOLDER = "kitchen_franka/franka_assets/meshes/visual"
 MERGED = 0.008  # m: 25,000 triangles instead of 130,000, which took 25 times as long
@@ -31,19 +32,20 @@ PEDESTAL = (0.11, 0.1, 0.35)  # m, half sizes: from the floor to the table's hei
 _NAME = "arm/cover"
 
 
-def check_look(look: str) -> None:
-    """Refuses looks that are unknown, or whose meshes are not installed.
+def check_look(look: str, robot: str) -> None:
+    """Refuses looks that are unknown, another robot's, or not installed.
 
     Raises:
         ValueError: Names the valid ones, or the extra that is missing.
     """
     check_choice("look", look, LOOKS)
     if look == MESH:
+        check_choice(f"robot with look={MESH}", robot, (COVERED_ROBOT,))
         need_assets(f"look={MESH}")
 
 
 def cover_arm(spec: mujoco.MjSpec) -> None:
-    """Hides the shapes of `envs.robot.arm` behind the maker's meshes.
+    """Hides the shapes of `envs.robot.panda` behind the maker's meshes.
 
     Raises:
         ValueError: The extra that brings the meshes is not installed.

@@ -9,6 +9,7 @@ import numpy as np
 from envs.answer import format_answer, parse_answer
 from envs.execution.execute import simulate
 from envs.records import Plan
+from envs.robot import DEFAULT
 from envs.sampling.reference import add_heights
 from envs.sampling.sample import draw_scene, make_scene
 from envs.sampling.turns import follow_up
@@ -23,14 +24,16 @@ def succeeds(scene: Scene, plan: Plan) -> bool:
 
 
 def measure_expert(
-    name: str, split: str, n: int, waypoints: str = "2d"
+    name: str, split: str, n: int, waypoints: str = "2d", robot: str = DEFAULT
 ) -> tuple[float, int]:
     """Returns the expert's success on n draws before filtering, and how many count.
 
     Draws whose named part is hidden do not count: no policy could see it.
     """
-    configs = (SceneConfig(name=name, split=split, seed=seed) for seed in range(n))
-    drawn = [draw_scene(config) for config in configs]
+    drawn = [
+        draw_scene(SceneConfig(name=name, split=split, seed=seed, robot=robot))
+        for seed in range(n)
+    ]
     scenes = [scene for scene in drawn if isinstance(scene, Scene)]
     if waypoints == "3d":
         scenes = [add_heights(scene) for scene in scenes]
@@ -38,14 +41,14 @@ def measure_expert(
     return float(np.mean(good)), len(good)
 
 
-def measure_honesty(name: str, n: int) -> dict[str, float]:
+def measure_honesty(name: str, n: int, robot: str = DEFAULT) -> dict[str, float]:
     """Returns how often the expert's answer fails when a part of it is spoiled.
 
     "box": moved to the left or right by its own width; "path": cut at half its length.
     """
     failed: dict[str, list[bool]] = {"box": [], "path": []}
     for seed in range(n):
-        scene = make_scene(name, "test", seed)
+        scene = make_scene(name, "test", seed, robot=robot)
         if scene.reference is None:
             continue
         plan = scene.reference.to_plan()
@@ -57,7 +60,7 @@ def measure_honesty(name: str, n: int) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in failed.items() if values}
 
 
-def measure_recovery(name: str, n: int) -> tuple[float, int]:
+def measure_recovery(name: str, n: int, robot: str = DEFAULT) -> tuple[float, int]:
     """Returns how often a second answer of the expert succeeds, and of how many.
 
     The first one is spoiled by a shift of 30 pixels; where it succeeds all the same,
@@ -65,7 +68,7 @@ def measure_recovery(name: str, n: int) -> tuple[float, int]:
     """
     solved: list[bool] = []
     for seed in range(n):
-        scene = make_scene(name, "test", seed)
+        scene = make_scene(name, "test", seed, robot=robot)
         if scene.reference is None:
             continue
         angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)

@@ -31,6 +31,8 @@ from envs.world import build_world
 
 PATIENCE_S = 40.0  # of trying draws, beyond the first few
 FEW = 10
+UNREACHABLE = "unreachable"  # the executor's reason
+TRIED = 5  # draws all of which an arm that can do a scene does not fail to reach
 MAX_NAMED = 4  # kinds of reasons in an error
 
 
@@ -41,10 +43,12 @@ class Unusable:
     Attributes:
         reason: Why.
         restless: Whether things in it do not rest: the fault of who built it.
+        afar: Whether the expert's path is out of the arm's reach.
     """
 
     reason: str
     restless: bool = False
+    afar: bool = False
 
 
 def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -> Scene:
@@ -55,13 +59,13 @@ def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -
         split: Which ranges and seeds: "train", "test" or "ood".
         seed: Any integer >= 0; equal arguments give equal scenes, bit for bit.
         **options: Further fields of `SceneConfig`: shifts, waypoints, colours,
-            stretched, camera, look, verify, draw.
+            stretched, camera, robot, look, verify, draw.
 
     Raises:
-        ValueError: An unknown name, split, axis, colour or kind of waypoints, or a
-            camera that cannot be.
+        ValueError: An unknown name, split, axis, colour, kind of waypoints or robot, or
+            a camera that cannot be.
         NoUsableSample: No draw can be used: the task is at fault. Says why, and stops
-            after 50 draws, or after 40 s and ten.
+            after 50 draws, or after 40 s and ten; after five if the robot reaches none.
     """
     return sample_scene(SceneConfig(name=name, split=split, seed=seed, **options))
 
@@ -70,6 +74,7 @@ def sample_scene(config: SceneConfig) -> Scene:
     """Samples the scene of a configuration; see `make_scene`."""
     known, start = config.draw is not None, time.monotonic()
     reasons: list[str] = []
+    afar = 0
     for draw in [config.draw] if known else range(MAX_ATTEMPTS):
         drawn = draw_scene(replace(config, draw=draw))
         if isinstance(drawn, Scene) and config.verify and not known:
@@ -77,8 +82,16 @@ def sample_scene(config: SceneConfig) -> Scene:
         if isinstance(drawn, Scene):
             return drawn if config.waypoints == "2d" else add_heights(drawn)
         reasons.append(drawn.reason)
+        afar += drawn.afar
+        if afar == len(reasons) == TRIED:
+            break
         if len(reasons) >= FEW and time.monotonic() - start > PATIENCE_S:
             break
+    if afar == len(reasons) and not known:
+        raise NoUsableSample(
+            f"{config.where}: this robot cannot do it: where the expert goes is out of "
+            f"its reach in each of {afar} draws"
+        )
     tried = f"draw {config.draw}" if known else f"{len(reasons)} attempts"
     why = _count(reasons)
     raise NoUsableSample(f"{config.where}: no usable sample in {tried}: {why}")
@@ -124,7 +137,7 @@ def _build(
     config: SceneConfig, task: Task, factors: Factors
 ) -> tuple[list[Goal], mujoco.MjModel]:
     """What can be asked, and the compiled scene."""
-    spec = build_world(factors, config.camera, config.look)
+    spec = build_world(factors, config.camera, config.robot, config.look)
     with blaming(config.where, "build"):
         built = task.build(spec, factors)
         goals = [built] if isinstance(built, Goal) else list(built)
@@ -151,7 +164,8 @@ def _verify(scene: Scene) -> Scene | Unusable:
     outcome = simulate(scene, [answer], threads=1)[0]
     if outcome.success:
         return scene
-    return Unusable(f"the expert's answer fails ({outcome.reason})")
+    afar = outcome.reason == UNREACHABLE
+    return Unusable(f"the expert's answer fails ({outcome.reason})", afar=afar)
 
 
 def _count(reasons: Sequence[str]) -> str:

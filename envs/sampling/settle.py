@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from envs.robot import arm
-from envs.robot.arm import ARM_JOINTS
+from envs.robot import Robot, find_robot
 from envs.state import State
 from envs.world import TIME_STEP
 
@@ -42,8 +41,8 @@ def settle(model: mujoco.MjModel) -> State | Restless:
 
     Physics that diverge are left as they are, for `envs.contract.check_state`.
     """
-    data = mujoco.MjData(model)
-    _hold_home(data)
+    robot, data = find_robot(model), mujoco.MjData(model)
+    _hold_home(robot, data)
     mujoco.mj_step(model, data)  # leaves the contacts of what was built
     if trouble := _find_overlap(model, data, "is put"):
         return Restless(trouble)
@@ -51,10 +50,10 @@ def settle(model: mujoco.MjModel) -> State | Restless:
     for steps in LOOKS:
         _step(model, data, steps - done)
         done = steps
-        state = _stop(model, data)
+        state = _stop(robot, model, data)
         if not _is_sound(state.data):
             return state
-        trouble = _find_unrest(state, np.abs(data.qvel[ARM_JOINTS:]).max(initial=0))
+        trouble = _find_unrest(state, np.abs(data.qvel[robot.size :]).max(initial=0))
         if not trouble:
             break
     trouble = trouble or _find_fallen(model, state.data)
@@ -72,16 +71,16 @@ def _find_unrest(state: State, speed: float) -> str:
     return f"body {drifting!r} does not come to rest" if drifting else ""
 
 
-def _hold_home(data: mujoco.MjData) -> None:
-    data.qpos[: len(arm.HOME)] = arm.HOME
-    data.ctrl[: len(arm.HOME)] = arm.HOME
+def _hold_home(robot: Robot, data: mujoco.MjData) -> None:
+    count = len(robot.joints)
+    data.qpos[:count] = data.ctrl[:count] = robot.home
 
 
-def _stop(model: mujoco.MjModel, data: mujoco.MjData) -> State:
+def _stop(robot: Robot, model: mujoco.MjModel, data: mujoco.MjData) -> State:
     """The snapshot of a moment, in which nothing has any speed."""
     moment = copy(data)
     moment.qvel[:] = 0
-    moment.qpos[: len(arm.HOME)] = arm.HOME
+    moment.qpos[: len(robot.joints)] = robot.home
     moment.time = 0
     mujoco.mj_forward(model, moment)
     return State(model, moment)
@@ -112,8 +111,8 @@ def _step(model: mujoco.MjModel, data: mujoco.MjData, count: int) -> None:
 
 def _find_fallen(model: mujoco.MjModel, data: mujoco.MjData) -> str:
     """What can move and is no longer on the table."""
-    table = model.geom("table")
-    for body in np.unique(model.body_rootid[model.dof_bodyid[ARM_JOINTS:]]):
+    table, first = model.geom("table"), find_robot(model).size
+    for body in np.unique(model.body_rootid[model.dof_bodyid[first:]]):
         geoms = np.flatnonzero(model.body_rootid[model.geom_bodyid] == body)
         where = data.geom_xpos[geoms].mean(axis=0) if len(geoms) else data.xpos[body]
         beside = np.abs(where - table.pos)[:2] > table.size[:2]

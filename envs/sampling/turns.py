@@ -8,8 +8,7 @@ import mujoco
 
 from envs.execution.execute import run
 from envs.records import AnyAnswer, Plan
-from envs.robot import arm
-from envs.robot.arm import ARM_JOINTS
+from envs.robot import Robot, find_robot
 from envs.sampling.reference import make_reference
 from envs.scene import Scene, observe, segment
 from envs.state import State
@@ -68,22 +67,23 @@ def retract(scene: Scene, after: mujoco.MjData) -> Scene:
 
 
 def _rest(model: mujoco.MjModel, after: mujoco.MjData) -> mujoco.MjData:
-    data = mujoco.MjData(model)
+    robot, data = find_robot(model), mujoco.MjData(model)
     data.qpos[:], data.qvel[:] = after.qpos, after.qvel
     for _ in range(round(LONGEST_REST_S / TIME_STEP)):
-        _hold_home(data)
+        _hold_home(robot, data)
         mujoco.mj_step(model, data)
-        if abs(data.qvel[ARM_JOINTS:]).max(initial=0) < STILL:
+        if abs(data.qvel[robot.size :]).max(initial=0) < STILL:
             break
-    _hold_home(data)
+    _hold_home(robot, data)
     data.qvel[:] = 0
     data.time = 0
     mujoco.mj_forward(model, data)
     return data
 
 
-def _hold_home(data: mujoco.MjData) -> None:
+def _hold_home(robot: Robot, data: mujoco.MjData) -> None:
     """Sets the arm at home with its hand closed, as every scene starts."""
-    data.qpos[: len(arm.HOME)] = data.ctrl[: len(arm.HOME)] = arm.HOME
-    data.qpos[len(arm.HOME) : ARM_JOINTS] = data.ctrl[len(arm.HOME) :] = 0
-    data.qvel[:ARM_JOINTS] = 0
+    count = len(robot.joints)
+    data.qpos[:count] = data.ctrl[:count] = robot.home
+    data.qpos[count : robot.size] = data.ctrl[count:] = 0
+    data.qvel[: robot.size] = 0

@@ -26,7 +26,7 @@ from envs.predicates import (
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
-from envs.robot.arm import add_force_sensor
+from envs.robot.parts import add_force_sensor
 from envs.skills import INSERT
 from envs.state import State
 from envs.task import Goal

@@ -17,7 +17,6 @@ from envs.predicates import UNMOVED, Execution, conclude, held_by, rise, tilt, t
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
-from envs.robot.arm import MAX_OPENING
 from envs.skills import LIFT
 from envs.state import State
 from envs.task import Goal
@@ -130,7 +129,7 @@ def _free_place_on_rim(
     places = data.geom_xpos[own]
     centre = places.mean(axis=0)
     outward = (places - centre) / np.linalg.norm(places - centre, axis=1, keepdims=True)
-    finger = (places + 0.5 * MAX_OPENING * outward)[:, :2]
+    finger = (places + 0.5 * state.robot.gripper.opening * outward)[:, :2]
     wall = model.geom_bodyid == model.body(part.replace("rim", "wall")).id
     bulk = ~own & ~wall & (model.geom_contype == objects.OBJECT_GROUP)
     gap = np.linalg.norm(finger[:, None] - data.geom_xpos[bulk, :2], axis=2)

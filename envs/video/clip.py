@@ -40,7 +40,7 @@ def film_clip(scene: Scene, answer: AnyAnswer, size: int = SIZE) -> Iterator[Ima
         return
     state = State(scene.model, mujoco.MjData(scene.model))
     picture, camera = scene.observation.image, _stand_aside()
-    for qpos in sample_motion(scene.data.qpos, playback.frames, FPS / PACE):
+    for qpos in sample_motion(scene.state, playback.frames, FPS / PACE):
         pose(scene.model, state.data, qpos)
         picture = render(state, camera, size, size)
         yield picture

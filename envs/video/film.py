@@ -17,9 +17,9 @@ from envs.cameras.overview import Overview
 from envs.execution.execute import replay
 from envs.execution.physics import Playback
 from envs.records import Affordance, AnyAnswer, Outcome, Plan, Reward, Trajectory
-from envs.robot.arm import ARM_JOINTS
 from envs.rollout import UNREWARDED, Rollout
 from envs.scene import AnyScene, Scene
+from envs.state import State
 from envs.video.animation import ENDINGS, write_animation
 from envs.video.drawing import (
     BOX,
@@ -118,26 +118,26 @@ def _film_arm(scene: Scene, playback: Playback) -> Iterator[Image8]:
     """[448, 640, 3] pictures from home to the end of the execution."""
     data = mujoco.MjData(scene.model)
     with Overview(scene.model, WIDTH, VIEW) as overview:
-        for qpos in sample_motion(scene.data.qpos, playback.frames):
+        for qpos in sample_motion(scene.state, playback.frames):
             pose(scene.model, data, qpos)
             yield overview.render(data).copy()
 
 
 def sample_motion(
-    home: NDArray[np.float64], frames: NDArray[np.float64], rate: float = FPS
+    start: State, frames: NDArray[np.float64], rate: float = FPS
 ) -> Iterator[NDArray[np.float64]]:
     """Yields [nq] positions, one a picture: the way to the grasp, then the execution.
 
     Args:
-        home: [nq] positions at the start.
+        start: The state before, the arm at home.
         frames: [T, nq] positions after each physics step.
         rate: Pictures a second of simulated time.
     """
     usable = frames[np.isfinite(frames).all(axis=1) & frames.any(axis=1)]
     if len(usable) == 0:  # the physics diverged at once
-        yield home
+        yield start.data.qpos
         return
-    yield from show_approach(home, usable[0, :ARM_JOINTS], rate)
+    yield from show_approach(start.data.qpos, usable[0, : start.robot.size], rate)
     yield from usable[:: round(1 / (rate * TIME_STEP))]
     yield usable[-1]
 

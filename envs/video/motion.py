@@ -15,7 +15,6 @@ from envs.cameras.render import render
 from envs.cameras.viewpoint import CAMERA
 from envs.execution.motion import ease
 from envs.execution.physics import Playback
-from envs.robot.arm import ARM_JOINTS
 from envs.scene import IMAGE_SIZE
 from envs.state import State
 from envs.world import TIME_STEP
@@ -31,7 +30,7 @@ class Recording:
 
     Attributes:
         qpos: [N, nq] positions of everything; the last row is the state judged.
-        target: [N, 8] where the arm's joints and half the opening [m] are sent by the
+        target: [N, joints + 1] where joints and half the opening [m] are sent by the
             end of the frame.
         simulated: [N] whether the physics played the frame; not so on the way from
             home to above the grasp, which comes first.
@@ -51,23 +50,29 @@ def record_motion(home: NDArray[np.float64], playback: Playback) -> Recording:
     """
     control = playback.motion.control
     start = home.copy()
-    start[:ARM_JOINTS] = playback.motion.start
-    way = show_approach(home, start[:ARM_JOINTS])
+    size = len(playback.motion.start)
+    start[:size] = playback.motion.start
+    way = show_approach(home, playback.motion.start)
     following = np.vstack([way[1:], start])
     at = np.arange(0, len(control) + STEPS, STEPS).clip(max=len(control))
     states = np.vstack([start, playback.frames])
     sent = (at + STEPS - 1).clip(max=len(control) - 1)
     return Recording(
         qpos=np.vstack([way, states[at]]),
-        target=np.vstack([read_arm(following), control[sent]]),
+        target=np.vstack([read_arm(following, size), control[sent]]),
         simulated=np.arange(len(way) + len(at)) >= len(way),
     )
 
 
-def read_arm(qpos: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[N, 8] joints [rad] and half the opening [m] of [N, nq] positions."""
-    fingers = qpos[:, 7:ARM_JOINTS].mean(axis=1, keepdims=True)
-    return np.hstack([qpos[:, :7], fingers])
+def read_arm(qpos: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """[N, size - 1] joints [rad] and half the opening [m] of [N, nq] positions.
+
+    Args:
+        qpos: Positions of everything; those of the arm and its two fingers come first.
+        size: How many these are.
+    """
+    joints, fingers = qpos[:, : size - 2], qpos[:, size - 2 : size]
+    return np.hstack([joints, fingers.mean(axis=1, keepdims=True)])
 
 
 def show_approach(
@@ -77,14 +82,14 @@ def show_approach(
 
     Args:
         home: [nq] positions of everything before.
-        start: [9] positions of the arm and its fingers above the grasp.
+        start: [size] positions of the arm and its fingers above the grasp.
         rate: Frames a second.
     """
-    way = start - home[:ARM_JOINTS]
+    way = start - home[: len(start)]
     count = max(round(rate * 0.5), round(rate * abs(way).max() / JOINT_SPEED))
     qpos = np.tile(home, (count, 1))
     along = ease(np.linspace(0, 1, count, endpoint=False))
-    qpos[:, :ARM_JOINTS] += along[:, None] * way
+    qpos[:, : len(start)] += along[:, None] * way
     return qpos
 
 

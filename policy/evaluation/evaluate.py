@@ -9,7 +9,7 @@ from envs.rollout import Rollout
 from envs.sampling.suite import Suite
 from envs.scene import AnyScene, Scene
 from policy.evaluation.figures import Evaluation, Tally
-from policy.rollout.picture_source import Source
+from policy.rollout.mixed_source import Source
 from policy.rollout.play import Answerer, Referee, play
 from rewards import check_answer
 
@@ -116,12 +116,12 @@ def _play_episodes(
     """Returns for each scene its rollouts, the last one a success or the last turn."""
     episodes = [[*group.rollouts] for group in play(answerer, scenes, referee)]
     for _ in range(max_turns - 1):
-        failed = [episode for episode in episodes if not episode[-1].succeeded]
-        pairs = [
-            (rollout.scene, rollout.answer)
-            for rollout in (episode[-1] for episode in failed)
-            if isinstance(rollout.scene, Scene)
-        ]
+        failed, pairs = [], []
+        for episode in episodes:
+            last = episode[-1]
+            if isinstance(last.scene, Scene) and not last.succeeded:
+                failed.append(episode)
+                pairs.append((last.scene, last.answer))
         left = referee.workers.follow_up(pairs)
         for episode, group in zip(failed, play(answerer, left, referee), strict=True):
             episode += group.rollouts

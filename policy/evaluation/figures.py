@@ -23,6 +23,7 @@ from policy.evaluation.statistics import (
 from rewards import Metrics, compute_metrics
 
 RATES = ("success", "parse_rate")
+SOURCE_FIGURES = ("parse_rate", "iou", "average")  # of each, where they are mixed
 DISTANCES = ("dfd", "hd", "rmse", "average", "endpoint")  # 0..1000 units
 
 
@@ -36,7 +37,9 @@ class Evaluation:
             others), 0..1; iou (%), dfd, hd, rmse, their average and endpoint (0..1000
             units); no geometric ones for scenes without expert, and of a part of a
             plan those that measure it; of several kinds of scenes also the success
-            of each, `success/<scene>`.
+            of each, `success/<scene>`. Where annotated images stand beside scenes,
+            success is of the scenes, and each source has its `parse_rate/<source>`,
+            `iou/<source>` and `average/<source>`.
         failures: Why answers failed, and how often, most frequent first.
         solved: Whether each scene succeeded, by kind and in the order of the scenes,
             to compare with another policy's (`policy.evaluation.pairs`).
@@ -68,6 +71,7 @@ class Tally:
         self.success: dict[str, list[bool]] = {}
         self.parsed: list[bool] = []
         self.metrics: list[Metrics] = []
+        self.sources: list[tuple[str, bool, Metrics | None]] = []
         self.failures: Counter[str] = Counter()
 
     @property
@@ -82,8 +86,11 @@ class Tally:
         if last.outcome is not None:
             of_scene = self.success.setdefault(first.scene.name, [])
             of_scene.append(last.outcome.success)
+        metrics = None
         if first.scene.reference is not None:
-            self.metrics.append(compute_metrics(first.answer, first.scene.reference))
+            metrics = compute_metrics(first.answer, first.scene.reference)
+            self.metrics.append(metrics)
+        self.sources.append((first.scene.name, self.parsed[-1], metrics))
         if not last.succeeded:
             self.failures[last.reason] += 1
 
@@ -96,15 +103,33 @@ class Tally:
         if len(self.success) > 1:
             for name, row in sorted(self.success.items()):
                 figures[f"success/{name}"] = estimate_rate(row)
-        if self.metrics and self.answer != Trajectory.kind:
-            figures["iou"] = estimate_mean([100 * m.iou for m in self.metrics])
-        if self.metrics and self.answer != Affordance.kind:
-            for name in DISTANCES:
-                values = [1000 * _read_distance(m, name) for m in self.metrics]
-                figures[name] = estimate_mean(values)
+        figures |= self._measure(self.metrics)
+        if self.success and self.success.keys() < {name for name, *_ in self.sources}:
+            figures |= self._tell_apart()
         failures = dict(self.failures.most_common())
         solved = {name: tuple(row) for name, row in self.success.items()}
         return Evaluation(n=self.n, figures=figures, failures=failures, solved=solved)
+
+    def _measure(self, metrics: Sequence[Metrics]) -> dict[str, Estimate]:
+        """The geometric figures of some answers."""
+        figures = {}
+        if metrics and self.answer != Trajectory.kind:
+            figures["iou"] = estimate_mean([100 * m.iou for m in metrics])
+        if metrics and self.answer != Affordance.kind:
+            for name in DISTANCES:
+                values = [1000 * _read_distance(m, name) for m in metrics]
+                figures[name] = estimate_mean(values)
+        return figures
+
+    def _tell_apart(self) -> dict[str, Estimate]:
+        """The figures of each source, where images stand beside scenes."""
+        figures = {}
+        for source in sorted({name for name, _, _ in self.sources}):
+            rows = [row for row in self.sources if row[0] == source]
+            own = {"parse_rate": estimate_rate([parsed for _, parsed, _ in rows])}
+            own |= self._measure([m for _, _, m in rows if m is not None])
+            figures |= {f"{k}/{source}": own[k] for k in SOURCE_FIGURES if k in own}
+        return figures
 
 
 def _read_distance(metrics: Metrics, name: str) -> float:

@@ -93,11 +93,15 @@ def compare_solved(
 def list_solved(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[bool]]:
     """Returns which scenes of `evaluations/*.jsonl` succeeded, by kind, in order.
 
+    Annotated images, in which nothing is executed, are passed over.
+
     Args:
         rows: A row a turn; the last of a scene tells how it ended.
     """
     solved: dict[str, list[bool]] = {}
     for row in rows:
+        if row.get("reason", "") is None:
+            continue
         of_kind = solved.setdefault(row["env"], [])
         if row["turn"] > 1:
             of_kind.pop()

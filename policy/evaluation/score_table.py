@@ -30,8 +30,16 @@ Scores = Mapping[str, Mapping[str, Any]]
 """Name of a scorer to its figures, as `Scoreboard.to_row` has them."""
 
 
-def tabulate_scores(scores: Scores, title: str) -> Table:
-    """Returns one policy's figures, a column a scorer, with what each flatters."""
+def tabulate_scores(
+    scores: Scores, title: str, failures: Mapping[str, int] | None = None
+) -> Table:
+    """Returns one policy's figures, a column a scorer, with what each flatters.
+
+    Args:
+        scores: The figures.
+        title: Whose, and of what.
+        failures: Why answers failed, and how often.
+    """
     rules = [
         f"{name}: {SCORERS[name].rule}; flatters {SCORERS[name].flatters}"
         for name in scores
@@ -51,6 +59,10 @@ def tabulate_scores(scores: Scores, title: str) -> Table:
         if any(name in figures for figures in scores.values()):
             counts = [str(figures.get(name, "-")) for figures in scores.values()]
             table.add_row(words, *counts)
+    if failures:
+        reasons = "\n".join(f"{n} {reason}" for reason, n in failures.items())
+        table.add_section()
+        table.add_row("why answers failed", Text(reasons))
     return table
 
 

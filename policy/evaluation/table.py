@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from policy.evaluation.figures import DISTANCES, RATES
 from policy.evaluation.language import FIGURES
 
 FEW = 4  # evaluations side by side; more are listed one below the other
+# What is told of many evaluations, for they must fit 80 columns; the rest is in `out=`.
+BELOW = {"success": "success", "parse_rate": "parsed", "iou": "IoU", "average": "path"}
 CAPTION = "IoU in %, distances in 0..1000 units; 95 % intervals"
 
 
@@ -72,24 +75,25 @@ def _set_beside(rows: Sequence[dict[str, Any]]) -> Table:
         where = f"{row['env']}, {row['split']}, {row['n']}"
         table.add_column(f"{_name(row)}\n{where}")
     for name in _list_figures(rows):
-        title = name.rpartition("/")[2].replace("_", " ")
-        table.add_row(title, *(_format_figure(row, name) for row in rows))
+        table.add_row(_title(name), *(_format_figure(row, name) for row in rows))
     table.add_section()
     table.add_row("why answers failed", *(_format_failures(row, "\n") for row in rows))
     return table
 
 
 def _list_below(rows: Sequence[dict[str, Any]]) -> Table:
-    first, names = rows[0], _list_figures(rows)
+    first = rows[0]
+    names = [name for name in BELOW if name in _list_figures(rows)]
     title = f"{_name(first)}, {first['split']}, {first['n']} scenes each"
-    table = Table(title=title, caption=CAPTION)
-    for title in ("env", *names, "why answers failed"):
-        table.add_column(title.replace("_", " "))
+    table = Table(title=title, caption=CAPTION, box=box.SIMPLE, pad_edge=False)
+    for column in ("env", *(BELOW[name] for name in names)):
+        table.add_column(column, no_wrap=True)
+    table.add_column("most failed by")
     for row in rows:
-        first, *others = names
+        shown, *others = names
         means = [_format_mean(row, name) for name in others]
-        failures = _format_failures(row, ", ", most=2)
-        table.add_row(row["env"], _format_figure(row, first), *means, failures)
+        failures = _format_failures(row, "", most=1).replace("_", " ")
+        table.add_row(row["env"], _format_figure(row, shown), *means, failures)
     table.add_section()
     table.add_row("mean", *(_average(rows, name) for name in names))
     return table
@@ -101,9 +105,15 @@ def _name(row: dict[str, Any]) -> str:
 
 
 def _list_figures(rows: Sequence[dict[str, Any]]) -> list[str]:
-    scenes = {n: None for row in rows for n in row if n.startswith("success/")}
-    names = (*RATES, "iou", *DISTANCES, *scenes)
+    parts = {n: None for row in rows for n in row if "/" in n}
+    names = (*RATES, "iou", *DISTANCES, *parts)
     return [name for name in names if any(name in row for row in rows)]
+
+
+def _title(name: str) -> str:
+    """A figure's words; success in a kind of scene is called by the scene."""
+    figure, _, source = name.removeprefix("success/").partition("/")
+    return " of ".join(word.replace("_", " ") for word in (figure, source) if word)
 
 
 def _format_figure(row: dict[str, Any], name: str) -> str:

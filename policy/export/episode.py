@@ -24,17 +24,19 @@ class Episode:
 
     Attributes:
         scene: What its scene was made from, as plain data.
+        robot: Which arm moves.
         instruction: The task in words.
         text: The answer.
         outcome: What came of it.
         reward: What it earned.
         images: [N, H, W, 3] uint8, the policy's camera.
-        state: [N, 8] float32 joint positions [rad] and half the opening [m].
-        action: [N, 8] float32 targets of the same, due at the next frame.
+        state: [N, joints + 1] float32 positions [rad] and half the opening [m].
+        action: [N, joints + 1] float32 targets of the same, due at the next frame.
         simulated: [N] whether the physics played the frame.
     """
 
     scene: dict[str, Any]
+    robot: str
     instruction: str
     text: str
     outcome: Outcome
@@ -70,12 +72,13 @@ def record_take(
     recording = record_motion(scene.data.qpos, playback)
     return Episode(
         scene=scene.config.to_dict(),
+        robot=scene.config.robot,
         instruction=take.instruction,
         text=take.text,
         outcome=outcome,
         reward=score(take.answer, scene.reference, outcome, fitting).total,
         images=photograph(scene.model, recording),
-        state=read_arm(recording.qpos).astype(np.float32),
+        state=read_arm(recording.qpos, scene.state.robot.size).astype(np.float32),
         action=recording.target.astype(np.float32),
         simulated=recording.simulated,
     )

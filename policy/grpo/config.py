@@ -20,6 +20,7 @@ _CHOICES = {
     "optimizer": OPTIMIZERS,
 }
 _LEAST = {
+    "answer_weight": 0,
     "part_weight": 0,
     "expert_advantage": 0,
     "epsilon_low": 0,
@@ -55,6 +56,8 @@ class GRPOConfig:
     Attributes:
         scale_rewards: Divide advantages by the std of the `group`, of the `batch`, or
             by nothing (`none`).
+        answer_weight: Weight of the sampled answers' advantage; 0 leaves the expert
+            alone to learn from, which is supervised learning.
         part_weight: Weight of the per-part geometric advantage; 0 switches it off.
         expert_advantage: Advantage of the expert's answer, which joins the group of its
             scene; 0 leaves it out, as do scenes without an expert.
@@ -88,6 +91,7 @@ class GRPOConfig:
     """
 
     scale_rewards: str = "group"
+    answer_weight: float = 1.0
     part_weight: float = 0.5
     expert_advantage: float = 0.0
     loss_type: str = "dapo"

@@ -65,7 +65,7 @@ def build_batch(
     answer_advantages = compute_advantages(
         torch.tensor(rewards, dtype=torch.float32), config.scale_rewards
     )
-    advantages = answer_advantages[..., None] * mask
+    advantages = config.answer_weight * answer_advantages[..., None] * mask
     if config.part_weight:
         _add_parts(advantages, groups, speller, config.part_weight)
     batch = Batch(

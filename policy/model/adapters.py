@@ -30,7 +30,7 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
     targets = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and id(module) in decoder
+        if id(module) in decoder and _is_product(module)
     ]
     config = LoraConfig(
         r=spec.rank, lora_alpha=spec.alpha, lora_dropout=0.0, target_modules=targets
@@ -39,8 +39,26 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec) -> PeftModel:
         # peft reads a property that transformers has renamed.
         warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
         torch.manual_seed(spec.seed)
-        adapted = get_peft_model(model, config)
+        with _unnamed(model.config):
+            adapted = get_peft_model(model, config)
     return adapted.eval()
+
+
+def _is_product(module: nn.Module) -> bool:
+    """Whether it is linear and no more: some routers are, and say which experts."""
+    is_linear = isinstance(module, nn.Linear)
+    return is_linear and type(module).forward is nn.Linear.forward
+
+
+@contextmanager
+def _unnamed(config: Any) -> Iterator[None]:
+    """Hides what family it is; of some, peft takes any product for one of experts."""
+    name = config.model_type
+    config.model_type = ""
+    try:
+        yield
+    finally:
+        config.model_type = name
 
 
 def list_adapters(model: PreTrainedModel) -> set[str]:
@@ -64,7 +82,7 @@ def merged(model: nn.Module) -> Iterator[None]:
     what is finer than their numbers.
     """
     layers: list[Any] = [m for m in model.modules() if isinstance(m, LoraLayer)]
-    full = [x for x in layers if x.get_base_layer().weight.dtype == torch.float32]
+    full = [x for x in layers if _is_full(x.get_base_layer())]
     plain = [layer.get_base_layer().weight.data for layer in full]
     try:
         with torch.no_grad():
@@ -78,3 +96,8 @@ def merged(model: nn.Module) -> Iterator[None]:
         for layer, weight in zip(full, plain, strict=True):
             layer.get_base_layer().weight.data = weight
             layer.merged_adapters.clear()
+
+
+def _is_full(layer: nn.Module) -> bool:
+    """Whether it is a product with float32 weights; experts, for one, are several."""
+    return isinstance(layer, nn.Linear) and layer.weight.dtype == torch.float32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import inspect
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,30 +10,44 @@ from typing import Any
 
 import torch
 import yaml
-from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForImageTextToText,
+    PretrainedConfig,
+    __version__,
+)
 from transformers.utils import logging
 
 from envs.randomization.factors import check_choice
 from policy.home import HOME, find
-from policy.model.processing import Processor, load_stock_processor
+from policy.model.origin.bounds import bounded
+from policy.model.origin.extent import check_extent
+from policy.model.origin.files import check_directory, read_json
+from policy.model.origin.hub import download
+from policy.model.processing import Processor
 from policy.model.settings import load_settings
+from policy.model.stock import (
+    REFUSALS,
+    describe,
+    load_stock_processor,
+    read_files,
+)
 from policy.model.trainable import PARTS
 from policy.model.vlm import VLM
 from policy.records import LoraSpec
 
-_NEEDED = {
-    "config.json": ("config.json",),
-    "weights (*.safetensors)": ("*.safetensors",),
-    "a tokenizer (tokenizer.json)": ("tokenizer.json", "vocab.json", "tokenizer.model"),
-    "an image processor (preprocessor_config.json)": (
-        "preprocessor_config.json",
-        "processor_config.json",
-    ),
+UNFIT = {
+    "diffusion_gemma": "writes blocks by diffusion, not token by token",
+    "evolla": "reads proteins, not images",
+    "idefics": "needs its image again for every token",
+    "pi0": "answers with motions, not with text",
+    "shieldgemma2": "says whether an image is harmful, and nothing else",
 }
+"""Listed as image-text-to-text models, and why they cannot be policies."""
 _DTYPES = ("float32", "bfloat16", "float16")
-_DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 
 
 def load(
@@ -71,18 +85,27 @@ def load(
     check_directory(directory)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    model: Any = _load_model(directory, dtype)
-    model.to(device)
-    stock = load_stock_processor(str(directory), model.config)
-    settings = load_settings(directory, model.config.model_type, coordinates)
+    config = read_config(directory)
+    processor = _read_processor(directory, config, coordinates)
+    model: Any = _load_model(directory, config, dtype)
     return VLM(
-        model,
-        Processor(stock, settings),
+        model.to(device),
+        processor,
         lora=lora,
         trainable=trainable,
         keep_reference=keep_reference,
         gradient_checkpointing=gradient_checkpointing,
     )
+
+
+def load_processor(
+    name_or_path: str | Path, *, coordinates: str | None = None
+) -> Processor:
+    """Loads what a policy is asked with, without its weights; see `load`."""
+    directory = find_directory(name_or_path)
+    check_directory(directory)
+    config = read_config(directory)
+    return _read_processor(directory, config, coordinates)
 
 
 def list_names() -> dict[str, str]:
@@ -111,61 +134,79 @@ def find_directory(name_or_path: str | Path) -> Path:
             f"unknown policy {target!r}; choose one of {', '.join(names)}, an existing "
             "directory, or a hub id (owner/name)"
         )
-    return _download(target)
+    return download(target)
 
 
-def check_directory(directory: Path) -> None:
-    """Checks that a policy's files are there.
+def _read_processor(
+    directory: Path, config: PretrainedConfig, coordinates: str | None
+) -> Processor:
+    settings = load_settings(directory, config.model_type, coordinates)
+    with bounded(f"the processor or chat template of {directory}"):
+        stock = load_stock_processor(directory, config)
+        return Processor(stock, settings, read_files(directory))
+
+
+def read_config(directory: Path) -> PretrainedConfig:
+    """Returns a model's configuration.
 
     Raises:
-        FileNotFoundError: Names each that is missing.
-        ValueError: If the configuration cannot be read.
+        ValueError: If it is not of a decoder that takes images and text; says why.
     """
-    missing = [
-        what
-        for what, patterns in _NEEDED.items()
-        if not any(any(directory.glob(pattern)) for pattern in patterns)
-    ]
-    index = directory / "model.safetensors.index.json"
-    if index.is_file():
-        shards = set(_read_json(index).get("weight_map", {}).values())
-        missing += sorted(s for s in shards if not (directory / s).is_file())
-    if missing:
-        raise FileNotFoundError(
-            f"policy directory {directory} is incomplete: {', '.join(missing)} missing"
-        )
-    if "model_type" not in _read_json(directory / "config.json"):
-        raise ValueError(f"{directory / 'config.json'} has no model_type")
-
-
-def _download(repo: str) -> Path:
-    try:
-        return Path(snapshot_download(repo, allow_patterns=list(_DOWNLOADED)))
-    except (OSError, ValueError) as error:  # hub errors are OSErrors
+    file = directory / "config.json"
+    if (said := read_json(file)["model_type"]) not in CONFIG_MAPPING:
         raise ValueError(
-            f"policy {repo!r} is neither a directory nor could it be had from the "
-            f"hub: {error}"
-        ) from error
-
-
-def _load_model(directory: Path, dtype: str) -> PreTrainedModel:
-    """Loads weights; a missing or misshapen one is an error, not a random one."""
+            f"{file}: model_type {said!r} is unknown to transformers {__version__}; "
+            "code that comes with a model is never run"
+        )
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    except REFUSALS as error:
+        raise ValueError(f"{file}: {describe(error)}") from error
+    name = config.model_type
+    kind = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(config), None)
+    if kind is None:
+        why = "is not an image-text-to-text model, as policy= needs"
+    elif name in UNFIT:
+        why = UNFIT[name]
+    elif _has_encoder(config) or _has_encoder(config.get_text_config()):
+        why = "has an encoder for the prompt; only decoders are trained"
+    elif not _goes_on(kind):
+        why = "needs its image again for every token"
+    else:
+        return config
+    raise ValueError(
+        f"{directory}: model_type {name!r} {why}; choose another model, for one of "
+        "conf/policy"
+    )
+
+
+def _has_encoder(config: PretrainedConfig) -> bool:
+    return getattr(config, "is_encoder_decoder", False)
+
+
+def _goes_on(kind: Any) -> bool:
+    """Whether a class of models goes on from a prompt by words alone."""
+    image = inspect.signature(kind.forward).parameters.get("pixel_values")
+    return image is None or image.default is not inspect.Parameter.empty
+
+
+def _load_model(directory: Path, config: PretrainedConfig, dtype: str) -> Any:
+    """Loads weights; a missing or misshapen one is an error, not a random one."""
+    check_extent(directory, config)
+    try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             directory,
             config=config,
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
             output_loading_info=True,
         )
     except SafetensorError as error:
         raise ValueError(f"weights of {directory} are damaged: {error}") from error
-    except ValueError as error:
+    except REFUSALS as error:
         raise ValueError(
-            f"{directory} is not an image-text-to-text model, as policy= needs: {error}"
+            f"the model of {directory} cannot be built; {describe(error)}"
         ) from error
     model, info = loaded
     wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]
@@ -175,10 +216,3 @@ def _load_model(directory: Path, dtype: str) -> PreTrainedModel:
             f"or of another shape, first {wrong[0]}"
         )
     return model
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error

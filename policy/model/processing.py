@@ -1,34 +1,40 @@
 """The text and image side of a model: chat template, tokenizer, image processor.
 
-It is the model family's stock processor without its video part, which would need
-torchvision; how an image's tokens are laid out stays the family's own business.
+How an image's tokens are laid out stays the business of the family's stock processor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from jinja2 import TemplateError
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.processing_utils import ProcessorMixin
 
 from envs.answer import NORMALIZED, Codec
+from policy.model.origin.bounds import ExcessError
+from policy.model.origin.template import render
 from policy.model.prompt import build_messages
 from policy.model.settings import Settings, save_settings
+from policy.model.stock import REFUSALS, describe, save_stock_processor
 from policy.records import Prompt
 
 ANSWER_END = "</answer>"
 GREY = 128
-_VIDEO = "video_processor"
+Layout = Callable[[list[NDArray[np.uint8]]], list[Any]]
+LAYOUTS: tuple[Layout, ...] = (
+    lambda images: [[image] for image in images],
+    lambda images: images,
+    lambda images: [[Image.fromarray(image)] for image in images],
+)
+"""How families take one image a prompt: most in lists, some flat, some from pillow."""
 
 
 class Processor:
@@ -40,15 +46,27 @@ class Processor:
         settings: Prompt style and coordinates.
     """
 
-    def __init__(self, stock: ProcessorMixin, settings: Settings) -> None:
+    def __init__(
+        self,
+        stock: ProcessorMixin,
+        settings: Settings,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Wraps a loaded processor, which came from `files`; see `read_files`."""
         self.stock = stock
+        self._files = files or {}
         self.tokenizer = stock.tokenizer
         self.settings = settings
         self._pieces: dict[int, str] = {}
         self._image_tokens: dict[tuple[int, ...], int] = {}
+        # Some families leave out by default what they need to count positions.
+        named = getattr(stock, "model_input_names", ())
+        kinds = "mm_token_type_ids" in named
+        self._asked = {"return_mm_token_type_ids": True} if kinds else {}
         self._encoding = Lock()  # a tokenizer pads for one thread at a time
         control = sorted(self.list_control_ids())
         self._control_tokens = self.tokenizer.convert_ids_to_tokens(control)
+        self._lay_out = self._find_layout()
         if settings.coordinates == "pixels" and not self._resizes_to_patches:
             raise ValueError(
                 f"coordinates are 'pixels', but {type(stock.image_processor).__name__}"
@@ -85,10 +103,11 @@ class Processor:
         with self._encoding:
             inputs = stock(
                 text=[self.render(prompt) for prompt in prompts],
-                images=[[self._show(prompt)] for prompt in prompts],
+                images=self._lay_out([self._show(prompt) for prompt in prompts]),
                 padding=True,
                 padding_side="left",
                 return_tensors="pt",
+                **self._asked,
             )
         return dict(inputs)
 
@@ -112,9 +131,7 @@ class Processor:
         messages = build_messages(
             prompt, self.settings.prompt_style, self.codec(prompt)
         )
-        return self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
+        return render(self.tokenizer, messages, add_generation_prompt=True)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Returns the text of tokens, control tokens left out."""
@@ -164,8 +181,34 @@ class Processor:
 
     def save(self, directory: Path) -> None:
         """Writes the files of tokenizer, chat template, image processor, settings."""
-        self.stock.save_pretrained(directory)
+        save_stock_processor(self.stock, self._files, directory)
         save_settings(directory, self.settings)
+
+    def _find_layout(self) -> Layout:
+        """Returns how the family takes the images of several prompts.
+
+        Raises:
+            ValueError: If it takes them in no way, before weights are read.
+        """
+        image = np.full((56, 56, 3), GREY, np.uint8)
+        prompts = [
+            Prompt(image=image, instruction=words) for words in ("Look", "Lift it")
+        ]
+        errors = []
+        for layout in LAYOUTS:
+            self._lay_out = layout
+            try:
+                self.encode(prompts)
+            except ExcessError:
+                raise
+            except REFUSALS as error:
+                errors.append(error)
+            else:
+                return layout
+        raise ValueError(
+            f"{type(self.stock).__name__} does not take a prompt with one image; "
+            f"{describe(errors[0])}"
+        )
 
     def _show(self, prompt: Prompt) -> NDArray[np.uint8]:
         return blank(prompt.image) if self.settings.blind else prompt.image
@@ -184,67 +227,3 @@ class Processor:
 def blank(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Returns images of the same shape that show nothing."""
     return np.full_like(images, GREY)
-
-
-def load_stock_processor(path: str, config: PretrainedConfig) -> ProcessorMixin:
-    """Loads a family's processor without its video part.
-
-    Raises:
-        ValueError: If the family has no processor for images and text, or the model no
-            chat template that shows images.
-    """
-    if type(config) not in PROCESSOR_MAPPING:
-        raise ValueError(
-            f"{path}: model_type {config.model_type!r} has no processor for images and "
-            "text; set policy to an image-text-to-text model"
-        )
-    kind: Any = PROCESSOR_MAPPING[type(config)]
-    stock = _without_video(kind).from_pretrained(path)
-    template = stock.chat_template or stock.tokenizer.chat_template
-    if not template:
-        raise ValueError(f"{path} has no chat template; add a chat_template.jinja")
-    stock.chat_template = stock.tokenizer.chat_template = template
-    if stock.tokenizer.pad_token is None:  # padding is masked, so any will do
-        stock.tokenizer.pad_token = stock.tokenizer.eos_token
-    if not _shows_images(stock.tokenizer):
-        raise ValueError(
-            f"the chat template of {path} has no place for images; add the "
-            "chat_template.jinja of a vision-language model of its family"
-        )
-    return stock
-
-
-def _shows_images(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the chat template renders a turn with an image unlike one without."""
-    words = {"type": "text", "text": "words"}
-    turns: Any = ([words], [{"type": "image"}, words])
-    try:
-        without, with_image = (
-            tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}], tokenize=False
-            )
-            for content in turns
-        )
-    except (TypeError, TemplateError):  # a template that takes turns for strings
-        return False
-    return without != with_image
-
-
-def _without_video(stock: Any) -> Any:
-    """A subclass whose video processor is None; of the same name, to be saved."""
-
-    class ImageProcessor(stock):
-        @classmethod
-        def get_attributes(cls) -> list[str]:
-            return [name for name in super().get_attributes() if name != _VIDEO]
-
-        @classmethod
-        def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:
-            loaded = super()._get_arguments_from_pretrained(*args, **kwargs)
-            names = stock.get_attributes()
-            if _VIDEO in names:  # some demand the argument, all accept None
-                loaded.insert(names.index(_VIDEO), None)
-            return loaded
-
-    ImageProcessor.__name__ = stock.__name__
-    return ImageProcessor

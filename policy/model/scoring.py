@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
+from policy.model.sharing.carry import carry_on, select
 from policy.model.sharing.prefix import Branches, compute_positions, prefill
 from policy.records import Completion
 
@@ -93,21 +94,16 @@ def run_plain(
     positions, start = compute_positions(model, inputs)
     steps = start[:, None] + torch.arange(length, device=start.device)
     steps = steps.expand(*positions.shape[:-1], -1)
-    whole = dict(inputs)
-    for name, values in inputs.items():
-        if name == "input_ids":
-            whole[name] = torch.cat([values, token_ids], 1)
-        elif name == "attention_mask":
-            whole[name] = torch.cat([values, torch.ones_like(token_ids)], 1)
-        elif name.endswith("token_type_ids"):
-            whole[name] = torch.cat([values, torch.zeros_like(token_ids)], 1)
     outputs = model(
-        **whole,
-        position_ids=torch.cat([positions, steps], -1),
+        **carry_on(model, inputs, token_ids),
+        **select(
+            model,
+            position_ids=torch.cat([positions, steps], -1),
+            logits_to_keep=length + 1,
+        ),
         use_cache=False,
-        logits_to_keep=length + 1,
     )
-    return [outputs.logits[:, :-1]]
+    return [outputs.logits[:, -length - 1 : -1]]
 
 
 def gather_logprobs(

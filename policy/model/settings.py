@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from policy.model.origin.files import read_json
 from policy.model.prompt import STYLES
 
 FILE_NAME = "graspo.json"
@@ -91,12 +92,9 @@ def load_settings(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    values = read_json(path)
     known = {field.name for field in fields(Settings)}
-    if not isinstance(values, dict) or not set(values) <= known:
+    if not set(values) <= known:
         raise ValueError(f"{path} holds {values!r}; its keys may be {sorted(known)}")
     return values
 

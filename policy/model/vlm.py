@@ -29,6 +29,7 @@ from policy.model.sampling import Sampled
 from policy.model.scoring import gather_logprobs, pad_completions, run_plain, run_shared
 from policy.model.share import Drawing, Share, draw_share
 from policy.model.sharing.attention import can_share, enable_sharing
+from policy.model.sharing.carry import fit_inputs
 from policy.model.sharing.patches import multiply_patches
 from policy.model.sharing.sight import Sight
 from policy.model.trainable import PARTS, count_parameters, set_trainable
@@ -266,14 +267,15 @@ class VLM:
         """Returns the inputs of prompts, whose answers take up to `answer` tokens."""
         inputs = self.processor.encode(prompts)
         length = inputs["input_ids"].shape[1]
-        limit = self.model.config.get_text_config().max_position_embeddings
-        if length + answer > limit:
+        text = self.model.config.get_text_config()
+        limit = getattr(text, "max_position_embeddings", None)
+        if limit and length + answer > limit:
             raise ValueError(
                 f"a prompt of {length} tokens and an answer of {answer} exceed the "
                 f"model's context of {limit}, and none is cut: lower "
                 "rollout.max_new_tokens, or let its image processor make fewer tokens"
             )
-        return {name: value.to(self.model.device) for name, value in inputs.items()}
+        return fit_inputs(self.model, inputs)
 
     def _gather(
         self, pieces: Sequence[Tensor], token_ids: Tensor, temperature: float

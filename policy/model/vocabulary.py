@@ -42,7 +42,7 @@ def read_vocabulary(model: PreTrainedModel, processor: Processor) -> Vocabulary:
     stops |= _as_set(processor.tokenizer.eos_token_id)
     blocked = processor.list_control_ids() - stops | set(range(known, size))
     bias = torch.zeros(size)
-    bias[sorted(blocked)] = -torch.inf
+    bias[[token for token in blocked if token < size]] = -torch.inf
     return Vocabulary(
         bias=bias.to(model.device),
         stops=_mark(sorted(stops), size).to(model.device),
@@ -53,7 +53,7 @@ def read_vocabulary(model: PreTrainedModel, processor: Processor) -> Vocabulary:
 
 def _mark(ids: Sequence[int], size: int) -> Tensor:
     marked = torch.zeros(size, dtype=torch.bool)
-    marked[list(ids)] = True
+    marked[[token for token in ids if token < size]] = True
     return marked
 
 

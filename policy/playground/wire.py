@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from envs.meshes.cover import PRIMITIVE
+from envs.robot import DEFAULT
 from envs.scene import Scene, SceneConfig
 
 MAX_TEXT = 20_000  # characters of an answer
@@ -31,6 +32,7 @@ class Question(BaseModel):
     elevation: float | None = None
     distance: float | None = None
     fovy: float | None = None
+    robot: Name = DEFAULT
     look: Name = PRIMITIVE
     instruction: Words = ""
 
@@ -51,6 +53,7 @@ class Question(BaseModel):
             seed=self.seed,
             shifts=tuple(self.shifts),
             camera=camera,
+            robot=self.robot,
             look=self.look,
         )
 
@@ -73,6 +76,7 @@ def describe_question(scene: Scene) -> dict[str, Any]:
         "env": scene.name,
         "split": scene.split,
         "seed": scene.seed,
+        "robot": scene.config.robot,
         "instruction": scene.instruction,
     }
 

@@ -19,6 +19,7 @@ COLOURS = 6  # of lines, `--line-0` and on; more lines start again
 STAGES = ("scenes", "sample", "simulate", "judge", "compare", "update")
 LEARNING = ("filtered", "kl", "grad_norm", "surprise", "loss", "clip_fraction")
 READING = ("parse_rate", "cut_off", "tokens")
+OF_SOURCES = ("reward", "affordance", "endpoint", "parse_rate")
 WORDS = {
     "affordance": "affordance (box IoU)",
     "path_frechet": "path, Fréchet",
@@ -86,10 +87,12 @@ def smooth(values: Sequence[float | None]) -> list[float | None]:
 def draw_curves(runs: Sequence[Run]) -> list[ChartGroup]:
     """Returns the plots of one run, or of several in the same plots."""
     scenes = _list_keys(runs, "success/")
+    sources = [k for name in OF_SOURCES for k in _list_keys(runs, f"{name}/")]
     groups = [
         _draw_group(runs, "Success", ["success", "reward"], wide=True),
         _draw_group(runs, "Terms of the reward", [t for t in TERMS if t != "success"]),
         _draw_group(runs, "Success by scene, while training", scenes),
+        _draw_group(runs, "Images and scenes, while training", sources),
         _draw_group(runs, "Answers and learning", [*READING, *LEARNING]),
         ChartGroup(title="Time and memory", charts=_draw_costs(runs), idle=[]),
     ]
@@ -137,11 +140,13 @@ def _span(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _name(key: str) -> str:
-    return WORDS.get(key, key.removeprefix("success/").replace("_", " "))
+    name, _, source = key.removeprefix("success/").partition("/")
+    words = WORDS.get(name, name.replace("_", " "))
+    return f"{words}, {source.replace('_', ' ')}" if source else words
 
 
 def _is_share(key: str) -> bool:
-    return key in (*TERMS, "reward", "parse_rate") or key.startswith("success/")
+    return key.partition("/")[0] in (*TERMS, "reward", "parse_rate")
 
 
 def _read(rows: Sequence[Row], key: str) -> list[float | None]:

@@ -13,7 +13,7 @@ from typing import Any
 from policy.report.curves import ChartGroup, draw_curves
 from policy.report.films import Media, choose_films, make_films, make_images
 from policy.report.run import Row, Run, read_run
-from policy.report.scenes import Case, pair_up, sort_cases
+from policy.report.scenes import Case, list_judged, pair_up, sort_cases
 from policy.report.tables import (
     list_figures,
     list_reasons,
@@ -160,15 +160,15 @@ def _show(
 ) -> dict[str, Any]:
     """What the parts about scenes show."""
     files = Files()
-    shown = _list_shown(cases, filmed)
+    shown, judged = _list_shown(cases, filmed), list_judged(cases)
     cards = [build_card(case, media, files.add) for case in shown]
     reasons = list_reasons(cases)
     return {
         "cases": len(cases),
         "cards": cards,
-        "overall": rate_cases("all scenes", cases) if cases else None,
-        "by_scene": rate_by_scene(cases),
-        "by_factor": rate_by_factor(cases),
+        "overall": rate_cases("all scenes", judged) if cases else None,
+        "by_scene": rate_by_scene(judged),
+        "by_factor": rate_by_factor(judged),
         "reasons": [(r, build_card(r.example, media, files.add)) for r in reasons],
         "files": files.content,
         "choices": _list_choices(cards),

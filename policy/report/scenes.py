@@ -79,6 +79,12 @@ def was_solved(row: Row) -> bool:
     return bool(row["success"])
 
 
+def list_judged(cases: Sequence[Case]) -> list[Case]:
+    """Those in which answers were executed; all where none was."""
+    executed = [case for case in cases if case.first["reason"] is not None]
+    return executed or [*cases]
+
+
 def pair_up(evaluations: Mapping[str, Sequence[Row]]) -> list[Case]:
     """Returns the scenes that all policies answered, in the order of the first."""
     attempts = {by: _group(by, rows) for by, rows in evaluations.items()}

@@ -23,6 +23,7 @@ FIGURES = {
     "dfd": ("Fréchet distance", "/1000", 1, False),
     "hd": ("Hausdorff distance", "/1000", 1, False),
     "rmse": ("RMSE", "/1000", 1, False),
+    "average": ("average error", "/1000", 1, False),
     "endpoint": ("end point", "/1000", 1, False),
 }
 # How factors are measured, where their names do not say it.
@@ -90,17 +91,23 @@ class Reason:
 
 def list_figures(run: Run) -> list[FigureRow]:
     """Returns the figures of a run's evaluations, those that it has."""
-    rows = []
-    for key, (title, unit, digits, more) in FIGURES.items():
-        values = [_read_estimate(figures, key) for figures in run.figures.values()]
-        if any(value is not None for value in values):
-            better = _compare(values, more)
-            rows.append(
-                FigureRow(
-                    title=title, unit=unit, digits=digits, values=values, better=better
-                )
+    keys = dict.fromkeys(key for row in run.figures.values() for key in row)
+    found = []
+    for name, (title, unit, digits, more) in FIGURES.items():
+        # Of each source, where images stand beside scenes; success has a table.
+        own = [key for key in keys if key.startswith(f"{name}/") and name != "success"]
+        for key in [key for key in (name, *own) if key in keys]:
+            source = key.partition("/")[2]
+            values = [_read_estimate(figures, key) for figures in run.figures.values()]
+            row = FigureRow(
+                title=f"{title}, {source}" if source else title,
+                unit=unit,
+                digits=digits,
+                values=values,
+                better=_compare(values, more),
             )
-    return rows
+            found.append(row)
+    return found
 
 
 def rate_cases(title: str, cases: Sequence[Case]) -> RateRow:

@@ -106,19 +106,21 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """Returns the rows of a file, but a last one that a crash cut short.
 
     Raises:
-        ValueError: A line in the file is not JSON.
+        ValueError: A line in the file is no JSON object.
     """
     if not path.exists():
         return []
     rows = []
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 break
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}, line {number}: no JSON: {error}") from error
+                rows.append(dict(json.loads(line)))
+            except (ValueError, TypeError, RecursionError) as error:
+                raise ValueError(
+                    f"{path}, line {number} is no JSON object: {error}"
+                ) from error
     return rows
 
 

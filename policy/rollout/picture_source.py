@@ -22,7 +22,6 @@ from envs.scene import Picture, PictureConfig
 from policy.data.images import load_image
 from policy.data.records import Annotation, BrokenItem
 from policy.data.sets import AnnotatedSet
-from policy.rollout.scene_source import SceneSource
 from rewards import RewardMix, check_answer
 
 NAME = "offline"  # `env=` of annotated images
@@ -80,8 +79,18 @@ class PictureSource:
         """Refuses a frozen suite, which is of scenes."""
         raise ValueError(f"suite=, but env={NAME}: a suite is of scenes")
 
-    def check_mix(self, mix: RewardMix) -> None:
-        """Refuses rewards that judge an execution."""
+    def with_names(self, names: Sequence[str]) -> PictureSource:
+        """Returns itself: all images have one name."""
+        return self
+
+    def check_mix(self, mix: RewardMix, picture_mix: RewardMix | None = None) -> None:
+        """Refuses rewards that judge an execution.
+
+        Args:
+            mix: Of everything.
+            picture_mix: Of images, if it is another.
+        """
+        mix = picture_mix or mix
         check_answer(mix, self.answer)
         if mix.needs_outcome:
             raise ValueError(
@@ -102,7 +111,7 @@ class PictureSource:
         """
         places = list_places(self.images, self.split)
         rng = np.random.default_rng(np.random.SeedSequence(key))
-        rounds = -(-n // len(places))
+        rounds = max(1, -(-n // len(places)))
         order = [rng.permutation(places) for _ in range(rounds)]
         return np.concatenate(order)[:n].tolist()
 
@@ -179,7 +188,3 @@ def make_picture(
     raise ValueError(
         f"{len(items)} images in a row cannot be decoded, the last: {last}"
     )
-
-
-Source = SceneSource | PictureSource
-"""Where what is asked comes from."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from envs.answer import NORMALIZED, PARSERS
 from envs.records import AnyAnswer, Completion, Outcome
 from envs.rollout import UNREWARDED, Rollout
-from envs.scene import AnyScene
+from envs.scene import AnyScene, Picture
 from policy.model.prompt import build_prompt
 from policy.records import Group, Said
 from policy.rollout.workers import Running, Workers
@@ -30,12 +30,19 @@ class Referee:
     Attributes:
         workers: They execute.
         mix: What is rewarded; None rewards nothing.
+        picture_mix: What is rewarded of annotated images, if it is something else.
         clock: Told the seconds of `sample`, `simulate` and `judge`.
     """
 
     workers: Workers
     mix: RewardMix | None = None
+    picture_mix: RewardMix | None = None
     clock: Clock = field(default_factory=Clock)
+
+    def choose_mix(self, scene: AnyScene) -> RewardMix | None:
+        """Returns what is rewarded of a scene or of an annotated image."""
+        own = self.picture_mix if isinstance(scene, Picture) else None
+        return own or self.mix
 
 
 def answer_scripted(baseline: Callable[[AnyScene], str]) -> Answerer:
@@ -71,8 +78,9 @@ def play(
         outcomes = [one.running.result() for one in heard]
     with clock.measure("judge"):
         return [
-            _judge(scenes[one.said.place], one, happened, referee.mix)
+            _judge(scene, one, happened, referee.choose_mix(scene))
             for one, happened in zip(heard, outcomes, strict=True)
+            for scene in [scenes[one.said.place]]
         ]
 
 

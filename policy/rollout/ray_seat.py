@@ -166,7 +166,8 @@ def _join(address: str | None) -> bool:
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
-            f"rollout.address={address}: no Ray there: {reason}"
+            f"rollout.address={address}: no Ray there, or one whose token is not that "
+            f"of this process (RAY_AUTH_MODE=token): {reason}"
         ) from error
     return True
 

@@ -5,7 +5,7 @@ This file must not import torch: processes that build scenes load it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from envs.meshes.cover import PRIMITIVE, check_look
 from envs.randomization.factors import check_choice
 from envs.records import ANSWERS, Affordance, Plan
 from envs.registry import has_expert
+from envs.robot import DEFAULT, get_robot
 from envs.scene import Scene, SceneConfig
 from policy.variety.scenes import vary_scene, vary_view
 from rewards import RewardMix, check_answer
@@ -36,6 +37,7 @@ class SceneSource:
         varied: Whether scenes look and read as others do not (`policy.variety`).
         camera: Where it stands instead of where scenes have it
             (`envs.cameras.viewpoint`).
+        robot: Which arm acts, by the name it is registered under.
         look: What the arm looks like, one of `envs.meshes.cover.LOOKS`.
         draws: Of seeds whose scene is known, which of their draws it is: those are not
             tried again.
@@ -48,16 +50,18 @@ class SceneSource:
     answer: str = Plan.kind
     varied: bool = False
     camera: Viewpoint = field(default_factory=dict)
+    robot: str = DEFAULT
     look: str = PRIMITIVE
     draws: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse no scene, an answer that nobody can be asked for, and no camera."""
+        """Refuse what cannot be: no scene, and names that nothing has."""
         if not self.names:
             raise ValueError("no scene is named: at least one needed")
         check_choice("answer", self.answer, ANSWERS)
         read_viewpoint(self.camera)
-        check_look(self.look)
+        get_robot(self.robot)
+        check_look(self.look, self.robot)
         if self.waypoints == "3d" and self.answer == Affordance.kind:
             raise ValueError(
                 "waypoints=3d, but answer=affordance asks for no waypoints"
@@ -77,8 +81,16 @@ class SceneSource:
         split = "test" if self.split == "train" else self.split
         return replace(self, split=split, varied=False, draws=draws or {})
 
-    def check_mix(self, mix: RewardMix) -> None:
+    def with_names(self, names: Sequence[str]) -> SceneSource:
+        """Returns the same with other kinds of scenes."""
+        return replace(self, names=tuple(names))
+
+    def check_mix(self, mix: RewardMix, picture_mix: RewardMix | None = None) -> None:
         """Refuses rewards that cannot be given.
+
+        Args:
+            mix: Of scenes.
+            picture_mix: Of images, of which there are none here.
 
         Raises:
             ValueError: The mix judges what is not asked or not executed, or compares
@@ -121,8 +133,8 @@ class SceneSource:
         """Refuses scenes that a frozen suite cannot hold.
 
         Raises:
-            ValueError: They are varied, shifted on single axes, seen from elsewhere or
-                look otherwise.
+            ValueError: They are varied, shifted on single axes, seen from elsewhere, of
+                another robot or look otherwise.
         """
         if self.varied:
             raise ValueError("varied=true: a suite has its scenes as they were frozen")
@@ -132,6 +144,10 @@ class SceneSource:
             )
         if self.camera:
             raise ValueError(f"camera={self.camera}: a suite has its own cameras")
+        if self.robot != DEFAULT:
+            raise ValueError(
+                f"robot={self.robot}: a suite has its own robot, {DEFAULT}"
+            )
         if self.look != PRIMITIVE:
             raise ValueError(f"look={self.look}: a suite has look={PRIMITIVE}")
 
@@ -148,6 +164,7 @@ class SceneSource:
             shifts=self.shifts,
             waypoints=self.waypoints,
             camera=self.camera,
+            robot=self.robot,
             look=self.look,
             draw=self.draws.get(seed),
             **varied,

@@ -38,6 +38,7 @@ class SFTConfig:
         held_out: Held-out examples the logged figures are measured on.
         save_s: Seconds between two saves of the state.
         workers: Processes that make examples; 0 for none beside the trainer.
+        bf16: Whether products are of bfloat16 numbers; pays where the device has such.
     """
 
     minutes: float = 55.0
@@ -57,6 +58,7 @@ class SFTConfig:
     held_out: int = 64
     save_s: float = 180.0
     workers: int = 1
+    bf16: bool = False
 
 
 def schedule_rate(share: float, config: SFTConfig) -> float:

@@ -151,7 +151,7 @@ class Trainer:
         return norm
 
     def _forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.autocast(self.device, torch.bfloat16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.config.bf16):
             return self.student(batch)
 
     @torch.no_grad()

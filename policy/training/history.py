@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -140,15 +140,24 @@ class History:
     def _cut(self, path: Path, step: int) -> None:
         """Keeps the lines up to a step; one that a crash cut short goes too."""
         if not path.exists():
+            path.unlink(missing_ok=True)  # a link to what would be made elsewhere
             return
         partial = path.with_name(f".{path.name}.partial")
-        with path.open("rb") as old, partial.open("wb") as new:
-            for number, line in enumerate(old, 1):
-                whole = line.endswith(b"\n")
-                if not whole or _parse(path, number, line)["step"] > step:
-                    break
-                new.write(line)
+        try:
+            with path.open("rb") as old, partial.open("wb") as new:
+                new.writelines(_take(path, old, step))
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
         os.replace(partial, path)
+
+
+def _take(path: Path, lines: Iterable[bytes], step: int) -> Iterator[bytes]:
+    """Yields the whole lines up to a step."""
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n") or _parse(path, number, line)["step"] > step:
+            return
+        yield line
 
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -160,7 +169,7 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
         int(row["step"])
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise ValueError(
             f"{path}, line {number} is damaged: put the file back as it was, or start "
             "a new run"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy.grpo.config import GRPOConfig
 from policy.rollout.config import RolloutConfig
-from policy.rollout.picture_source import Source
+from policy.rollout.mixed_source import Source
 from rewards import RewardMix
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Job:
     Attributes:
         source: Scenes, or annotated images, to learn from.
         mix: What they reward.
+        picture_mix: What annotated images reward beside scenes; as scenes if None.
         algo: How to learn. Parts of an answer have no advantage of their own where the
             reward compares with no expert.
         rollout: How to sample.
@@ -37,6 +38,7 @@ class Job:
     mix: RewardMix
     algo: GRPOConfig
     rollout: RolloutConfig
+    picture_mix: RewardMix | None = None
     seed: int = 0
     steps: int = 120
     n: int = 400
@@ -60,7 +62,7 @@ class Job:
         if not self.mix.needs_reference:
             object.__setattr__(self, "algo", replace(self.algo, part_weight=0.0))
         self.source.check_turns(self.rollout.max_turns)
-        self.source.check_mix(self.mix)
+        self.source.check_mix(self.mix, self.picture_mix)
 
     @property
     def answers(self) -> int:

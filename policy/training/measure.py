@@ -31,6 +31,7 @@ def measure_once(vlm: VLM, site: Site) -> dict[str, Any]:
         before = measure(vlm, site, "before")
         site.run.write_json("before.json", before)
         site.report(site.workers)
+    site.run.read_evaluation("before")  # needed in the end: damage is found now
     return before
 
 
@@ -56,7 +57,7 @@ def measure(vlm: VLM, site: Site, name: str) -> dict[str, Any]:
         evaluation, rollouts = evaluate(
             answer_greedily(vlm, job.rollout.max_new_tokens),
             exam,
-            Referee(workers=site.workers, mix=job.mix),
+            Referee(workers=site.workers, mix=job.mix, picture_mix=job.picture_mix),
             keep=job.videos,
             progress=show,
             on_episode=log.add,

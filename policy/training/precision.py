@@ -18,7 +18,7 @@ from envs.scene import IMAGE_SIZE
 from policy.model.vlm import VLM
 from policy.records import Prompt
 from policy.runtime.lanes import count_lanes
-from policy.runtime.processor import read_processor
+from policy.runtime.products import find_products
 from policy.training.dry_step import build_dry_batch, update_dry
 from policy.training.job import Job
 
@@ -75,14 +75,6 @@ def choose_precision(vlm: VLM, job: Job, wanted: str | bool) -> Precision:
         reason = f"as asked for, though the processor has no such products: {measured}"
         return Precision(bf16=True, reason=reason, doubtful=low > full)
     return Precision(bf16=low < CLEARLY * full, reason=f"{there}; {measured}")
-
-
-def find_products(device: torch.device) -> str:
-    """Returns what multiplies in bfloat16, "" if nothing does."""
-    if device.type == "cuda":
-        there = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.cuda.get_device_name(device) if there else ""
-    return ", ".join(read_processor().bf16) if device.type == "cpu" else ""
 
 
 def time_updates(vlm: VLM, job: Job) -> tuple[float, float]:

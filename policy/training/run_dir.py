@@ -37,6 +37,7 @@ from policy.training.checkpoint import list_steps
 from policy.training.history import History
 
 LOCK = ".lock"
+ROW = {"seed", "scene", "turn", "instruction", "text", "image"}  # of an evaluation
 _STEPS = re.compile(r"^steps: .*$", re.MULTILINE)
 
 
@@ -153,8 +154,20 @@ class RunDir:
         return EvaluationLog(self.path / "evaluations", name)
 
     def read_evaluation(self, name: str) -> list[dict[str, Any]]:
-        """Returns the rows of what `open_evaluation` kept; none if it did not."""
-        return read_rows(self.path / "evaluations" / f"{name}.jsonl")
+        """Returns the rows of what `open_evaluation` kept; none if it did not.
+
+        Raises:
+            ValueError: A row is damaged; it is named.
+        """
+        path = self.path / "evaluations" / f"{name}.jsonl"
+        rows = read_rows(path)
+        for number, row in enumerate(rows, 1):
+            if not (row.keys() >= ROW and isinstance(row["scene"], dict)):
+                raise ValueError(
+                    f"{path}, line {number} is damaged, or of another version: put the "
+                    "file back as it was, or start a new run"
+                )
+        return rows
 
     def show_evaluation(
         self, name: str, figures: dict[str, Any], step: int, count: int
@@ -169,7 +182,7 @@ class RunDir:
         """
         folder = self.path / "evaluations" / IMAGES
         rows = self.read_evaluation(name)[:count] if self._boards else []
-        pictures = [_draw_row(row, folder / row["image"]) for row in rows]
+        pictures = [_draw_row(row, folder / Path(row["image"]).name) for row in rows]
         for board in self._boards:
             board.plot(flatten(figures, f"{name}/"), step)
             board.show(name, pictures, step)
@@ -194,7 +207,8 @@ class RunDir:
         Directories that were made for the run and are empty go.
         """
         for board in self._boards:
-            board.close()
+            with suppress(OSError):  # of a full disk, which has been told of
+                board.close()
         self._lock.release()
         if self.path.is_dir() and {one.name for one in self.path.iterdir()} == {LOCK}:
             (self.path / LOCK).unlink()

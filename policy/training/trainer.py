@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import chain, takewhile
 from typing import Any, NoReturn
 
@@ -26,7 +26,7 @@ from policy.model.vlm import VLM
 from policy.rollout.collect import collect
 from policy.rollout.curriculum import allot
 from policy.rollout.figures import describe
-from policy.rollout.picture_source import Source
+from policy.rollout.mixed_source import Source
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import choose_seeds
 from policy.rollout.workers import Workers
@@ -83,7 +83,9 @@ def train(
         Stopped: If a signal asked for it; there is a checkpoint of the last step.
     """
     start = time.perf_counter()
-    workers, stop = Workers.of(job.rollout, team.local_size), StopSignals()
+    # A cluster that is joined has other machines, and trainings on them, too.
+    sharers = team.size if job.rollout.address else team.local_size
+    workers, stop = Workers.of(job.rollout, sharers), StopSignals()
     with workers, stop:
         learner = build_learner(vlm, job.algo)
         screen.show_parameters(vlm.count_parameters())
@@ -145,7 +147,7 @@ def _make_scenes(site: Site, done: int) -> Iterator[list[AnyScene]]:
         known = [row for row in site.history if row["step"] < step - 1]
         names = allot(job.source.names, known, job.rollout.focus)
         seeds = job.source.choose_seeds(job.rollout.prompts, job.seed, step)
-        return replace(job.source, names=names), team.share(seeds)
+        return job.source.with_names(names), team.share(seeds)
 
     return site.workers.make_mixed(map(choose, range(done + 1, job.steps + 1)))
 
@@ -218,7 +220,9 @@ def _step(
     with clock.measure("step"):
         with clock.measure("scenes"):
             scenes = next(feed)
-        referee = Referee(workers=site.workers, mix=job.mix, clock=clock)
+        referee = Referee(
+            workers=site.workers, mix=job.mix, picture_mix=job.picture_mix, clock=clock
+        )
         key = (job.seed, step)
         groups = collect(vlm, scenes, job.rollout, referee, key, site.team)
         with clock.measure("compare"):

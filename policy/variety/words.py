@@ -13,6 +13,7 @@ from policy.model.tiny.words import WORDS
 DROPPED, CHANGED = 0.1, 0.4  # shares of the words that name nothing
 ADDED = 0.1  # words beside one
 SWAPPED = 0.3  # share of instructions with two names
+STRAY = 0.1  # share of things with a place behind them that names nothing
 PLACES = ("left", "middle", "right", "front", "back", "shortest", "tallest")
 _THINGS = """
 basin blade block bowl button can cloth clip crumbs disc door drawer hammer handle head
@@ -29,7 +30,8 @@ def loosen_words(instruction: str, rng: np.random.Generator) -> str:
 
     Names tell one goal from another: colours, places, things and their parts. Other
     words are left out, replaced by any word, or joined by one. Two names of different
-    things may change places: which one fits into the other is seen, not read.
+    things may change places: which one fits into the other is seen, not read. A place
+    names something before its name alone, not in "push the drawer back in".
     """
     words = re.findall(r"\s*(?:\w+|[^\w\s])", instruction)
     if rng.random() < SWAPPED:
@@ -43,7 +45,18 @@ def loosen_words(instruction: str, rng: np.random.Generator) -> str:
             loose.append(_draw_word(rng))
         if rng.random() < ADDED:
             loose.append(_draw_word(rng))
-    return "".join(loose).strip()
+    return "".join(_add_strays(loose, rng)).strip()
+
+
+def _add_strays(words: list[str], rng: np.random.Generator) -> list[str]:
+    """Adds places behind things where no other name follows."""
+    added: list[str] = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        added.append(word)
+        alone = word.strip() in THINGS and following.strip() not in NAMES
+        if alone and rng.random() < STRAY:
+            added.append(" " + PLACES[rng.integers(len(PLACES))])
+    return added
 
 
 def _draw_word(rng: np.random.Generator) -> str:

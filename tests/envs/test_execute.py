@@ -150,7 +150,7 @@ def test_a_simulation_that_diverges_is_reported_and_spares_the_others(scenes):
     scene = scenes[0]
     skill, camera = scene.task.skill, scene.observation.camera
     [waypoints] = unproject(View(scene.state, camera), [expert(scene)], skill)
-    good, bad = plan_motions([waypoints, waypoints], skill)
+    good, bad = plan_motions([waypoints, waypoints], skill, scene.state.robot)
     bad.control[50, 0] = np.inf
     bad.start[0] = np.nan
     alone = next(play(scene.state, [good]))

@@ -15,7 +15,7 @@ from envs.gym.env import ManipulationEnv
 from envs.randomization.colours import PALETTE
 from envs.records import Outcome, Plan
 from envs.registry import name_env
-from envs.robot.arm import HOME
+from envs.robot import DEFAULT, get_robot
 from envs.scene import Scene
 from envs.skills import LIFT
 from envs.task import Goal
@@ -137,7 +137,7 @@ def test_more_can_be_observed():
     axis = scene.observation.camera.T_world_camera[:3, 2]
     away = (surface - scene.observation.camera.T_world_camera[:3, 3]) @ axis
     assert observation["depth"][y, x] == pytest.approx(away, abs=2e-3)
-    assert np.allclose(observation["proprioception"][:7], HOME)
+    assert np.allclose(observation["proprioception"][:7], get_robot(DEFAULT).home)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

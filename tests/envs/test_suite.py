@@ -80,7 +80,13 @@ def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"varied": True}, {"shifts": ("camera",)}, {"camera": {"azimuth": 50}}]
+    "odd",
+    [
+        {"varied": True},
+        {"shifts": ("camera",)},
+        {"camera": {"azimuth": 50}},
+        {"robot": "ur5e"},
+    ],
 )
 def test_a_suite_refuses_to_show_its_scenes_in_another_way(odd: dict) -> None:
     source = SceneSource(names=("press_button",), split="ood", **odd)

@@ -63,6 +63,13 @@ def test_the_tutorials_own_test_passes(installed: Path) -> None:
     assert code == 0, output
 
 
+def test_a_robot_of_a_package_does_scenes_of_the_library_and_of_the_package(
+    installed: Path,
+) -> None:
+    code, output = run(installed, "-m", "pytest", "-q", "kitchen/test_xarm7.py")
+    assert code == 0, output
+
+
 def test_a_scene_without_an_expert_trains_on_success(installed: Path) -> None:
     code, output = train(installed, "env=lift_can", "reward=success", "run_dir=can")
     assert code == 0, output

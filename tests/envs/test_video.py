@@ -29,7 +29,7 @@ def plan(scene):
 
 def test_the_arm_moves_from_home_to_the_grasp_and_on_without_a_jump(scene, plan):
     _, playback = run(scene, plan, keep_frames=True)
-    path = np.array(list(video.sample_motion(scene.data.qpos, playback.frames)))
+    path = np.array(list(video.sample_motion(scene.state, playback.frames)))
     assert np.array_equal(path[0], scene.data.qpos)
     assert np.array_equal(path[-1], playback.frames[-1])
     speed = np.abs(np.diff(path[:, :7], axis=0)).max(axis=1) * video.FPS

@@ -19,5 +19,5 @@ from commands import ROOT
 )
 def test_a_command_is_told_as_it_was_typed(typed, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    choices, command = (importlib.import_module(m) for m in ("_choices", "_command"))
-    assert command.shorten([w for word in typed for w in choices.spell(word)]) == typed
+    choices = importlib.import_module("launching.choices")
+    assert choices.shorten([w for word in typed for w in choices.spell(word)]) == typed

@@ -169,6 +169,8 @@ def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
         ("train", "resume=nowhere", "not a run directory"),
         ("evaluate", "policy=experd", "expert"),
         ("evaluate", "split=tests", "train, test, ood"),
+        ("serve", "robot=xyz", "unknown robot 'xyz'; valid: panda, ur5e"),
+        ("train", "robot=xyz", "unknown robot 'xyz'; valid: panda, ur5e"),
         ("record", "env=pick_mugg", "pick_mug"),
         ("evaluate", "words=true answer=affordance", "answer=plan"),
         ("record", "policy=expert n=1 failed=true", "nothing failed"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.robot.arm import JOINTS
+from envs.robot import get_robot
 from envs.scene import IMAGE_SIZE
 from envs.video.motion import FPS
 from policy.export.episode import Episode
@@ -17,7 +17,6 @@ CAMERA_KEY = "observation.images.scene"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 EPISODES_PATH = "meta/episodes/chunk-000/file-000.parquet"
-AXES = [joint.rpartition("/")[2] for joint in JOINTS] + ["gripper"]
 
 
 def _describe(dtype: str, names: list[str] | None = None) -> dict[str, Any]:
@@ -25,8 +24,8 @@ def _describe(dtype: str, names: list[str] | None = None) -> dict[str, Any]:
 
 
 COLUMNS: dict[str, dict[str, Any]] = {
-    "observation.state": _describe("float32", AXES),
-    "action": _describe("float32", AXES),
+    "observation.state": _describe("float32"),
+    "action": _describe("float32"),
     "next.reward": _describe("float32"),
     "next.success": _describe("bool"),
     "next.done": _describe("bool"),
@@ -37,7 +36,14 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "index": _describe("int64"),
     "task_index": _describe("int64"),
 }
-"""Everything but the image. Of `gripper` it is half the opening in metres."""
+"""Everything but the image; `list_columns` also names what state and action hold."""
+
+
+def list_columns(robot: str) -> dict[str, dict[str, Any]]:
+    """Returns `COLUMNS` of a robot: its joints, and of `gripper` half the opening."""
+    joints = [joint.rpartition("/")[2] for joint in get_robot(robot).joints]
+    axes = _describe("float32", [*joints, "gripper"])
+    return COLUMNS | {"observation.state": axes, "action": axes}
 
 
 def fill_columns(
@@ -73,16 +79,17 @@ def fill_columns(
     }
 
 
-def describe_set(counts: dict[str, int], lossless: bool) -> dict[str, Any]:
+def describe_set(counts: dict[str, int], lossless: bool, robot: str) -> dict[str, Any]:
     """Returns the content of `meta/info.json`.
 
     Args:
         counts: `total_episodes`, `total_frames` and `total_tasks`.
         lossless: Whether images are in the parquet files instead of videos.
+        robot: Which arm moves.
     """
     return {
         "codebase_version": VERSION,
-        "robot_type": "panda",
+        "robot_type": robot,
         **counts,
         "chunks_size": 1000,
         "data_files_size_in_mb": 100,
@@ -91,7 +98,7 @@ def describe_set(counts: dict[str, int], lossless: bool) -> dict[str, Any]:
         "splits": {"train": f"0:{counts['total_episodes']}"},
         "data_path": DATA_PATH,
         "video_path": None if lossless else VIDEO_PATH,
-        "features": {CAMERA_KEY: _describe_camera(lossless), **COLUMNS},
+        "features": {CAMERA_KEY: _describe_camera(lossless), **list_columns(robot)},
     }
 
 

@@ -67,6 +67,7 @@ class LeRobotWriter:
         self._columns: list[dict[str, NDArray[Any]]] = []
         self._levels = np.zeros((3, 256), np.int64)
         self._frames = 0
+        self._robot = ""
         self._open: _OpenFile | None = None
 
     def __enter__(self) -> LeRobotWriter:
@@ -84,7 +85,14 @@ class LeRobotWriter:
             self._open.stack.__exit__(kind, error, trace)
 
     def add(self, episode: Episode) -> None:
-        """Writes an episode's frames and remembers what the tables need."""
+        """Writes an episode's frames and remembers what the tables need.
+
+        Raises:
+            ValueError: Another robot moves than in the episodes before.
+        """
+        self._robot = self._robot or episode.robot
+        if episode.robot != self._robot:
+            raise ValueError(f"robot {episode.robot!r} in a set of {self._robot!r}")
         file = self._choose_file(len(episode.state))
         task = self._tasks.setdefault(episode.instruction, len(self._tasks))
         columns = fill_columns(episode, len(self._episodes), self._frames, task)
@@ -114,7 +122,7 @@ class LeRobotWriter:
         pq.write_table(pa.Table.from_pylist(self._episodes), path)
         pq.write_table(build_tasks(list(self._tasks)), meta / "tasks.parquet")
         _write_json(meta / "stats.json", to_plain(self._summarize()))
-        info = describe_set(counts, self._lossless)
+        info = describe_set(counts, self._lossless, self._robot)
         _write_json(meta / "info.json", info)
         card = CARD.format(
             version=info["codebase_version"],

@@ -17,6 +17,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 NAME = "shared_prompt"
+_BEYOND = ("cross_attention_layers", "attn_logit_softcapping")
+"""Of a decoder's configuration: attention to images apart, scores that are capped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def can_share(model: PreTrainedModel) -> bool:
     decoder = model.get_decoder()
     layers = DynamicCache(config=decoder.config).layers
     plain = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
-    return plain and decoder._supports_attention_backend
+    more = any(getattr(decoder.config, name, None) for name in _BEYOND)
+    return plain and not more and decoder._supports_attention_backend
 
 
 def enable_sharing(model: PreTrainedModel) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer, LinearAttentionCacheLayerMixin
 
 
 class RoomyCache(DynamicCache):
@@ -59,3 +61,18 @@ class _RoomyLayer(DynamicLayer):
         self.keys = self._keys[:, :, :length]
         self.values = self._values[:, :, :length]
         return self.keys, self.values
+
+
+def keep_states(cache: Cache) -> None:
+    """Lets linear attention leave the state that it began with as it is.
+
+    Whoever asks for a gradient needs it once more, and after the last pass nobody needs
+    the state that follows.
+    """
+    for layer in cache.layers:
+        if isinstance(layer, LinearAttentionCacheLayerMixin):
+            layer.update_recurrent_state = _pass_on
+
+
+def _pass_on(recurrent_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    return recurrent_states

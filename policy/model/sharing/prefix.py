@@ -17,7 +17,8 @@ from transformers import Cache, PreTrainedModel
 
 from policy.model.recompute import RewritableCache
 from policy.model.sharing.attention import SharedPrompt, can_share
-from policy.model.sharing.cache import RoomyCache
+from policy.model.sharing.cache import RoomyCache, keep_states
+from policy.model.sharing.carry import carry_on, list_masks, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,15 @@ class Prefix:
     Attributes:
         logits: [P, V] for the first token of the answer.
         cache: Keys and values of the prompts.
-        mask: [P, L] 1 at tokens, 0 at the padding on the left.
+        masks: Those of the prompts' tokens; `attention_mask` is [P, L], 1 at tokens, 0
+            at the padding on the left.
         start: [P] position of the answer's first token.
         axes: Axes of a position: 3 for M-RoPE (time, row, column), else 1.
     """
 
     logits: Tensor
     cache: Cache
-    mask: Tensor
+    masks: dict[str, Tensor]
     start: Tensor
     axes: int
 
@@ -49,15 +51,14 @@ def prefill(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Prefix:
     positions, start = compute_positions(model, inputs)
     outputs = model(
         **inputs,
-        position_ids=positions,
+        **select(model, position_ids=positions, logits_to_keep=1),
         past_key_values=_build_cache(model),
         use_cache=True,
-        logits_to_keep=1,
     )
     return Prefix(
         outputs.logits[:, -1],
         outputs.past_key_values,
-        inputs["attention_mask"],
+        list_masks(inputs),
         start,
         positions.shape[0] if positions.ndim == 3 else 1,
     )
@@ -115,7 +116,11 @@ class Branches:
         self._start = prefix.start.repeat_interleave(groups, 0)
         self._axes = prefix.axes
         self._done = 0
-        self._past = _share(prefix, room) if can_share(model) else _copy(prefix, groups)
+        self._past = (
+            _share(prefix, room)
+            if can_share(model)
+            else _copy(model, prefix, groups, room)
+        )
 
     def extend(self, token_ids: Tensor) -> Tensor:
         """Returns the [B, T, V] logits that follow each of the next [B, T] tokens."""
@@ -124,9 +129,12 @@ class Branches:
         self._done += token_ids.shape[1]
         return self._model(
             input_ids=token_ids,
-            position_ids=positions.expand(self._axes, -1, -1)
-            if self._axes > 1
-            else positions,
+            **select(
+                self._model,
+                position_ids=positions.expand(self._axes, -1, -1)
+                if self._axes > 1
+                else positions,
+            ),
             **self._past.continue_with(token_ids),
         ).logits
 
@@ -163,36 +171,50 @@ class _SharedPast:
 class _CopiedPast:
     """Every answer has a copy of its prompt; for models with other kinds of layers."""
 
-    def __init__(self, cache: Cache, mask: Tensor) -> None:
+    def __init__(
+        self, model: PreTrainedModel, cache: Cache, masks: dict[str, Tensor]
+    ) -> None:
+        self._model = model
         self._cache = cache
-        self._mask = mask
+        self._masks = masks
 
     def continue_with(self, token_ids: Tensor) -> dict[str, Any]:
         """Returns what the model needs beside tokens and positions."""
-        self._mask = torch.cat([self._mask, torch.ones_like(token_ids)], 1)
-        return {
-            "past_key_values": self._cache,
-            "use_cache": True,
-            "attention_mask": self._mask,
-        }
+        self._masks = carry_on(self._model, self._masks, token_ids)
+        own = {n: mask[:, -token_ids.shape[1] :] for n, mask in self._masks.items()}
+        whole = {"attention_mask": self._masks["attention_mask"]}
+        return {"past_key_values": self._cache, "use_cache": True, **own, **whole}
 
     def keep(self, prompts: Tensor, rows: Tensor) -> None:
         """Goes on with some rows."""
-        self._mask = self._mask[rows]
-        self._cache.batch_select_indices(rows)
+        self._masks = {name: mask[rows] for name, mask in self._masks.items()}
+        _reorder(self._cache, rows)
 
 
 def _share(prefix: Prefix, room: int) -> _SharedPast:
     layers: list[Any] = prefix.cache.layers
-    padded = bool((prefix.mask == 0).any())
+    mask = prefix.masks["attention_mask"]
+    padded = bool((mask == 0).any())
     shared = SharedPrompt(
         [layer.keys.contiguous() for layer in layers],  # read for every token
         [layer.values.contiguous() for layer in layers],
-        prefix.mask[:, None, None, :].bool() if padded else None,
+        mask[:, None, None, :].bool() if padded else None,
     )
     return _SharedPast(shared, RoomyCache(len(layers), room) if room else None)
 
 
-def _copy(prefix: Prefix, groups: int) -> _CopiedPast:
-    prefix.cache.batch_repeat_interleave(groups)
-    return _CopiedPast(prefix.cache, prefix.mask.repeat_interleave(groups, 0))
+def _copy(
+    model: PreTrainedModel, prefix: Prefix, groups: int, room: int
+) -> _CopiedPast:
+    rows = torch.arange(len(prefix.start), device=prefix.start.device)
+    rows = rows.repeat_interleave(groups)
+    _reorder(prefix.cache, rows)
+    if not room:
+        keep_states(prefix.cache)
+    masks = {name: mask[rows] for name, mask in prefix.masks.items()}
+    return _CopiedPast(model, prefix.cache, masks)
+
+
+def _reorder(cache: Any, rows: Tensor) -> None:
+    """Takes rows of a cache, of every kind of its layers."""
+    cache.reorder_cache(rows)

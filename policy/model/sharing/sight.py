@@ -20,7 +20,8 @@ from policy.records import Prompt
 
 TAKES = "mm_encoder_outputs"
 """By this argument a model of transformers takes images that are encoded already."""
-_LAYERS = "deepstack_features"
+_POOLED, _LAYERS = "pooler_output", "deepstack_features"
+_UNREAD = {"last_hidden_state", "hidden_states", "attentions"}
 Seen = tuple[Tensor, ...]
 """Of one image: [N, C] for its N tokens, then [N, C] for each layer that adds more."""
 
@@ -38,6 +39,7 @@ class Sight:
         self._keeps = _is_frozen(model) and _takes_encoded(model)
         self._model: Any = model
         self._seen: WeakKeyDictionary[Prompt, Seen] = WeakKeyDictionary()
+        self._blank: dict[str, Any] = {}
 
     def encode(
         self, prompts: Sequence[Prompt], inputs: dict[str, Tensor]
@@ -51,9 +53,10 @@ class Sight:
         if not self._keeps:
             return inputs
         if all(prompt in self._seen for prompt in prompts):
-            encoded = _join([self._seen[prompt] for prompt in prompts])
+            encoded = self._join([self._seen[prompt] for prompt in prompts])
         else:
             encoded = self._look(inputs)
+            self._blank = dict.fromkeys(vars(encoded))
             seen = _split(encoded, len(prompts))
             self._seen.update(zip(prompts, seen, strict=False))
         others = {k: v for k, v in inputs.items() if not k.startswith("pixel_")}
@@ -68,11 +71,20 @@ class Sight:
         with torch.autocast(self._model.device.type, enabled=False):  # as sampling does
             return look(**images, return_dict=True)
 
+    def _join(self, seen: Sequence[Seen]) -> Any:
+        """Returns the model's record of encoded images, as far as it is read."""
+        pooled, *layers = zip(*seen, strict=True)
+        return SimpleNamespace(**{**self._blank, _POOLED: pooled, _LAYERS: layers})
+
 
 def _is_frozen(model: PreTrainedModel) -> bool:
+    """Whether images are encoded by weights that do not train.
+
+    Without an encoder of its own a decoder shows images by its embeddings.
+    """
     groups = name_groups(model)
-    trained = (name for name, p in model.named_parameters() if p.requires_grad)
-    return all(groups[name] != "tower" for name in trained)
+    encoder = [p for name, p in model.named_parameters() if groups[name] == "tower"]
+    return bool(encoder) and not any(p.requires_grad for p in encoder)
 
 
 def _takes_encoded(model: Any) -> bool:
@@ -81,14 +93,10 @@ def _takes_encoded(model: Any) -> bool:
 
 
 def _split(encoded: Any, prompts: int) -> list[Seen]:
-    """Returns what was seen of each prompt; nothing of families that do not say."""
-    pooled, layers = encoded.pooler_output, getattr(encoded, _LAYERS, None) or ()
-    if not isinstance(pooled, list | tuple) or len(pooled) != prompts:
+    """Returns what was seen of each prompt; nothing where that is not all there is."""
+    said = {name for name, value in vars(encoded).items() if value is not None}
+    pooled, layers = getattr(encoded, _POOLED), getattr(encoded, _LAYERS, None) or ()
+    whole = said <= {_POOLED, _LAYERS} | _UNREAD and isinstance(pooled, list | tuple)
+    if not whole or len(pooled) != prompts:
         return []
     return list(zip(pooled, *layers, strict=True))
-
-
-def _join(seen: Sequence[Seen]) -> Any:
-    """Returns the model's record of encoded images, as far as it is read."""
-    pooled, *layers = zip(*seen, strict=True)
-    return SimpleNamespace(pooler_output=pooled, **{_LAYERS: layers})

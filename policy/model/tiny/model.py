@@ -47,6 +47,9 @@ from policy.model.tiny.tokenizer import (
     list_integer_ids,
 )
 
+# The modules of a layer that write to the residual stream.
+WRITERS = ("o_proj", "down_proj", "attn.proj", "mlp.linear_fc2")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinySize:
@@ -175,45 +178,6 @@ def build_model(
     return model
 
 
-def adopt_weights(
-    model: Qwen3VLForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    other: Any,
-    other_tokenizer: PreTrainedTokenizerFast,
-) -> None:
-    """Copies the weights of another policy of the same size, tokens by their text.
-
-    Names of colours that the other does not know move as those it knows have on
-    average; other tokens it does not know stay as they are.
-
-    Raises:
-        RuntimeError: The other is of another size.
-    """
-    ids, others = tokenizer.get_vocab(), other_tokenizer.get_vocab()
-    shared = [token for token in ids if token in others]
-    rows, from_rows = [ids[t] for t in shared], [others[t] for t in shared]
-    state, known = other.state_dict(), model.state_dict()
-    colours = list_colour_ids(tokenizer)
-    for name in ("lm_head.weight", "model.language_model.embed_tokens.weight"):
-        if state[name].shape[1:] == known[name].shape[1:]:
-            table = known[name].clone()
-            table[rows] = state[name][from_rows].to(table)
-            for names in colours:
-                examples = [row for row in names if row in rows]
-                new = [row for row in names if row not in rows]
-                _move_along(table, known[name], new, examples)
-            state[name] = table
-    model.load_state_dict(state)
-
-
-def _move_along(
-    table: Tensor, first: Tensor, rows: list[int], examples: list[int]
-) -> None:
-    """Moves rows from their first values by what the examples moved on average."""
-    if examples:
-        table[rows] = first[rows] + (table - first)[examples].mean(0)
-
-
 def save_policy(
     path: Path,
     model: Qwen3VLForConditionalGeneration,
@@ -237,8 +201,7 @@ def _scale_weights(model: nn.Module) -> None:
 
     Layers that write to the residual stream are scaled down by the root of their count.
     """
-    writers = ("o_proj", "down_proj", "attn.proj", "mlp.linear_fc2")
-    names = [n for n, m in model.named_modules() if n.endswith(writers)]
+    names = [n for n, m in model.named_modules() if n.endswith(WRITERS)]
     for name, module in model.named_modules():
         if isinstance(module, (nn.Linear, nn.Conv3d)):
             inputs = module.weight[0].numel()

@@ -12,6 +12,7 @@ from envs.cameras.viewpoint import LIMITS
 from envs.meshes.cover import LOOKS, MESH
 from envs.meshes.extra import find_assets
 from envs.randomization.factors import AXES, SPLITS
+from envs.robot import list_robots
 from envs.scene import SceneConfig
 
 UNITS = {"azimuth": "°", "elevation": "°", "distance": "m", "fovy": "°"}
@@ -19,7 +20,7 @@ SEEDS = 10_000  # of which one is drawn by the die: short enough to be told
 
 
 class Chooser:
-    """Scene, split, shifts, seed, camera and look.
+    """Scene, split, shifts, seed, robot, its look and camera.
 
     Args:
         start: What is chosen at first.
@@ -38,6 +39,7 @@ class Chooser:
             )
             self._shifts.bind_visibility_from(self._split, "value", value="ood")
             self._add_seed(start.seed)
+            self._robot = self._select(list_robots(), "robot", start.robot)
             self._add_camera(start)
 
     def read(self) -> SceneConfig:
@@ -58,6 +60,7 @@ class Chooser:
             seed=int(self._seed.value or 0),
             shifts=tuple(self._shifts.value) if shifted else (),
             camera=camera,
+            robot=self._robot.value,
             look=self._look.value,
         )
 

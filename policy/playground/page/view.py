@@ -51,7 +51,7 @@ class Stage:
         answer = parse_answer(text)
         outcome, playback = run(scene, answer, keep_frames=True)
         frames = scene.data.qpos[None] if playback is None else playback.frames
-        self._motion = list(sample_motion(scene.data.qpos, frames))
+        self._motion = list(sample_motion(scene.state, frames))
         server.initial_camera.position, server.initial_camera.look_at = EYE, CENTRE
         self._drawn = ViserMujocoScene(server, model, num_envs=1)
         self._drawn.camera_tracking_enabled = False

@@ -74,7 +74,8 @@ def test_the_interval_covers_what_is_true_19_times_in_20(n, rates):
 def test_rows_of_several_turns_are_one_scene_that_ends_as_its_last():
     ends = [("a", 1, True), ("b", 1, False), ("b", 2, True), ("a", 1, False)]
     ends += [("a", 2, False), ("a", 3, False)]
-    rows = [{"env": e, "turn": t, "success": s} for e, t, s in ends]
+    rows = [{"env": e, "turn": t, "success": s, "reason": "missed"} for e, t, s in ends]
+    rows.append({"env": "offline", "turn": 1, "success": False, "reason": None})
     assert list_solved(rows) == {"a": [True, False], "b": [True]}
 
 

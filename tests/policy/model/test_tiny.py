@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,9 @@ from envs.answer import format_answer
 from envs.randomization.colours import PALETTE
 from envs.records import Plan
 from policy.model.prompt import build_prompt
+from policy.model.tiny.adoption import adopt_weights
 from policy.model.tiny.model import (
     TinySize,
-    adopt_weights,
     build_image_processor,
     build_model,
     save_policy,
@@ -115,6 +117,31 @@ def test_new_names_of_colours_know_what_the_others_learned_together() -> None:
     assert torch.allclose(moved[ids["Ġrust"]], moved[known].mean(0), atol=1e-6)
     assert torch.allclose(moved[ids["Ġrust"]], torch.tensor(0.5), atol=0.05)
     assert moved[ids["rust"]].abs().max() < 0.05
+
+
+def test_a_policy_that_grew_answers_as_before() -> None:
+    larger = replace(SMALL, tower_layers=3, language_layers=5)
+    other = build_model(SMALL, TOKENIZER, seed=1).eval()
+    model = build_model(larger, TOKENIZER, seed=0).eval()
+    adopt_weights(model, TOKENIZER, other, TOKENIZER)
+    ids = torch.arange(40)[None]
+    patches = torch.rand(SMALL.grid**2, 3 * SMALL.patch**2)
+    grid = torch.tensor([[1, SMALL.grid, SMALL.grid]])
+    with torch.no_grad():
+        assert torch.equal(model(input_ids=ids).logits, other(input_ids=ids).logits)
+        seen, known = (
+            m.model.get_image_features(patches, grid).pooler_output[0]
+            for m in (model, other)
+        )
+    assert torch.equal(seen, known)
+
+
+def test_a_policy_with_fewer_layers_cannot_adopt_more() -> None:
+    larger = build_model(replace(SMALL, tower_layers=3), TOKENIZER, seed=1)
+    with pytest.raises(RuntimeError, match=r"3 layers of model\.visual"):
+        adopt_weights(
+            build_model(SMALL, TOKENIZER, seed=0), TOKENIZER, larger, TOKENIZER
+        )
 
 
 def test_weights_without_names_of_colours_are_adopted() -> None:

@@ -87,6 +87,7 @@ def test_the_words_decide_what_is_judged(
         ({"seed": 2**60}, "seed is 1152921504606846976"),
         ({"seed": "many"}, "seed is 'many'"),
         ({"shifts": ["taste"]}, "unknown shift 'taste'; valid: shape"),
+        ({"robot": "r2d2"}, "unknown robot 'r2d2'; valid: panda, ur5e"),
         ({"fovy": 400}, "camera.fovy is 400.0; valid: a number"),
         ({"azimuth": "NaN"}, "azimuth"),
         ({"colour": "red"}, "colour: extra inputs"),

@@ -146,4 +146,6 @@ def test_what_cannot_be_served_is_said_at_the_start(argument: str, said: str) ->
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert f"port {port} cannot be opened" in call("play", f"port={port}")
+        assert f"port {port} of 127.0.0.1 cannot be opened" in call(
+            "play", f"port={port}"
+        )

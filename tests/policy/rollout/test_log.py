@@ -69,5 +69,5 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     path.write_text('{"turn": 1}\n{"turn": 2}\n{"tur')
     assert read_rows(path) == [{"turn": 1}, {"turn": 2}]
     path.write_text('{"turn": 1}\n{"tur\n{"turn": 2}\n')
-    with pytest.raises(ValueError, match=r"rows\.jsonl, line 2: no JSON"):
+    with pytest.raises(ValueError, match=r"rows\.jsonl, line 2 is no JSON"):
         read_rows(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import call
 from PIL import Image
 from runs import JOB, execute, read_log
 
@@ -210,3 +211,39 @@ def test_the_trainer_does_not_know_the_difference(source, tmp_path):
 def test_a_box_is_all_that_a_box_is_compared_with(source):
     reference = source.prepare(source.choose_seeds(1, 0)[0])().reference
     assert isinstance(reference.to_answer("affordance"), Affordance)
+
+
+TEN = {  # the reason, and what is wrong with an item
+    "missing_image": {"image": "images/none.png"},
+    "truncated_image": {"image": "images/cut.png"},
+    "unreadable_image": {"image": "images/text.png"},
+    "box_outside": {"box": [0.5, 0.5, 1.2, 0.9]},
+    "empty_box": {"box": [0.3, 0.2, 0.3, 0.4]},
+    "few_points": {"waypoints": [[0.2, 0.3]]},
+    "not_a_number": {"box": [0.1, 0.2, float("nan"), 0.4]},
+    "wrong_type": {"waypoints": [["a", "b"], ["c", "d"]]},
+    "missing_field": {"box": None, "waypoints": None},
+    "no_instruction": {"instruction": "  "},
+}
+
+
+def test_a_set_of_which_two_in_a_hundred_are_broken_trains(tmp_path, monkeypatch):
+    folder = write(tmp_path / "set", 49)
+    whole = (folder / "images" / "0.png").read_bytes()
+    (folder / "images" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "images" / "text.png").write_text("no image at all")
+    rows = [json.loads(line) for line in (folder / "items.jsonl").open()]
+    every = rows * 10  # an image may have many items
+    for number, change in enumerate(TEN.values()):
+        every.insert(47 * number, rows[number] | change)
+    assert len(every) == 500
+    lines = "".join(json.dumps(row) + "\n" for row in every)
+    (folder / "items.jsonl").write_text(lines)
+    monkeypatch.chdir(tmp_path)
+    small = ("steps=1", "n=0", "videos=0", "rollout.prompts=2", "log=[]", "quiet=true")
+    few = ("rollout.num_generations=2", "rollout.workers=0", "algo.bf16=false")
+    where = ("env=offline", "data.path=set", "run_dir=run")
+    assert call("train", *where, *small, *few) == ""
+    broken = read_log(tmp_path / "run", "broken_items.jsonl")
+    assert sorted(row["reason"] for row in broken) == sorted(TEN)
+    assert len(read_log(tmp_path / "run", "rollouts.jsonl")) == 4

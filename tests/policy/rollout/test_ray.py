@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from commands import ROOT
 
+import envs
 from policy.rollout.crew import Crew, LostWork
 from policy.rollout.ray_seat import Cluster
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
+from policy.serving.case import Case, write_case
+from policy.serving.pool import close_pools
+from policy.serving.trl import SceneReward
 
 pytestmark = pytest.mark.ray
 ray = pytest.importorskip("ray", reason="no Ray: make test-ray installs it")
@@ -115,6 +122,32 @@ def test_a_node_that_leaves_changes_no_result(nodes: Any, expected: Any) -> None
     assert run(workers) == expected
     nodes.second = nodes.add_node(**nodes.small)
     nodes.wait_for_nodes()
+
+
+def test_rewards_of_other_trainers_come_from_the_cluster(nodes: Any) -> None:
+    scenes = [SOURCE.make_scene(seed) for seed in (1, 2)]
+    cases = [write_case(Case(scene=scene.config)) for scene in scenes for _ in "ab"]
+    texts = [envs.format_answer(scenes[0].reference.to_plan()), "no"] * 2
+    given = ([""] * 4, texts, None)
+    found = SceneReward(engine="ray")(*given, scene=cases)
+    close_pools()
+    assert found == SceneReward(workers=0)(*given, scene=cases)
+    assert found[:2] == [1.0, 0.0]
+
+
+def test_ray_s_launcher_takes_the_cluster_of_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    monkeypatch.setenv("HOME", str(tmp_path))  # with a token, which is to travel
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").touch()
+    text = (ROOT / "policy" / "README.md").read_text()
+    [block] = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    config = prepare_config(yaml.safe_load(block))
+    validate_config(config)
+    assert config["max_workers"] == 2
 
 
 def _name_node(seconds: float) -> str:

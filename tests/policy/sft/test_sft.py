@@ -62,8 +62,8 @@ def test_example_numbers_name_examples_whatever_was_read_before() -> None:
     assert first[2].plan.thought == mirror_example(first[0]).plan.thought
     # Each is seen in a frame of its own, which hardly changes the shape.
     one, other = (_normalise(e.plan) for e in (mirror_example(first[0]), first[2]))
-    assert np.allclose(one, other, atol=0.3)
-    assert not np.allclose(_normalise(first[0].plan), other, atol=0.3)
+    assert np.allclose(one, other, atol=0.4)
+    assert not np.allclose(_normalise(first[0].plan), other, atol=0.4)
 
 
 def _normalise(plan: Plan) -> np.ndarray:

@@ -13,6 +13,7 @@ import policy
 from policy.grpo.grpo import _compute_loss
 from policy.model.vlm import VLM
 from policy.records import Prompt
+from policy.runtime import products
 from policy.runtime.lanes import back_propagate
 from policy.runtime.processor import Processor
 from policy.training import precision
@@ -32,7 +33,7 @@ def vlm() -> VLM:
 def pretend(monkeypatch, flags: tuple[str, ...], low: float, full: float) -> None:
     """Lets the processor have some instructions, and updates take some seconds."""
     found = Processor(name="a processor", bf16=flags)
-    monkeypatch.setattr(precision, "read_processor", lambda: found)
+    monkeypatch.setattr(products, "read_processor", lambda: found)
     monkeypatch.setattr(precision, "time_updates", lambda vlm, job: (low, full))
 
 

@@ -32,6 +32,8 @@ from policy.training.checkpoint import (
 from policy.training.run_dir import RunDir
 from rewards import TERMS, RewardMix
 
+FORMAT = RewardMix(weights={"format": 1.0})
+
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
@@ -129,10 +131,9 @@ def test_a_checkpoint_restores_weights_average_and_optimizer(
             assert torch.equal(value, other.optimizer.state[b][key]), (name, key)
 
 
-def collect_two_groups() -> tuple[VLM, list[Group]]:
-    """Two scenes, answered; equal rewards, so that only parts differ."""
+def collect_two_groups(mix: RewardMix = FORMAT) -> tuple[VLM, list[Group]]:
+    """Two scenes, answered; usually equal rewards, so that only parts differ."""
     vlm = policy.load("tiny", device="cpu")
-    mix = RewardMix(weights={"format": 1.0})
     with Workers(0) as workers:
         scenes = next(workers.make_scenes(JOB.source, [[0, 1]]))
         referee = Referee(workers=workers, mix=mix)
@@ -155,6 +156,17 @@ def test_the_experts_answer_joins_the_group_as_text_that_succeeds() -> None:
         assert (batch.advantages[i, -1][inside] == 2).all()
         assert batch.old_logprobs[i, -1][inside].isnan().all()
         assert not batch.old_logprobs[i, :-1].isnan().any()
+
+
+def test_supervision_learns_of_the_experts_answer_alone() -> None:
+    vlm, groups = collect_two_groups(RewardMix(weights={"affordance": 1.0}))
+    plain = GRPOConfig(part_weight=0.0, expert_advantage=1.0)
+    rewarded, _ = build_batch(vlm, groups, plain, JOB.sampling)
+    assert rewarded.advantages[:, :-1].any()
+    config = replace(plain, answer_weight=0.0)
+    batch, _ = build_batch(vlm, groups, config, JOB.sampling)
+    assert not batch.advantages[:, :-1].any()
+    assert batch.advantages[:, -1].equal(batch.mask[:, -1])
 
 
 def test_each_part_of_an_answer_gets_its_own_advantage_on_its_own_tokens() -> None:

@@ -1,5 +1,8 @@
 """What a configuration asks for and cannot have, found without loading a model.
 
+What a run has stored may come from a stranger, so it may refer to nothing: neither to
+the environment, nor to parts of itself that would grow without an end.
+
 This file must not import torch, nor what does: a mistake is answered at once.
 """
 
@@ -10,21 +13,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from _choices import BASELINES, OFFLINE
-from _launch import (
-    build,
-    list_envs,
-    list_policies,
-    read_camera,
-    read_look,
-    read_lora,
-    read_source,
-)
-from omegaconf import DictConfig
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from launching.choices import BASELINES, OFFLINE
+from launching.mistakes import check_kinds
+from launching.policies import list_policies, read_lora
+from launching.settings import build
+from launching.sources import list_envs, read_camera, read_look, read_source
 
 LEAST = {"seed": 0, "steps": 1, "videos": 0, "checkpoint_every": 1, "keep": 0}
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 DTYPES = ("float32", "bfloat16", "float16")  # of policy/model/loading.py
+LONGEST = 2**18  # bytes; a configuration has some three thousand
+ADVICE = "put it back as it was, or start a new run from a checkpoint by policy="
 DRIVERS = ("libcuda.so.1", "libamdhip64.so")  # either makes torch's device "cuda"
 
 
@@ -58,7 +60,7 @@ def check_resume(path: Path) -> None:
 
 
 def check_scenes(config: DictConfig) -> None:
-    """Refuses scenes, splits and views that do not exist."""
+    """Refuses scenes, splits, views and robots that do not exist."""
     from envs.cameras.viewpoint import read_viewpoint
     from envs.meshes.cover import check_look
     from envs.randomization.factors import check_axes, check_choice
@@ -69,15 +71,34 @@ def check_scenes(config: DictConfig) -> None:
         raise ValueError("env= names no scene, or env.without= leaves none")
     if "camera" in config:
         read_viewpoint(read_camera(config))
-        check_look(read_look(config))
+        check_look(read_look(config), config.get("robot", "panda"))
     if "waypoints" in config:
         check_choice("waypoints", config.waypoints, WAYPOINTS)
     if "split" not in config:
         return
     if names != (OFFLINE,):
         check_axes(config.split, list(config.shifts))
+        check_robot(config, names)
     if "max_turns" in config and "waypoints" in config:
         read_source(config, *names).check_turns(config.max_turns)
+
+
+def check_robot(config: DictConfig, names: tuple[str, ...]) -> None:
+    """Refuses a robot that does not exist, and what it cannot do.
+
+    What it can reach is measured on a first scene of each kind.
+
+    Raises:
+        ValueError: There is no such robot.
+        NoUsableSample: A scene that it cannot do.
+    """
+    from envs import make_scene
+    from envs.robot import DEFAULT, get_robot
+
+    if get_robot(config.robot).name != DEFAULT:
+        for name in names:
+            if name != OFFLINE:
+                make_scene(name, robot=config.robot)
 
 
 def check_parts(config: DictConfig) -> None:
@@ -87,7 +108,7 @@ def check_parts(config: DictConfig) -> None:
     from rewards import RewardMix
 
     if "algo" in config:
-        check_numbers(config.algo.bf16)
+        check_numbers("algo.bf16", config.algo.bf16)
         algo = config.algo.copy()
         algo.bf16 = False
         build(GRPOConfig, algo)
@@ -97,10 +118,10 @@ def check_parts(config: DictConfig) -> None:
         build(RewardMix, config.reward)
 
 
-def check_numbers(wanted: Any) -> None:
-    """Refuses all that algo.bf16 cannot be."""
+def check_numbers(key: str, wanted: Any) -> None:
+    """Refuses all that a choice of bfloat16 cannot be."""
     if wanted not in ("auto", True, False):
-        raise ValueError(f"algo.bf16 is {wanted!r}; valid: auto, true, false")
+        raise ValueError(f"{key} is {wanted!r}; valid: auto, true, false")
 
 
 def check_policy(node: DictConfig) -> None:
@@ -149,3 +170,55 @@ def _loads(library: str) -> bool:
     except OSError:
         return False
     return True
+
+
+class _Plain(yaml.SafeLoader):
+    """Reads YAML without references."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("a reference")
+        return super().compose_node(parent, index)
+
+
+def read_stored(file: Path) -> DictConfig:
+    """Returns what a file holds.
+
+    Raises:
+        ValueError: It is damaged, or refers to something.
+    """
+    if file.stat().st_size > LONGEST:
+        raise ValueError(f"{file} is no configuration of a run: {ADVICE}")
+    try:
+        text = file.read_text(encoding="utf-8")
+        values = yaml.load(text, _Plain)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{file} is damaged ({why}): {ADVICE}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{file} is damaged or empty: {ADVICE}")
+    if "${" in text:
+        raise ValueError(f"{file} refers to something else by ${{}}: {ADVICE}")
+    return OmegaConf.create(values)
+
+
+def check_version(file: Path, config: DictConfig, usual: DictConfig) -> None:
+    """Refuses what has other keys than today, or values of other kinds.
+
+    Raises:
+        ValueError: It is another version's, or damaged; says by which key.
+    """
+    if differing := sorted(map(str, config.keys() ^ usual.keys())):
+        raise ValueError(
+            f"{file} is of another version of Graspo, which differs in "
+            f"{', '.join(differing)}: resume by that version, or start a new run from "
+            "a checkpoint by policy="
+        )
+    plain: Any = OmegaConf.to_container(config)
+    known: Any = OmegaConf.to_container(usual)
+    for key in ("resume", "run_dir"):  # the command's, not the run's
+        known.pop(key)
+    try:
+        check_kinds(plain, known)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error

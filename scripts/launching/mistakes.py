@@ -7,6 +7,9 @@ the right kind.
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +42,7 @@ FLAGS = (
     *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
     *("--experimental-rerun", "--info", "-i"),
 )
+LEAST_FREE = 2**16  # bytes: where fewer are left, whatever failed, the disk was full
 INTERNAL = ("path", "several", "__pycache__")  # choices that stand for what users write
 KINDS = {
     bool: ((bool,), "true or false"),
@@ -54,6 +58,27 @@ def refuse(error: Exception | str, code: int = 2) -> NoReturn:
     line = " ".join(str(error).split())
     print(f"error: {line}", file=sys.stderr)
     sys.exit(code)
+
+
+def explain_disk(error: Exception, run: Path | None = None) -> str:
+    """Says what the system refused, where, and what to do.
+
+    Args:
+        error: What was raised.
+        run: The directory of a training that is under way.
+    """
+    if run and not run.is_dir():
+        return f"run directory {run} was removed or renamed while it was written to"
+    where = getattr(error, "filename", None) or run or "this"
+    again = f", then go on with resume={run}" if run else ", then try again"
+    number = getattr(error, "errno", None)
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    full |= os.strerror(errno.ENOSPC) in str(error)  # of libraries without numbers
+    if full or shutil.disk_usage(run or Path()).free < LEAST_FREE:
+        return f"the disk of {where} is full: make room{again}"
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{where} cannot be written to: allow it{again}"
+    return f"{where}: {error}"
 
 
 def check_flags(words: Sequence[str]) -> bool:

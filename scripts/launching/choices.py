@@ -1,17 +1,27 @@
-"""What `env=` and `policy=` may be beside files of conf/, and how it is written."""
+"""What `env=` and `policy=` may be beside files of conf/, and how it is written.
+
+And back: the command that is running, as one would type it again.
+"""
 
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 # Those of policy/evaluation/baselines.py.
 BASELINES = ("expert", "null", "random", "wrong_target")
 SEVERAL = "several"  # stands for policy=[one,other]
 ALL = {"name": "all", "only": [], "without": []}
 OFFLINE = "offline"  # annotated images instead of scenes: conf/env/offline.yaml
+# What `spell` turns short forms into, and what each stands for.
+STANDS = ("policy=path", "policy=several")
+LONG = re.compile(r"(policy)\.(?:path|names)=|(env)\.only=")
 ANY_POLICY = {
     "path": "???",
     "dtype": "float32",
@@ -31,7 +41,7 @@ def find_conf() -> Path:
 
 
 def register_choices(policies: tuple[str, ...], all_envs: bool, compares: bool) -> None:
-    """Tells Hydra of choices that are no files; see `_launch.launch`."""
+    """Tells Hydra of choices that are no files; see `launching.launch`."""
     from envs import list_scenes
 
     store, files = ConfigStore.instance(), find_conf() / "env"
@@ -72,3 +82,36 @@ def spell(argument: str) -> list[str]:
 def _quote(value: str) -> str:
     escaped = value.strip().replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def spell_command(without: Collection[str] = ()) -> str:
+    """Returns what to type for the same again, of several jobs for this one.
+
+    Args:
+        without: Keys to leave out.
+    """
+    job = HydraConfig.get()
+    words = shorten(job.overrides.task)
+    kept = [word for word in words if word.partition("=")[0] not in without]
+    return shlex.join(["python", f"scripts/{job.job.config_name}.py", *kept])
+
+
+def number_job() -> str:
+    """Returns what tells the jobs of -m from each other, "" of one that is alone."""
+    job = HydraConfig.get().job
+    return "" if OmegaConf.is_missing(job, "num") else f"_{job.num}"
+
+
+def shorten(words: Sequence[str]) -> list[str]:
+    """Returns arguments as the user wrote them, of those that Hydra read."""
+    several = any(word.startswith("env.only=") for word in words)
+    dropped = (*STANDS, "env=all") if several else STANDS
+    return [_shorten(word) for word in words if word not in dropped]
+
+
+def _shorten(word: str) -> str:
+    short, changed = LONG.subn(lambda m: f"{m[1] or m[2]}=", word, count=1)
+    ours = changed or word == 'policy="null"'
+    if ours:
+        return re.sub(r'\\(.)|"', r"\1", short)
+    return re.sub(r"\\([{}])", r"\1", word)  # of one job of several

@@ -1,0 +1,61 @@
+"""A model is as large as its weights: what its configuration says is checked first.
+
+A million layers, or one of a terabyte, would be built and filled with random numbers
+before they were found not to be in the files.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, PretrainedConfig
+
+from policy.model.origin.bounds import ExcessError, bounded
+
+ROOM = 16  # times the numbers on disk: eight of four bits are one there
+BUFFERS = 2**28  # numbers that models keep beside their weights, masks for one
+_LENGTH = 8  # bytes of a safetensors file that say how long its header is
+
+
+def check_extent(directory: Path, config: PretrainedConfig) -> None:
+    """Builds a model without memory and compares it with what its files hold.
+
+    Args:
+        directory: Where the weights are.
+        config: The configuration of an image-text-to-text model.
+
+    Raises:
+        ExcessError: It is larger than its files, or takes too long to build.
+    """
+    file = directory / "config.json"
+    with bounded(f"the model of {file}", memory=False), torch.device("meta"):
+        kind: Any = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
+        model = kind(config)
+    held = sum(map(count_numbers, directory.glob("*.safetensors")))
+    wanted = sum(one.numel() for one in model.parameters())
+    beside = sum(one.numel() for one in model.buffers())
+    if wanted > ROOM * held or beside > ROOM * held + BUFFERS:
+        raise ExcessError(
+            f"{file} describes a model of {max(wanted, beside):.3g} numbers, but the "
+            f"weights beside it are {held:.3g}"
+        )
+
+
+def count_numbers(path: Path) -> int:
+    """Returns how many numbers a safetensors file holds, by its header.
+
+    Raises:
+        ValueError: It has none that can be read.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH), "little")
+            header = json.loads(file.read(min(length, path.stat().st_size)))
+        shapes = [e["shape"] for name, e in header.items() if name != "__metadata__"]
+        return sum(math.prod(shape) for shape in shapes)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"weights of {path} are damaged: no header") from error

@@ -1,0 +1,4 @@
+"""Scenes over the wire, for clients of OpenEnv: `scripts/serve.py`.
+
+client -> server, its sessions -> environment -> one simulator thread each
+"""

@@ -1,0 +1,1 @@
+"""The study: questions, the runs that answer them, and the page that tells."""

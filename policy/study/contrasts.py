@@ -1,0 +1,120 @@
+"""What one way of training gains over another, from runs of several seeds.
+
+Both are measured on the same frozen scenes, so they are compared scene by scene. An
+interval has to cover other scenes and other trainings: scenes and seeds are both drawn
+again. With one seed it covers other scenes alone, and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.evaluation.statistics import RESAMPLES, Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The runs of one name.
+
+    Attributes:
+        name: As in the question's file.
+        solved: [S, N] whether each of S trainings solves each of N scenes.
+        figures: Mean of each figure over trainings and kinds of scenes.
+        smoothness: Of the answers of the last quarter of training, mean; nan without.
+        contact_force: The same of the gentleness of contact.
+    """
+
+    name: str
+    solved: NDArray[np.float64]
+    figures: Mapping[str, float]
+    smoothness: float
+    contact_force: float
+
+    @property
+    def seeds(self) -> int:
+        """Trainings."""
+        return len(self.solved)
+
+    @property
+    def scenes(self) -> int:
+        """Scenes that each was measured on."""
+        return self.solved.shape[1]
+
+
+def read_variants(rows: Sequence[Mapping[str, Any]]) -> dict[str, Variant]:
+    """Returns finished runs by name, in the order in which they were first done."""
+    names = dict.fromkeys(row["run"]["name"] for row in rows)
+    return {n: _read([r for r in rows if r["run"]["name"] == n]) for n in names}
+
+
+def _read(rows: Sequence[Mapping[str, Any]]) -> Variant:
+    figures = [row["found"]["figures"] for row in rows]
+    kinds = [one for row in figures for one in row.values()]
+    known = [name for name in ("success", "iou", "average", "parse_rate") if kinds]
+    return Variant(
+        name=rows[0]["run"]["name"],
+        solved=np.array(
+            [
+                [float(d) for one in row.values() for d in one["solved"]]
+                for row in figures
+            ]
+        ),
+        figures={n: float(np.mean([one[n] for one in kinds])) for n in known},
+        smoothness=_read_end(rows, "smoothness"),
+        contact_force=_read_end(rows, "contact_force"),
+    )
+
+
+def _read_end(rows: Sequence[Mapping[str, Any]], name: str) -> float:
+    curves = [row["found"].get("curves", {}).get(name, []) for row in rows]
+    ends = [curve[-max(1, len(curve) // 4) :] for curve in curves if curve]
+    return float(np.mean([np.mean(end) for end in ends])) if ends else float("nan")
+
+
+def estimate_success(variant: Variant, seed: int = 0) -> Estimate:
+    """Returns the success of trainings of a kind, with its interval."""
+    return _bound(variant.solved, _draw(variant, seed)(variant.solved))
+
+
+def compare_variants(first: Variant, second: Variant, seed: int = 0) -> Estimate:
+    """Returns how much more scenes the first kind of training solves than the second.
+
+    Raises:
+        ValueError: They were measured on different scenes.
+    """
+    if first.scenes != second.scenes:
+        raise ValueError(
+            f"{first.name} was measured on {first.scenes} scenes, {second.name} on "
+            f"{second.scenes}: nothing to compare"
+        )
+    gains = [_draw(one, seed)(one.solved) for one in (first, second)]
+    mean = first.solved.mean() - second.solved.mean()
+    low, high = np.quantile(gains[0] - gains[1], [0.025, 0.975])
+    return Estimate(mean=float(mean), low=float(low), high=float(high))
+
+
+def _draw(variant: Variant, seed: int) -> Any:
+    """Returns a function to [R] means over scenes and seeds drawn again.
+
+    Scenes are drawn alike for all variants of a size, so that they stay paired.
+    """
+    scenes = np.random.default_rng(seed).integers(
+        variant.scenes, size=(RESAMPLES, variant.scenes)
+    )
+    of_name = [seed, *variant.name.encode()]
+    seeds = np.random.default_rng(of_name).integers(
+        variant.seeds, size=(RESAMPLES, variant.seeds)
+    )
+    return lambda solved: np.array(
+        [solved[s].mean(0)[n].mean() for s, n in zip(seeds, scenes, strict=True)]
+    )
+
+
+def _bound(values: NDArray[np.float64], drawn: NDArray[np.float64]) -> Estimate:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(mean=float(values.mean()), low=float(low), high=float(high))

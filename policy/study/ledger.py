@@ -1,0 +1,77 @@
+"""What has been found, on disk: one line of JSON for each finished run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from policy.home import HOME
+from policy.rollout.log import read_rows
+from policy.runtime.machine import describe_machine
+from policy.runtime.manifest import read_commit
+from policy.study.plan import BUDGETS, Question, Run
+
+MACHINE = ("processor", "cores", "torch", "mujoco")
+
+
+class Ledger:
+    """The rows of all questions in a folder, a file a question.
+
+    Args:
+        folder: Made if it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def read(self, question: str) -> list[dict[str, Any]]:
+        """Returns the rows of a question."""
+        return read_rows(self._path(question))
+
+    def has(self, run: Run) -> bool:
+        """Whether a run with exactly these settings is done."""
+        return any(row["run"] == run.to_plain() for row in self.read(run.question))
+
+    def add(self, run: Run, seconds: float, found: Mapping[str, Any]) -> None:
+        """Adds a finished run; the file is there whole, with it or without it.
+
+        Args:
+            run: What was done.
+            seconds: How long it took.
+            found: What came of it, plain data.
+        """
+        machine = describe_machine()
+        row = {
+            "run": run.to_plain(),
+            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "commit": read_commit(HOME)[0],
+            "machine": {k: machine[k] for k in MACHINE if k in machine},
+            "seconds": round(seconds, 1),
+            "found": found,
+        }
+        path = self._path(run.question)
+        old = path.read_text("utf-8") if path.exists() else ""
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(f"{old}{json.dumps(row)}\n", "utf-8")
+        os.replace(partial, path)
+
+    def choose(self, question: Question) -> tuple[str, list[dict[str, Any]]]:
+        """Returns the largest budget that any run of a question had, and its rows.
+
+        Rows of settings that the question no longer has are left out.
+        """
+        rows = self.read(question.name)
+        for budget in reversed(BUDGETS):
+            most = max((row["run"]["seed"] for row in rows), default=0) + 1
+            known = [run.to_plain() for run in question.list_runs(budget, most)]
+            if chosen := [row for row in rows if row["run"] in known]:
+                return budget, chosen
+        return BUDGETS[0], []
+
+    def _path(self, question: str) -> Path:
+        return self.folder / f"{question}.jsonl"

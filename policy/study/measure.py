@@ -1,0 +1,87 @@
+"""A policy on frozen scenes: the figures of the paper's table, and what it solved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import policy
+from envs.records import Plan
+from envs.sampling.suite import Suite
+from policy.evaluation.evaluate import Exam, evaluate
+from policy.rollout.collect import answer_greedily
+from policy.rollout.play import Referee
+from policy.rollout.scene_source import SceneSource
+from policy.rollout.workers import Workers
+from policy.study.compose import compose
+
+LONGEST = 96  # tokens of an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """What a policy is examined in.
+
+    Attributes:
+        envs: Kinds of scenes.
+        splits: Of each kind: "test", "ood".
+        n: The first n frozen scenes of each.
+        max_turns: Answers to a scene until one succeeds.
+        waypoints: "2d", or "3d": answers name heights.
+    """
+
+    envs: Sequence[str]
+    splits: Sequence[str]
+    n: int
+    max_turns: int = 1
+    waypoints: str = "2d"
+
+    @property
+    def total(self) -> int:
+        """How many scenes."""
+        return self.n * len(self.envs) * len(self.splits)
+
+
+def examine(
+    policies: Sequence[str],
+    sitting: Sitting,
+    suite: Suite,
+    workers: Workers,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Measures a policy, or two as one.
+
+    Args:
+        policies: Its name, directory or hub id; or two, of which the first says where
+            to touch, the second where to go.
+        sitting: On what.
+        suite: The frozen scenes.
+        workers: They build and execute.
+        progress: Told the scenes done.
+
+    Returns:
+        By `<scene>/<split>` the figures of `scripts/evaluate.py` and `solved`, a digit
+        a scene in the suite's order: plain data.
+    """
+    models = [answer_greedily(policy.load(path), LONGEST) for path in policies]
+    answerer = compose(*models) if len(models) > 1 else models[0]
+    found: dict[str, Any] = {}
+    done = 0
+    for env in sitting.envs:
+        for split in sitting.splits:
+            source = SceneSource(
+                names=(env,),
+                split=split,
+                waypoints=sitting.waypoints,
+                answer=Plan.kind,
+            )
+            exam = Exam(
+                source=source, n=sitting.n, max_turns=sitting.max_turns, suite=suite
+            )
+            evaluation, _ = evaluate(answerer, exam, Referee(workers=workers))
+            solved = "".join(str(int(one)) for one in evaluation.solved[env])
+            found[f"{env}/{split}"] = evaluation.to_row() | {"solved": solved}
+            done += sitting.n
+            progress(done)
+    return found

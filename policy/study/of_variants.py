@@ -1,0 +1,102 @@
+"""The page's part on a question that compares ways of training, or of asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from policy.study.charts import draw_estimates
+from policy.study.contrasts import (
+    Variant,
+    compare_variants,
+    estimate_success,
+    read_variants,
+)
+from policy.study.plan import Contrast, Question
+from policy.study.tables import spell, tabulate
+
+
+def tell_variants(
+    question: Question, rows: Sequence[Mapping[str, Any]], folder: Path
+) -> str:
+    """Draws the figure of a question and returns its text."""
+    order = list(question.plain["runs"])
+    found = read_variants(rows)
+    variants = {name: found[name] for name in order if name in found}
+    figure = f"{question.name}.svg"
+    success = {name: estimate_success(one) for name, one in variants.items()}
+    first = next(iter(success.values())).mean
+    draw_estimates(success, "success on held-out scenes", folder / figure, first)
+    known = [c for c in question.contrasts if {c.of, c.than} <= variants.keys()]
+    answers = [tell_contrast(c, variants[c.of], variants[c.than]) for c in known]
+    parts = [f"**{answers[0]}**\n"] if answers else []
+    parts += [question.about + "\n", *(f"- {words}" for words in answers[1:])]
+    parts += ["", f"![Success of each run]({figure})\n", _tabulate(variants) + "\n"]
+    if len(kinds := _list_kinds(rows)) > 1:
+        parts += [_tabulate_kinds(rows, list(variants), kinds) + "\n"]
+    return "\n".join(parts)
+
+
+def tell_contrast(contrast: Contrast, first: Variant, second: Variant) -> str:
+    """Returns what one way gains over another, in a sentence."""
+    gain = compare_variants(first, second)
+    means = f"{first.solved.mean():.2f} against {second.solved.mean():.2f}"
+    size = f"{first.scenes} scenes, {_count_seeds(first, second)}"
+    if gain.low > 0 or gain.high < 0:
+        word = "raises" if gain.low > 0 else "lowers"
+        return (
+            f"{contrast.says} {word} success by {spell(gain, True)}: {means} ({size})."
+        )
+    return (
+        f"{contrast.says} makes no difference to success that these runs could show: "
+        f"{spell(gain, True)}, {means} ({size})."
+    )
+
+
+def _count_seeds(first: Variant, second: Variant) -> str:
+    low, high = sorted((first.seeds, second.seeds))
+    if isnan(first.smoothness) and isnan(second.smoothness):
+        return "nothing was trained"
+    if high == 1:
+        return "1 seed, so the interval is of scenes alone"
+    return f"{high} seeds" if low == high else f"{low} and {high} seeds"
+
+
+def _tabulate(variants: Mapping[str, Variant]) -> str:
+    head = ["run", "seeds", "success", "IoU, %", "average error", "parse rate"]
+    physical = any(not isnan(one.smoothness) for one in variants.values())
+    head += ["smooth", "gentle"] if physical else []
+    rows = []
+    for name, one in variants.items():
+        row = [name, str(one.seeds), spell(estimate_success(one))]
+        digits = {"iou": 1, "average": 1, "parse_rate": 3}
+        row += [f"{one.figures[k]:.{d}f}" for k, d in digits.items()]
+        row += [_spell_end(one.smoothness), _spell_end(one.contact_force)] * physical
+        rows.append(row)
+    return tabulate(head, rows)
+
+
+def _spell_end(value: float) -> str:
+    return "-" if isnan(value) else f"{value:.3f}"
+
+
+def _list_kinds(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(k for row in rows for k in row["found"]["figures"]))
+
+
+def _tabulate_kinds(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], kinds: Sequence[str]
+) -> str:
+    """Success by kind of scene and split, a column a run."""
+    cells = []
+    for kind in kinds:
+        line = [kind.replace("/", ", ")]
+        for name in names:
+            own = [r["found"]["figures"] for r in rows if r["run"]["name"] == name]
+            line.append(f"{np.mean([one[kind]['success'] for one in own]):.2f}")
+        cells.append(line)
+    return tabulate(["scenes", *names], cells)

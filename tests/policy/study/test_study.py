@@ -1,0 +1,238 @@
+"""The study: its runs are done once, and its page says what their rows say."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import hydra
+import numpy as np
+import pytest
+from commands import ROOT, call
+from rich.console import Console
+
+from policy.study import conduct as conducting
+from policy.study.contrasts import Variant, compare_variants, estimate_success
+from policy.study.ledger import Ledger
+from policy.study.of_variants import tell_contrast
+from policy.study.page import write_page
+from policy.study.plan import BUDGETS, QUESTIONS, Contrast, Run, load_questions
+from policy.study.prediction import compute_auc, cut_deciles, draw_scenes
+from policy.training.progress import Screen
+
+ALL = load_questions()
+QUIET = Screen(Console(quiet=True))
+
+
+@pytest.mark.parametrize("question", ALL, ids=[q.name for q in ALL])
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_a_question_compares_runs_that_it_has_and_no_two_are_the_same(question, budget):
+    runs = question.list_runs(budget)
+    assert len({json.dumps(run.to_plain()) for run in runs}) == len(runs)
+    assert len({run.slug for run in runs}) == len(runs)
+    names = {run.name for run in runs}
+    assert all({c.of, c.than} <= names for c in question.contrasts)
+    assert question.contrasts or "answers" in question.plain
+
+
+def test_every_training_of_the_study_is_a_command(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    importlib.import_module("launching.choices").register_choices((), True, False)
+    runs = [run for question in ALL for run in question.list_runs("full", 1)]
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        for words in {run.train for run in runs if run.train is not None}:
+            hydra.compose("train", [*words])
+
+
+def test_every_question_has_a_file_and_every_file_is_a_question():
+    files = {path.stem for path in (ROOT / "conf" / "study").glob("*.yaml")}
+    assert files == {*QUESTIONS}
+
+
+RUN = Run(
+    question="geometry",
+    name="press_button",
+    seed=0,
+    budget="small",
+    answers={
+        "n": 2,
+        "splits": ["test"],
+        "policies": {
+            "tiny": {"policy": "tiny"},
+            "sampled": {"policy": "tiny", "temperature": 1.5, "answers": 3},
+            "shifted": {"shift": 0.1},
+            "jittered": {"jitter": 0.3},
+            "exact": {"shift": 0.0},
+        },
+    },
+)
+
+
+def test_a_run_is_done_once_and_again_if_its_settings_change(tmp_path):
+    ledger = Ledger(tmp_path / "rows")
+    assert conducting.conduct([RUN], ledger, tmp_path, QUIET) == 1
+    assert conducting.conduct([RUN], ledger, tmp_path, QUIET) == 0
+    other = replace(RUN, answers={**RUN.answers, "n": 1})
+    assert conducting.conduct([RUN, other], ledger, tmp_path, QUIET) == 1
+    first, second = ledger.read("geometry")
+    found = first["found"]
+    rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+    assert len(rows) == 2 * (1 + 3 + 1 + 1 + 1) and len(second["found"]["rows"]) == 7
+    assert {row["success"] for row in rows if row["policy"] == "exact"} == {1}
+    assert all(row["iou"] > 0.9 for row in rows if row["policy"] == "exact")
+    assert all(row["end"] > 0.02 for row in rows if row["policy"] == "shifted")
+    # What was interrupted while a row was written is as if it had not been.
+    path = ledger.folder / "geometry.jsonl"
+    path.write_text(path.read_text()[:-40])
+    assert ledger.has(RUN) and not ledger.has(other)
+
+
+def test_auc_is_the_chance_that_a_success_scores_higher():
+    rng = np.random.default_rng(0)
+    scores, success = rng.integers(0, 6, 60), rng.integers(0, 2, 60)
+    wins, losses = scores[success == 1], scores[success == 0]
+    pairs = wins[:, None] - losses[None]
+    chance = np.mean((pairs > 0) + 0.5 * (pairs == 0))
+    assert compute_auc(scores, success) == pytest.approx(chance)
+    assert compute_auc(success, success) == 1 and compute_auc(-success, success) == 0
+    assert np.isnan(compute_auc(scores, np.ones(60)))
+
+
+def test_whole_scenes_are_drawn_again():
+    scenes = np.repeat([5, 3, 9], [2, 3, 4])
+    for places in draw_scenes(scenes, seed=0, times=20):
+        kinds, counts = np.unique(scenes[places], return_counts=True)
+        sizes = {5: 2, 3: 3, 9: 4}
+        assert all(n % sizes[kind] == 0 for kind, n in zip(kinds, counts, strict=True))
+
+
+def test_tenths_hold_all_answers_in_order():
+    rng = np.random.default_rng(0)
+    score = rng.uniform(size=203)
+    table = {
+        "score": score,
+        "success": (score > 0.5).astype(float),
+        "scene": rng.integers(0, 40, 203),
+    }
+    bins = cut_deciles(table, "score")
+    assert bins[0].success.mean == 0 and bins[-1].success.mean == 1
+    assert all(a.high <= b.low for a, b in pairwise(bins))
+    assert all(b.success.low <= b.success.mean <= b.success.high for b in bins)
+
+
+def make_variant(name: str, rate: float, seeds: int = 3) -> Variant:
+    rng = np.random.default_rng([*name.encode()])
+    return Variant(
+        name=name,
+        solved=(rng.uniform(size=(seeds, 100)) < rate).astype(float),
+        figures={},
+        smoothness=0.9,
+        contact_force=0.9,
+    )
+
+
+def test_an_interval_tells_what_differs_from_what_may_not():
+    good, alike, poor = (
+        make_variant(n, r) for n, r in (("good", 0.8), ("alike", 0.8), ("poor", 0.5))
+    )
+    gain = compare_variants(good, poor)
+    assert 0 < gain.low < gain.mean < gain.high
+    words = tell_contrast(Contrast(of="good", than="poor", says="It"), good, poor)
+    assert re.match(r"It raises success by \+0\.\d\d \[\+0.*3 seeds", words)
+    words = tell_contrast(Contrast(of="good", than="alike", says="It"), good, alike)
+    assert "no difference" in words
+    assert compare_variants(good, good).low <= 0 <= compare_variants(good, good).high
+    one = make_variant("one", 0.6, seeds=1)
+    assert "1 seed, so" in tell_contrast(Contrast(of="", than="", says="It"), one, one)
+    assert estimate_success(one).low < 0.6 < estimate_success(one).high
+    asked = replace(one, smoothness=float("nan"))
+    words = tell_contrast(Contrast(of="", than="", says="It"), asked, asked)
+    assert words.endswith("(100 scenes, nothing was trained).")
+
+
+def test_scenes_that_differ_are_not_compared():
+    few = replace(make_variant("few", 0.5), solved=np.ones((1, 7)))
+    with pytest.raises(ValueError, match="few was measured on 7 scenes"):
+        compare_variants(few, make_variant("many", 0.5))
+
+
+def test_the_page_that_comes_along_is_made_of_the_rows_that_come_along(tmp_path):
+    kept = ROOT / "assets" / "results"
+    for path in kept.glob("*.jsonl"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    page = write_page(Ledger(tmp_path))
+    assert page.read_text() == (kept / "README.md").read_text()
+    for figure in re.findall(r"\]\((\w+\.svg)\)", page.read_text()):
+        assert (kept / figure).stat().st_size < 100_000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("only=gemetry",), "valid: geometry, reward"),
+        (("budget=large",), "valid: small, full"),
+        (("seeds=0",), "seeds is 0"),
+    ],
+)
+def test_a_mistake_names_what_there_is(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in call("study", *words)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["geometry", "reward"])
+def test_a_question_is_answered_again_in_small(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = (f"only={name}", "budget=small", "seeds=1", "quiet=true")
+    assert call("study", *words) == ""
+    folder = tmp_path / "runs" / "study"
+    [question] = load_questions([name])
+    rows = Ledger(folder).read(name)
+    assert len(rows) == len(question.list_runs("small", 1))
+    text = (folder / "README.md").read_text()
+    assert question.title in text and re.search(r"\*\*.*\[.*\].*\*\*", text)
+    kept = Path(folder, f"{name}.jsonl").read_bytes()
+    assert call("study", *words) == ""
+    assert Path(folder, f"{name}.jsonl").read_bytes() == kept
+
+
+SMALL = (
+    *("steps=1", "rollout.prompts=2", "rollout.num_generations=2"),
+    *("rollout.workers=0", "algo.bf16=false"),
+)
+EXAM = {"envs": ["press_button"], "splits": ["ood"], "n": 3}
+
+
+@pytest.mark.slow
+def test_trainings_are_measured_also_on_images_and_two_as_one(tmp_path):
+    usual = Run(question="joint", name="box", seed=0, budget="small", exam=EXAM)
+    about = ("env=press_button", "split=ood", "reward=paper", *SMALL)
+    box, path = (
+        replace(usual, name=name, train=(*about, f"answer={answer}"))
+        for name, answer in (("box", "affordance"), ("path", "trajectory"))
+    )
+    images = replace(
+        usual,
+        name="images",
+        train=("env=offline", "algo=imitate", *SMALL),
+        export=("env=press_button", "format=graspo", "n=12"),
+    )
+    two = replace(usual, name="two", compose=[box, path])
+    ledger, work = Ledger(tmp_path / "rows"), tmp_path / "work"
+    assert conducting.conduct([two, images, box], ledger, work, QUIET) == 3
+    rows = {row["run"]["name"]: row["found"] for row in ledger.read("joint")}
+    assert len([*work.glob("joint_small_*")]) == 3  # each trained once
+    for found in rows.values():
+        assert len(found["figures"]["press_button/ood"]["solved"]) == 3
+    assert "curves" not in rows["two"] and len(rows["box"]["curves"]["reward"]) == 1
+    [log] = work.glob("joint_small_images*/rollouts.jsonl")
+    assert {json.loads(line)["env"] for line in log.open()} == {"offline"}
+    wrong = replace(box, train=("split=often",))
+    with pytest.raises(RuntimeError, match="valid: train, test, ood"):
+        conducting.conduct([wrong], ledger, work, QUIET)
+    assert len(ledger.read("joint")) == 3
