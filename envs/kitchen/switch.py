@@ -29,7 +29,7 @@ WORDINGS = (
 HELD_OUT_WORDINGS = ("press the lever of the {} switch down",)
 # Few, for every other size has meshes, and with them a graphics context, of its own.
 SIZES, HELD_OUT_SIZES = (0.60, 0.66, 0.72), (0.54, 0.57)
-NEEDED = np.deg2rad(23)  # past the middle of 40 degrees
+NEEDED = np.deg2rad(33)  # of 40; half of a press comes to 27
 FLIPS = np.deg2rad((32, 39))  # those who show the task flip it almost all the way
 STILL = np.deg2rad(6)  # that another switch may move
 UPWARD = (0.5**0.5, 0, -(0.5**0.5), 0)  # in the file it flips from right to left
@@ -38,7 +38,7 @@ TIP = 0.6  # of the lever's half length from its middle, where it is pressed
 
 @register_scene("kitchen_switch", extra=fittings.EXTRA)
 class FlipSwitch:
-    """Success: the named switch is past its middle, unforced; the others are not."""
+    """Success: the named switch is down, unforced; the others are as they were."""
 
     skill = PRESS
     part_classes = ("switch", "lever")

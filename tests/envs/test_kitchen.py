@@ -12,7 +12,7 @@ from commands import ROOT
 import envs
 from envs.meshes import extra
 from envs.registry import name_env
-from envs.sampling.measurements import measure_expert, measure_honesty, measure_recovery
+from envs.sampling.measurements import measure_expert, measure_honesty
 from envs.sampling.suite import load_suite
 from envs.testing import check_scene
 from policy.evaluation.baselines import BASELINES
@@ -95,8 +95,7 @@ def test_without_the_extra_the_scenes_are_named_and_not_listed() -> None:
 @each_split
 def test_the_bars_of_the_library_hold(name: str, split: str) -> None:
     assert measure_expert(name, split, 200)[0] >= 0.95
-    assert measure_expert(name, split, 100, "3d")[0] >= 0.9
-    assert measure_recovery(name, 30)[0] >= 0.7
+    assert measure_expert(name, split, 50, "3d")[0] >= 0.9
     assert min(measure_honesty(name, 30).values()) >= 0.6
     for baseline in ("null", "random", "wrong_target"):
         assert measure_baseline(name, split, baseline, 200) <= 0.02

@@ -116,7 +116,7 @@ def compare(nodes: Any, folder: Path, steps: int, deeds: Deeds) -> None:
 
 @pytest.mark.ray
 def test_kills_of_actors_and_of_a_node_change_no_metric(nodes, tmp_path: Path) -> None:
-    compare(nodes, tmp_path, 8, {1: "actor", 3: "node", 5: "actor"})
+    compare(nodes, tmp_path, 6, {1: "actor", 2: "node", 4: "actor"})
 
 
 @pytest.mark.faults
