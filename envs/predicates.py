@@ -78,6 +78,11 @@ def slide(run: Execution, joint: str) -> float:
     return float(run.after.qpos[i] - run.before.qpos[i])
 
 
+def slid(run: Execution, joints: Iterable[str], limit: float) -> bool:
+    """Whether any of the joints moved farther than the limit [m or rad], either way."""
+    return any(abs(slide(run, joint)) > limit for joint in joints)
+
+
 def distance(data: mujoco.MjData, a: str, b: str) -> float:
     """Horizontal distance between two bodies' origins [m]."""
     return float(np.linalg.norm((data.body(a).xpos - data.body(b).xpos)[:2]))

@@ -205,18 +205,19 @@ def forced(run: Execution) -> bool:
 
 
 def scatter(
-    spec: mujoco.MjSpec, factors: Factors, taken: Iterable[tuple[float, float, float]]
+    spec: mujoco.MjSpec, factors: Factors, rows: Iterable[float], y: float, half: float
 ) -> list[str]:
-    """Adds other things where circles (x, y, radius) leave room; their bodies."""
+    """Adds other things around a fitting; returns their bodies.
+
+    Args:
+        spec: The scene.
+        factors: Draws them.
+        rows: Each x at which nothing stands from y - half to y + half [m].
+        y: The fitting's middle [m].
+        half: Half its width [m].
+    """
+    count = int(np.ceil((y + half - (y - half)) / BLOCKED)) + 1
+    along = np.linspace(y - half, y + half, count)
     place = Placement(factors.rng, area=((0.40, 0.68), (-0.21, 0.21)))
-    place.block(list(taken))
+    place.block([(x, float(beside), BLOCKED) for x in rows for beside in along])
     return add_distractors(spec, factors, place)
-
-
-def fill(
-    rows: Iterable[float], low: float, high: float
-) -> list[tuple[float, float, float]]:
-    """Circles (x, y, radius) along y from low to high at each x, to be blocked."""
-    count = int(np.ceil((high - low) / BLOCKED)) + 1
-    along = np.linspace(low, high, count)
-    return [(x, float(y), BLOCKED) for x in rows for y in along]

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from envs.kitchen import fittings
 from envs.naming import ask_each
-from envs.predicates import Execution, conclude, slide
+from envs.predicates import Execution, conclude, slid, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
+from envs.rotation import turn_about
 from envs.state import State
 from envs.task import Goal
 
@@ -52,8 +53,7 @@ class OpenHingeCabinet:
         fittings.paint(factors, [*shown, *filter(fittings.is_shown, doors)])
         half, front = 0.4 * scale, x + 0.3 * scale
         rows = [front + depth for depth in (-0.05, 0.0, 0.05, 0.10)]
-        taken = fittings.fill(rows, y - half, y + half)
-        fittings.scatter(spec, factors, taken)
+        fittings.scatter(spec, factors, rows, y, half)
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         return ask_each("door", "handle", wording, list(SIDES))
 
@@ -67,9 +67,7 @@ class OpenHingeCabinet:
         """Reads how far the doors were turned."""
         opened = abs(slide(run, goal.target))
         checks = {
-            "opened_wrong_door": any(
-                abs(slide(run, b)) > STILL for b in goal.bystanders
-            ),
+            "opened_wrong_door": slid(run, goal.bystanders, STILL),
             "forced": fittings.forced(run),
             "not_opened": opened < NEEDED,
         }
@@ -81,6 +79,4 @@ def swing(joint: str, part: str, state: State, angle: float) -> NDArray[np.float
     bar = state.middle(part) + np.array([0, 0, state.size(part)[1] - TIP])
     hinge, (low, high) = state.data.joint(joint).xanchor, state.model.joint(joint).range
     turn = np.linspace(0, angle if high > -low else -angle, 4)
-    x, y, z = bar - hinge
-    c, s = np.cos(turn), np.sin(turn)
-    return hinge + np.stack([c * x - s * y, s * x + c * y, np.full(4, z)], axis=1)
+    return turn_about(bar, hinge, turn)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.kitchen import fittings
+from envs.kitchen.lifting import judge_lift, lift
 from envs.mjcf import split_part
 from envs.naming import list_names, list_others
 from envs.objects import Circle
-from envs.predicates import UNMOVED, Execution, conclude, held_by, rise, toppled
+from envs.predicates import Execution
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -32,10 +33,6 @@ HELD_OUT_WORDINGS = ("raise the {} teapot",)
 SIZES, HELD_OUT_SIZES = (0.40, 0.43, 0.46), (0.36, 0.38)
 COUNTS = (0.15, 0.5, 0.35)  # how often there are 1, 2 or 3 kettles
 ALIKE = 0.4  # how often several kettles have one colour, and a place names one
-NEEDED = 0.06  # m
-LIFTS = (0.068, 0.09)  # m: those who show the task lift a little more
-CARRIED = 0.02  # m
-TILTED = np.deg2rad(40)
 BODY = 0.18  # m at the file's size: the radius that a kettle takes, spout and all
 
 
@@ -76,20 +73,11 @@ class LiftKettle:
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the handle's middle, then straight up."""
-        return state.middle(goal.part) + np.outer(
-            [0, 0.5, 1], [0, 0, rng.uniform(*LIFTS)]
-        )
+        return lift(state.middle(goal.part), rng)
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads the settled state; the first reason that applies is given."""
-        held, lifted = held_by(run, goal.part), rise(run, goal.target)
-        checks = {
-            "disturbed_others": toppled(run, goal.bystanders, TILTED),
-            "lifted_wrong_kettle": any(rise(run, b) > CARRIED for b in goal.bystanders),
-            "not_by_handle": lifted >= UNMOVED and not held,
-            "not_lifted": lifted < NEEDED,
-        }
-        return conclude(checks, lifted / NEEDED, grasped=held)
+        return judge_lift(goal, run, "lifted_wrong_kettle", "not_by_handle")
 
 
 def _place(

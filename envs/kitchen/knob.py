@@ -13,10 +13,11 @@ from envs.kitchen import fittings
 from envs.kitchen.panel import add_panel, choose_names
 from envs.mjcf import split_part
 from envs.naming import ask_each
-from envs.predicates import Execution, conclude, slide
+from envs.predicates import Execution, conclude, slid, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
+from envs.rotation import turn_about
 from envs.skills import PRESS
 from envs.state import State
 from envs.task import Goal
@@ -47,15 +48,12 @@ class TurnKnob:
         colours = sample_colours(factors, int(factors.rng.integers(2, 4)))
         scale = factors.uniform("shape", (0.80, 0.92), (0.74, 0.79))
         gap = 0.125 * scale + float(factors.rng.uniform(0.010, 0.022))
-        height = factors.uniform("shape", (0.090, 0.110), (0.110, 0.120))
-        half = 0.5 * gap * len(colours) + 0.015
-        panel, x, y = add_panel(spec, factors, half, height)
-        for i, colour in enumerate(colours):
-            along = y + (i - (len(colours) - 1) / 2) * gap
-            knob = _add_knob(spec, i, (x, along, height - 0.03), scale)
+        spots = add_panel(spec, factors, len(colours), gap)
+        for i, ((x, y, top), colour) in enumerate(zip(spots, colours, strict=True)):
+            knob = _add_knob(spec, i, (x, y, top - 0.03), scale)
             for geom in spec.body(f"knob{i}/mark").geoms:
                 geom.rgba, geom.material = (*shade(factors, colour), 1), ""
-            fittings.keep_apart(spec, panel.name, knob.name)
+            fittings.keep_apart(spec, "panel", knob.name)
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         return ask_each("knob", "mark", wording, choose_names(factors, colours))
 
@@ -65,20 +63,15 @@ class TurnKnob:
         """[5, 3] world path: the top of the marked end, then its way about the knob."""
         radius = state.size(goal.part)[0]
         end = state.middle(goal.part) + np.array([OUT, 0, radius])
-        centre = state.position(goal.target)
+        centre = np.array([end[0], *state.position(goal.target)[1:]])
         turn = np.linspace(0, rng.uniform(*TURNS), 5)
-        _, y, z = end - centre
-        c, s = np.cos(turn), np.sin(turn)
-        way = np.stack([np.zeros(5), c * y + s * z, c * z - s * y], axis=1)
-        return np.array([end[0], *centre[1:]]) + way
+        return turn_about(end, centre, -turn, axis=0)
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads how far the knobs were turned."""
         turned = -slide(run, goal.target)
         checks = {
-            "turned_wrong_knob": any(
-                abs(slide(run, b)) > STILL for b in goal.bystanders
-            ),
+            "turned_wrong_knob": slid(run, goal.bystanders, STILL),
             "forced": fittings.forced(run),
             "not_turned": turned < NEEDED,
         }

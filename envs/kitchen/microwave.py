@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from envs.kitchen import fittings
 from envs.kitchen.hinge import RESISTS, swing
-from envs.predicates import Execution, conclude, disturbed, slide
+from envs.kitchen.lone_door import DOOR, ask_for_door, judge_door
+from envs.predicates import Execution, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -25,7 +26,6 @@ HELD_OUT_WORDINGS = ("pull the handle of the microwave",)
 SIZES, HELD_OUT_SIZES = (0.54, 0.57, 0.60), (0.51, 0.525)
 NEEDED = np.deg2rad(25)
 PULLS = np.deg2rad((30, 42))
-PUSHED = 0.05  # m that a bystander may be moved
 
 
 @register_scene("kitchen_microwave", extra=fittings.EXTRA)
@@ -42,21 +42,15 @@ class OpenMicrowave:
         y = factors.uniform("position", (-0.03, 0.03), (0.03, 0.045))
         oven = fittings.add_fixture(spec, "microroot", "oven", (x, y), scale)
         thick = factors.uniform("shape", (1.1, 1.25), (1.25, 1.35))
-        fittings.prepare_door(spec, "oven/microdoorroot", "door0", thick, RESISTS)
-        fittings.keep_apart(spec, "oven", "door0", "world")
+        fittings.prepare_door(spec, "oven/microdoorroot", DOOR, thick, RESISTS)
+        fittings.keep_apart(spec, "oven", DOOR, "world")
         case = [geom for geom in oven.geoms if fittings.is_shown(geom)][:1]
         fittings.paint(factors, case)
         front, half = x + 0.23 * scale, 0.35 * scale
         rows = [front + depth for depth in (-0.1, -0.05, 0.0, 0.05, 0.10)]
-        taken = fittings.fill(rows, y - half, y + half)
-        others = fittings.scatter(spec, factors, taken)
-        return Goal(
-            instruction=factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS),
-            target="door0",
-            part="door0/handle",
-            bystanders=tuple(others),
-            thought="microwave, handle",
-        )
+        others = fittings.scatter(spec, factors, rows, y, half)
+        wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
+        return ask_for_door(wording, "microwave", others)
 
     def expert(
         self, goal: Goal, state: State, rng: np.random.Generator
@@ -66,10 +60,4 @@ class OpenMicrowave:
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads how far the door was turned."""
-        opened = abs(slide(run, goal.target))
-        checks = {
-            "disturbed_others": disturbed(run, goal.bystanders, PUSHED),
-            "forced": fittings.forced(run),
-            "not_opened": opened < NEEDED,
-        }
-        return conclude(checks, opened / NEEDED)
+        return judge_door(goal, run, abs(slide(run, goal.target)), NEEDED)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import mujoco
 
 from envs import objects
@@ -11,23 +9,25 @@ from envs.kitchen import fittings
 from envs.randomization.factors import Factors
 
 DEEP = 0.03  # m
+MARGIN = 0.015  # m on each side of what is mounted
 
 
 def add_panel(
-    spec: mujoco.MjSpec, factors: Factors, half: float, height: float
-) -> tuple[Any, float, float]:
+    spec: mujoco.MjSpec, factors: Factors, count: int, gap: float
+) -> list[tuple[float, float, float]]:
     """Adds the body `panel`, its front to the camera, painted, with things around it.
 
     Args:
         spec: The scene.
-        factors: Draws its place and its finish.
-        half: Half its width [m].
-        height: Its height [m].
+        factors: Draws its height, its place and its finish.
+        count: Things that will be mounted on it, side by side.
+        gap: From one to the next [m].
 
     Returns:
-        The body, whose origin is the middle of the front's lower edge, and x and y of
-        that [m].
+        x and y of each on the front, and the panel's upper edge [m].
     """
+    height = factors.uniform("shape", (0.090, 0.110), (0.110, 0.120))
+    half = 0.5 * gap * count + MARGIN
     x = factors.uniform("position", (0.44, 0.52), (0.40, 0.43))
     y = factors.uniform("position", (-0.04, 0.04), (0.04, 0.06))
     panel = spec.worldbody.add_body(name="panel", pos=(x, y, 0))
@@ -40,8 +40,8 @@ def add_panel(
     )
     fittings.paint(factors, panel.geoms)
     rows = [x, x + 0.05, x + 0.10]
-    fittings.scatter(spec, factors, fittings.fill(rows, y - half, y + half))
-    return panel, x, y
+    fittings.scatter(spec, factors, rows, y, half)
+    return [(x, y + (i - (count - 1) / 2) * gap, height) for i in range(count)]
 
 
 def choose_names(factors: Factors, colours: list[str]) -> list[str]:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from envs.clutter import add_distractors, shade
 from envs.kitchen import fittings
+from envs.kitchen.lifting import judge_lift, lift
 from envs.mjcf import Mjcf, add_mjcf
 from envs.naming import list_others
 from envs.objects import Circle
-from envs.predicates import UNMOVED, Execution, conclude, held_by, rise, toppled
+from envs.predicates import Execution
 from envs.randomization.factors import Factors
 from envs.randomization.tints import HELD_OUT, TRAINED
 from envs.records import Outcome
@@ -31,10 +32,6 @@ WORDINGS = ("lift the {}", "pick up the {}", "take the {} off the table")
 HELD_OUT_WORDINGS = ("raise the {}", "grasp the {} and hold it up")
 SIZES, HELD_OUT_SIZES = (0.95, 1.0, 1.05), (0.9,)
 COUNTS = (2, 3, 4)
-NEEDED = 0.06  # m
-LIFTS = (0.068, 0.09)  # m: those who show the task lift a little more
-CARRIED = 0.02  # m
-TILTED = np.deg2rad(40)
 TINTED = "_tinted"  # ends the names of materials that take a colour
 
 
@@ -117,18 +114,11 @@ class PickThing:
             for i in range(state.model.nsite)
             if state.model.site(i).name.startswith(f"{goal.target}/")
         ]
-        return grip + np.outer([0, 0.5, 1], [0, 0, rng.uniform(*LIFTS)])
+        return lift(grip, rng)
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads the settled state; the first reason that applies is given."""
-        held, lifted = held_by(run, goal.target), rise(run, goal.target)
-        checks = {
-            "disturbed_others": toppled(run, goal.bystanders, TILTED),
-            "lifted_wrong_thing": any(rise(run, b) > CARRIED for b in goal.bystanders),
-            "not_held": lifted >= UNMOVED and not held,
-            "not_lifted": lifted < NEEDED,
-        }
-        return conclude(checks, lifted / NEEDED, grasped=held)
+        return judge_lift(goal, run, "lifted_wrong_thing", "not_held")
 
 
 def _add_thing(

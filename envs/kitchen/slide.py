@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from envs.kitchen import fittings
 from envs.kitchen.hinge import TIP
-from envs.predicates import Execution, conclude, disturbed, slide
+from envs.kitchen.lone_door import DOOR, ask_for_door, judge_door
+from envs.predicates import Execution, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -24,7 +25,6 @@ HELD_OUT_WORDINGS = ("push the cabinet's door aside",)
 NEEDED = 0.07  # m
 SLIDES = (0.085, 0.12)  # m: those who show the task go a little further
 RESISTS = (0.8, 3.0)  # N, and N per m/s, on the rail
-PUSHED = 0.05  # m that a bystander may be moved
 
 
 @register_scene("kitchen_slide", extra=fittings.EXTRA)
@@ -42,22 +42,16 @@ class SlideCabinet:
         cabinet = fittings.add_fixture(spec, "slide", "cabinet", (x, y), scale)
         thick = factors.uniform("shape", (1.15, 1.3), (1.3, 1.4))
         old = "cabinet/slidelink"
-        door = fittings.prepare_door(spec, old, "door0", thick, RESISTS)
-        fittings.keep_apart(spec, "cabinet", "door0", "world")
+        door = fittings.prepare_door(spec, old, DOOR, thick, RESISTS)
+        fittings.keep_apart(spec, "cabinet", DOOR, "world")
         shown = [*filter(fittings.is_shown, cabinet.geoms)]
         fittings.paint(factors, shown)
         fittings.paint(factors, filter(fittings.is_shown, door.geoms))
         front, half = x + 0.37 * scale, 0.45 * scale
         rows = [front + depth for depth in (-0.1, -0.05, 0.0)]
-        taken = fittings.fill(rows, y - half, y + half)
-        others = fittings.scatter(spec, factors, taken)
-        return Goal(
-            instruction=factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS),
-            target="door0",
-            part="door0/handle",
-            bystanders=tuple(others),
-            thought="cabinet, handle",
-        )
+        others = fittings.scatter(spec, factors, rows, y, half)
+        wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
+        return ask_for_door(wording, "cabinet", others)
 
     def expert(
         self, goal: Goal, state: State, rng: np.random.Generator
@@ -69,10 +63,4 @@ class SlideCabinet:
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads how far the door has slid."""
-        opened = slide(run, goal.target)
-        checks = {
-            "disturbed_others": disturbed(run, goal.bystanders, PUSHED),
-            "forced": fittings.forced(run),
-            "not_opened": opened < NEEDED,
-        }
-        return conclude(checks, opened / NEEDED)
+        return judge_door(goal, run, slide(run, goal.target), NEEDED)

@@ -13,10 +13,11 @@ from envs.kitchen import fittings
 from envs.kitchen.panel import add_panel, choose_names
 from envs.mjcf import split_part
 from envs.naming import ask_each
-from envs.predicates import Execution, conclude, slide
+from envs.predicates import Execution, conclude, slid, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
+from envs.rotation import turn_about
 from envs.skills import PRESS
 from envs.state import State
 from envs.task import Goal
@@ -48,15 +49,12 @@ class FlipSwitch:
         colours = sample_colours(factors, int(factors.rng.integers(2, 4)))
         scale = factors.choice("shape", SIZES, HELD_OUT_SIZES)
         gap = 0.075 + float(factors.rng.uniform(0.010, 0.030))
-        height = factors.uniform("shape", (0.090, 0.110), (0.110, 0.120))
-        half = 0.5 * gap * len(colours) + 0.015
-        panel, x, y = add_panel(spec, factors, half, height)
-        for i, colour in enumerate(colours):
-            along = y + (i - (len(colours) - 1) / 2) * gap
-            lever = _add_switch(spec, i, (x, along, 0.6 * height), scale)
+        spots = add_panel(spec, factors, len(colours), gap)
+        for i, ((x, y, top), colour) in enumerate(zip(spots, colours, strict=True)):
+            lever = _add_switch(spec, i, (x, y, 0.6 * top), scale)
             for geom in lever.geoms:
                 geom.rgba, geom.material = (*shade(factors, colour), 1), ""
-            fittings.keep_apart(spec, panel.name, f"case{i}", f"switch{i}")
+            fittings.keep_apart(spec, "panel", f"case{i}", f"switch{i}")
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         return ask_each("switch", "lever", wording, choose_names(factors, colours))
 
@@ -72,18 +70,13 @@ class FlipSwitch:
         tip += radius * np.array([-out[2], 0, out[0]])
         hinge = state.data.joint(goal.target).xanchor
         turn = np.linspace(0, rng.uniform(*FLIPS), 4)
-        x, _, z = tip - hinge
-        c, s = np.cos(turn), np.sin(turn)
-        way = np.stack([c * x + s * z, np.full(4, tip[1] - hinge[1]), c * z - s * x], 1)
-        return hinge + way
+        return turn_about(tip, hinge, turn, axis=1)
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads how far the switches were turned."""
         turned = -slide(run, goal.target)
         checks = {
-            "flipped_wrong_switch": any(
-                abs(slide(run, b)) > STILL for b in goal.bystanders
-            ),
+            "flipped_wrong_switch": slid(run, goal.bystanders, STILL),
             "forced": fittings.forced(run),
             "not_flipped": turned < NEEDED,
         }

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.naming import ask_each
-from envs.predicates import Execution, conclude, slide
+from envs.predicates import Execution, conclude, slid
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -51,6 +51,6 @@ class CloseDrawer:
         way = joint.qposadr[0]
         left = run.after.qpos[way] - joint.range[0]
         before = run.before.qpos[way] - joint.range[0]
-        moved = any(abs(slide(run, b)) > STILL for b in goal.bystanders)
+        moved = slid(run, goal.bystanders, STILL)
         checks = {"moved_wrong_drawer": moved, "not_closed": left > LEFT_OPEN}
         return conclude(checks, 1 - left / before)

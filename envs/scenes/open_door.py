@@ -13,6 +13,7 @@ from envs.predicates import Execution, conclude, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
+from envs.rotation import turn_about
 from envs.skills import PULL
 from envs.state import State
 from envs.task import Goal
@@ -51,10 +52,7 @@ class OpenDoor:
         hinge = state.position(door)
         sign = state.model.joint(door).axis[2]
         angle = sign * np.linspace(0, rng.uniform(*PULLS), 4)
-        x, y, z = bar - hinge
-        c, s = np.cos(angle), np.sin(angle)
-        turned = np.stack([c * x - s * y, s * x + c * y, np.full(4, z)], axis=1)
-        return hinge + turned
+        return turn_about(bar, hinge, angle)
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
         """Reads how far the doors were turned."""
