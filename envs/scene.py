@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from envs.cameras import render
 from envs.cameras.camera import read_camera
 from envs.cameras.viewpoint import CAMERA, Viewpoint, read_viewpoint
-from envs.meshes.cover import PRIMITIVE, check_look
+from envs.meshes.cover import PRIMITIVE
 from envs.randomization.colours import PALETTE
 from envs.randomization.factors import check_axes, check_choice
 from envs.records import Observation, Question, Reference
-from envs.robot import DEFAULT, get_robot
+from envs.robot import DEFAULT, check_look, get_robot
 from envs.state import State
 from envs.task import Goal, Task
 

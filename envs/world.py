@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from envs.cameras.viewpoint import CENTRE, Viewpoint, add_camera, add_overview
-from envs.meshes.cover import MESH, PRIMITIVE, cover_arm
+from envs.meshes.cover import PRIMITIVE
 from envs.objects.placement import Placement
 from envs.objects.primitives import COLLIDE_WITH
 from envs.randomization.colours import Colour
@@ -65,9 +65,7 @@ def _stage(robot: str, look: str) -> mujoco.MjSpec:
     spec.visual.map.znear = 0.01
     spec.stat.extent = 1.0
     spec.stat.center = CENTRE
-    add_robot(spec, robot)
-    if look == MESH:
-        cover_arm(spec)
+    add_robot(spec, robot, look)
     add_patterns(spec)
     _add_table(spec)
     return spec

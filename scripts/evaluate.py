@@ -23,7 +23,7 @@ from launching.choices import BASELINES, OFFLINE, spell_command
 from launching.launch import launch
 from launching.policies import choose_answerer, list_policies
 from launching.settings import build
-from launching.sources import list_envs, read_camera, read_look, read_source
+from launching.sources import list_envs, read_camera, read_source
 from omegaconf import DictConfig
 
 Solved = Mapping[str, Sequence[bool]]
@@ -216,7 +216,7 @@ def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
         "shifts": list(config.shifts),
         "camera": read_camera(config),
         "robot": config.robot,
-        "look": read_look(config),
+        "look": config.look,
         "seed": config.seed,
         "waypoints": config.waypoints,
         "answer": config.answer,

@@ -17,7 +17,7 @@ from launching.choices import BASELINES
 from launching.launch import launch
 from launching.policies import choose_answerer, list_policies
 from launching.settings import build
-from launching.sources import read_camera, read_look
+from launching.sources import read_camera
 from omegaconf import DictConfig
 
 
@@ -86,7 +86,7 @@ def read_start(config: DictConfig) -> Any:
         shifts=tuple(config.shifts),
         camera=read_camera(config),
         robot=config.robot,
-        look=read_look(config),
+        look=config.look,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from launching.launch import launch
 from launching.settings import build
-from launching.sources import read_camera, read_look
+from launching.sources import read_camera
 from omegaconf import DictConfig
 
 
@@ -53,7 +53,7 @@ def read_options(config: DictConfig) -> dict[str, Any]:
         "shifts": tuple(config.shifts),
         "camera": read_camera(config),
         "robot": config.robot,
-        "look": read_look(config),
+        "look": config.look,
     }
 
 

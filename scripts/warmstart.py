@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from launching.choices import spell_command
 from launching.launch import launch
 from launching.settings import build
-from launching.sources import list_envs, read_camera, read_look
+from launching.sources import list_envs, read_camera
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         waypoints=config.waypoints,
         varied=True,
         camera=read_camera(config),
-        look=read_look(config),
+        look=config.look,
     )
     source = ExampleSource(scenes)
     collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)

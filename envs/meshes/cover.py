@@ -1,4 +1,4 @@
-"""The Panda's own meshes over its primitive shapes, to look at and for nothing else.
+"""A robot's own meshes over its primitive shapes, to look at and for nothing else.
 
 They have no mass and touch nothing, and the rays of the executor's depth camera go
 through them: what an answer comes to is the same under either look, bit for bit.
@@ -7,6 +7,8 @@ through them: what an answer comes to is the same under either look, bit for bit
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,55 +17,64 @@ import mujoco
 
 from envs.meshes.extra import need_assets
 from envs.meshes.simplify import merge_vertices, read_stl, write_stl
-from envs.randomization.factors import check_choice
+from envs.rotation import Quaternion
 
 PRIMITIVE, MESH = LOOKS = ("primitive", "mesh")
-COVERED_ROBOT = "panda"
 COVERED, COVER = 4, 5  # groups of the arm's shapes and of the meshes over them
-FOLDER = "kitchen_franka/franka_assets/meshes/visual"
 MERGED = 0.008  # m: 25,000 triangles instead of 130,000, which took 25 times as long
-LINKS = {"arm/base": "link0", "arm/hand": "hand"} | {
-    f"arm/link{i}": f"link{i}" for i in range(1, 8)
-}
-FINGERS = {"arm/left_finger": (1, 0, 0, 0), "arm/right_finger": (0, 0, 0, 1)}
-LENGTHENED = 1.42  # our fingertips are 2 cm longer than the stock ones
 WHITE, DARK = (0.92, 0.93, 0.92, 1), (0.23, 0.24, 0.26, 1)
-PEDESTAL = (0.11, 0.1, 0.35)  # m, half sizes: from the floor to the table's height
 _NAME = "arm/cover"
 
 
-def check_look(look: str, robot: str) -> None:
-    """Refuses looks that are unknown, another robot's, or not installed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmMeshes:
+    """Which meshes a robot wears; those of its maker, in an extra.
 
-    Raises:
-        ValueError: Names the valid ones, or the extra that is missing.
+    Attributes:
+        folder: Of the extra, with the STL files.
+        links: Body of the arm to the name of its file.
+        dark: Those of the bodies that are dark.
+        fingers: Body of a finger to the turn of the file `finger` on it.
+        lengthened: How many times as long as in the file the fingers are.
+        pedestal: Half sizes of what the arm stands on, from the floor to the table's
+            height [m].
+        behind: How far the pedestal's middle is behind the base's [m].
     """
-    check_choice("look", look, LOOKS)
-    if look == MESH:
-        check_choice(f"robot with look={MESH}", robot, (COVERED_ROBOT,))
-        need_assets(f"look={MESH}")
+
+    folder: str
+    links: Mapping[str, str]
+    dark: Collection[str]
+    fingers: Mapping[str, Quaternion]
+    lengthened: float
+    pedestal: tuple[float, float, float]
+    behind: float
 
 
-def cover_arm(spec: mujoco.MjSpec) -> None:
-    """Hides the shapes of `envs.robot.panda` behind the maker's meshes.
+def cover_arm(spec: mujoco.MjSpec, meshes: ArmMeshes) -> None:
+    """Hides an arm's shapes behind meshes.
 
     Raises:
         ValueError: The extra that brings the meshes is not installed.
     """
-    folder = _simplify(need_assets(f"look={MESH}") / FOLDER)
+    folder = _simplify(need_assets(f"look={MESH}") / meshes.folder)
     for geom in spec.geoms:
         if geom.parent.name.startswith("arm/"):
             geom.group = COVERED
-    for body, mesh in LINKS.items():
-        _add_mesh(spec, body, folder / f"{mesh}.stl", _name_colour(body))
-    for body, turn in FINGERS.items():
-        geom = _add_mesh(spec, body, folder / "finger.stl", DARK)
+    for body, mesh in meshes.links.items():
+        colour = DARK if body in meshes.dark else WHITE
+        _add_mesh(spec, body, folder / f"{mesh}.stl", colour)
+    for body, turn in meshes.fingers.items():
+        file = folder / "finger.stl"
+        geom = _add_mesh(spec, body, file, DARK, meshes.lengthened)
         geom.quat = turn
-    _add_pedestal(spec.body("arm/base"))
-
-
-def _name_colour(body: str) -> tuple[float, float, float, float]:
-    return DARK if body == "arm/link7" else WHITE
+    _add_visual(
+        spec.body("arm/base"),
+        name=_NAME,
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=meshes.pedestal,
+        pos=(-meshes.behind, 0, -meshes.pedestal[2]),
+        rgba=DARK,
+    )
 
 
 def is_covered(model: mujoco.MjModel) -> bool:
@@ -102,11 +113,14 @@ def _keep_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _add_mesh(
-    spec: mujoco.MjSpec, body: str, file: Path, colour: tuple[float, ...]
+    spec: mujoco.MjSpec,
+    body: str,
+    file: Path,
+    colour: tuple[float, ...],
+    length: float = 1,
 ) -> Any:
     name = f"arm/{file.stem}"
     if spec.mesh(name) is None:
-        length = LENGTHENED if file.stem == "finger" else 1
         spec.add_mesh(
             name=name,
             file=str(file),
@@ -118,17 +132,6 @@ def _add_mesh(
         type=mujoco.mjtGeom.mjGEOM_MESH,
         meshname=name,
         rgba=colour,
-    )
-
-
-def _add_pedestal(base: Any) -> None:
-    _add_visual(
-        base,
-        name=_NAME,
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        size=PEDESTAL,
-        pos=(-0.04, 0, -PEDESTAL[2]),
-        rgba=DARK,
     )
 
 

@@ -7,6 +7,7 @@ known Denavit-Hartenberg parameters is a `parts.Build` with a `solver.Solver`.
 from envs.robot import panda, ur5e  # registers them
 from envs.robot.registry import (
     DEFAULT,
+    check_look,
     find_robot,
     get_robot,
     list_robots,
@@ -19,6 +20,7 @@ __all__ = [
     "FINGERS",
     "Gripper",
     "Robot",
+    "check_look",
     "find_robot",
     "get_robot",
     "list_robots",

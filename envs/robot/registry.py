@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import mujoco
 
+from envs.meshes.cover import LOOKS, MESH, PRIMITIVE, cover_arm
+from envs.meshes.extra import need_assets
+from envs.randomization.factors import check_choice
 from envs.robot.robot import Robot
 
 DEFAULT = "panda"
@@ -35,10 +38,26 @@ def get_robot(name: str) -> Robot:
     return _robots[name]
 
 
-def add_robot(spec: mujoco.MjSpec, name: str) -> None:
+def check_look(look: str, name: str) -> None:
+    """Refuses looks that are unknown, that a robot lacks, or that are not installed.
+
+    Raises:
+        ValueError: Names the valid ones, or the extra that is missing.
+    """
+    check_choice("look", look, LOOKS)
+    if look == MESH:
+        dressed = [one for one in list_robots() if get_robot(one).meshes]
+        check_choice(f"robot with look={MESH}", name, dressed)
+        need_assets(f"look={MESH}")
+
+
+def add_robot(spec: mujoco.MjSpec, name: str, look: str = PRIMITIVE) -> None:
     """Adds a robot at the world's origin, in a model that has nothing else yet."""
-    get_robot(name).add(spec)
+    robot = get_robot(name)
+    robot.add(spec)
     spec.add_text(name=MARK, data=name)
+    if look == MESH and robot.meshes is not None:
+        cover_arm(spec, robot.meshes)
 
 
 def find_robot(model: mujoco.MjModel) -> Robot:

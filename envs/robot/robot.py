@@ -14,6 +14,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.meshes.cover import ArmMeshes
+
 TIP = 0.01  # m from the tool's centre, between the fingers, to the end of the fingers
 FINGERS = ("arm/left_finger", "arm/right_finger")  # bodies, and the joints of the same
 TOOL = "arm/tool"  # site
@@ -63,6 +65,7 @@ class Robot:
             tool is there and points straight down, and [M] whether it is. What is
             solved for one target does not depend on the others, and moves little where
             the target moves little.
+        meshes: What it wears with `look=mesh`; None if there is nothing.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Robot:
     add: Callable[[mujoco.MjSpec], None]
     forward: Forward
     solve: Solve
+    meshes: ArmMeshes | None = None
 
     @property
     def size(self) -> int:

@@ -14,11 +14,11 @@ import numpy as np
 
 import envs
 from envs.cameras.viewpoint import Viewpoint, read_viewpoint
-from envs.meshes.cover import PRIMITIVE, check_look
+from envs.meshes.cover import PRIMITIVE
 from envs.randomization.factors import check_choice
 from envs.records import ANSWERS, Affordance, Plan
 from envs.registry import has_expert
-from envs.robot import DEFAULT, get_robot
+from envs.robot import DEFAULT, check_look, get_robot
 from envs.scene import Scene, SceneConfig
 from policy.variety.scenes import vary_scene, vary_view
 from rewards import RewardMix, check_answer

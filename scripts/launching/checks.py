@@ -20,7 +20,7 @@ from launching.choices import BASELINES, OFFLINE
 from launching.mistakes import check_kinds
 from launching.policies import list_policies, read_lora
 from launching.settings import build
-from launching.sources import list_envs, read_camera, read_look, read_source
+from launching.sources import list_envs, read_camera, read_source
 
 LEAST = {"seed": 0, "steps": 1, "videos": 0, "checkpoint_every": 1, "keep": 0}
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
@@ -62,8 +62,8 @@ def check_resume(path: Path) -> None:
 def check_scenes(config: DictConfig) -> None:
     """Refuses scenes, splits, views and robots that do not exist."""
     from envs.cameras.viewpoint import read_viewpoint
-    from envs.meshes.cover import check_look
     from envs.randomization.factors import check_axes, check_choice
+    from envs.robot import DEFAULT, check_look
     from envs.scene import WAYPOINTS
 
     names = list_envs(config)
@@ -71,7 +71,7 @@ def check_scenes(config: DictConfig) -> None:
         raise ValueError("env= names no scene, or env.without= leaves none")
     if "camera" in config:
         read_viewpoint(read_camera(config))
-        check_look(read_look(config), config.get("robot", "panda"))
+        check_look(config.look, config.get("robot", DEFAULT))
     if "waypoints" in config:
         check_choice("waypoints", config.waypoints, WAYPOINTS)
     if "split" not in config:

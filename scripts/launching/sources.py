@@ -44,7 +44,7 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         varied=config.varied,
         camera=read_camera(config),
         robot=config.robot,
-        look=read_look(config),
+        look=config.look,
     )
     if pictures is None:
         return scenes
@@ -82,8 +82,3 @@ def read_camera(config: DictConfig) -> Any:
     """Returns what `camera=` says of where it stands; empty if nothing."""
     said: Any = OmegaConf.to_container(config.camera)
     return {name: value for name, value in said.items() if value is not None}
-
-
-def read_look(config: DictConfig) -> str:
-    """Returns what the arm looks like; runs of earlier versions do not say."""
-    return str(config.get("look", "primitive"))

@@ -69,3 +69,5 @@ def test_without_the_extra_one_line_says_what_to_install(monkeypatch) -> None:
         SceneConfig(name="pick_mug", look="mesh")
     with pytest.raises(ValueError, match="unknown look 'x'; valid: primitive, mesh"):
         SceneConfig(name="pick_mug", look="x")
+    with pytest.raises(ValueError, match="robot with look=mesh 'ur5e'; valid: panda"):
+        SceneConfig(name="pick_mug", look="mesh", robot="ur5e")

@@ -8,9 +8,12 @@ handle the tips hold.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from envs.robot.chain import Joint, Link, Point
+from envs.robot.panda.meshes import MESHES
 from envs.robot.parts import Box, Build, Hand
 from envs.robot.registry import register_robot
 from envs.robot.robot import Gripper
@@ -84,4 +87,5 @@ GRIPPER = Gripper(opening=0.08, width=0.02, squeeze=-0.01)  # the opening is pub
 BUILD = Build(base=BASE, joints=JOINTS, hand=HAND, gripper=GRIPPER)
 HOME = np.array([0.0, -0.95, 0.0, -2.55, 0.0, 1.6, 0.785])
 SOLVER = Solver(BUILD.to_chain(), HOME)
-PANDA = register_robot(BUILD.to_robot("panda", HOME, SOLVER.solve))
+ROBOT = BUILD.to_robot("panda", HOME, SOLVER.solve)
+PANDA = register_robot(replace(ROBOT, meshes=MESHES))
