@@ -24,6 +24,7 @@ def main(config: DictConfig) -> None:
     from policy.training.progress import Screen
 
     screen, ledger = Screen(quiet=config.quiet), Ledger(Path(config.out))
+    page = None
     for question in load_questions(list_names(config)) if config.run else []:
         runs = question.list_runs(config.budget, config.seeds)
         try:
@@ -33,8 +34,8 @@ def main(config: DictConfig) -> None:
         except KeyboardInterrupt:
             screen.say("stopped; the same command goes on")
             sys.exit(130)
-        write_page(ledger)
-    screen.say(f"page: {write_page(ledger)}")
+        page = write_page(ledger)
+    screen.say(f"page: {page or write_page(ledger)}")
 
 
 def check(config: DictConfig) -> None:

@@ -52,7 +52,7 @@ def ensure_gl() -> None:
 def find_missing(backend: str) -> str:
     """Returns what a backend lacks, "" if it lacks nothing."""
     groups = LIBRARIES.get(backend, ())
-    missing = [group[0] for group in groups if not any(map(_loads, group))]
+    missing = [group[0] for group in groups if not any(map(can_load, group))]
     if backend == "egl" and not missing and not _count_egl_devices():
         missing = ["a driver for libEGL"]
     return ", ".join(missing)
@@ -115,7 +115,8 @@ def name_renderer() -> str:
     return name
 
 
-def _loads(library: str) -> bool:
+def can_load(library: str) -> bool:
+    """Whether a shared library is on this machine."""
     try:
         ctypes.CDLL(library)
     except OSError:

@@ -149,3 +149,10 @@ def save_image(image: NDArray[Any], path: Path) -> None:
     """Writes pixels as PNG, or as JPEG where the name says so; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, quality=95, compress_level=3)
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """Returns an [H, W, 3] or [H, W] image as a PNG's bytes, quickly packed."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png", compress_level=3)
+    return buffer.getvalue()

@@ -6,17 +6,15 @@ so that it passes through every table.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from envs.answer import Codec
 from envs.scene import Scene
+from policy.data.images import encode_png
 from policy.model.prompt import build_prompt, format_words
 from policy.serving.case import Case, write_case
 
@@ -86,9 +84,7 @@ def _ask(words: str) -> dict[str, str]:
 
 def _encode(scene: Scene) -> dict[str, Any]:
     """The observation's image as tables hold one: a PNG's bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(scene.observation.image).save(buffer, "png", compress_level=3)
-    return {"bytes": buffer.getvalue(), "path": None}
+    return {"bytes": encode_png(scene.observation.image), "path": None}
 
 
 def _make_schema(form: str) -> Any:

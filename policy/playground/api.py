@@ -14,14 +14,12 @@ much is waiting, and `{"error": <one sentence>}`.
 from __future__ import annotations
 
 import base64
-import io
 import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from PIL import Image
 from starlette.exceptions import HTTPException
 
 from envs.answer import parse_answer
@@ -29,6 +27,7 @@ from envs.records import ParseFailure, Plan
 from envs.registry import get_task
 from envs.scene import Scene
 from envs.video.drawing import Image8
+from policy.data.images import encode_png
 from policy.playground.engine import Engine
 from policy.playground.queue import BusyError
 from policy.playground.wire import (
@@ -123,9 +122,7 @@ def explain_mistakes(app: FastAPI) -> None:
 
 def encode_image(image: Image8) -> str:
     """Returns an [H, W, 3] image as the data URL of a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(encode_png(image)).decode()}"
 
 
 async def _make(engine: Engine, question: Question) -> Scene:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from envs.rollout import Rollout
 from policy.rollout.log import IMAGES, describe_episode, read_rows, save_image
+from policy.runtime.whole import replace_text
 
 NAME = "played"
 
@@ -49,6 +49,4 @@ class Saver:
             *self._before,
             *(row for rows in self._episodes.values() for row in rows),
         ]
-        partial = self._file.with_name(f".{NAME}.partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        os.replace(partial, self._file)
+        replace_text(self._file, "".join(json.dumps(row) + "\n" for row in rows))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -30,6 +29,7 @@ from policy.report.words import (
     tell_time,
 )
 from policy.rollout.workers import Workers
+from policy.runtime.whole import replace_text
 
 FILE = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -224,9 +224,7 @@ def _write(out: Path, template: str, **content: Any) -> Path:
         **content,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, out)
+    replace_text(out, page)
     return out
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from envs.records import Affordance, AnyAnswer, ParseFailure, Plan, Trajectory
 from envs.rollout import Rollout
 from envs.sampling.factors import describe_factors
 from envs.scene import AnyScene, Scene
+from policy.runtime.whole import replace_text
 
 TEXT_LIMIT = 2000  # characters of an answer that are kept
 IMAGES = "images"  # folder beside the lines
@@ -47,9 +47,8 @@ class EvaluationLog:
 
     def save(self) -> None:
         """Writes the file of lines, whole or not at all."""
-        partial = self._path.with_name(f".{self._path.name}.partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in self._rows))
-        os.replace(partial, self._path)
+        text = "".join(json.dumps(row) + "\n" for row in self._rows)
+        replace_text(self._path, text)
 
 
 def save_image(rollout: Rollout, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Directories that are complete or not there: what is interrupted leaves no name."""
+"""Directories and files that are whole or not there, whatever is interrupted."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
     _flush(path.parent)
     shutil.rmtree(old, ignore_errors=True)
     return path
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file; the one before stays until the new one is whole."""
+    partial, _ = _name_aside(path)
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
 
 
 def restore(path: Path) -> None:

@@ -26,6 +26,7 @@ from policy.rollout.config import RolloutConfig
 from policy.rollout.play import Answerer, Referee, answer_scripted, play
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
+from policy.study.measure import LONGEST
 from policy.study.plan import Run
 from rewards import compute_metrics
 
@@ -33,7 +34,6 @@ COLUMNS = (
     *("policy", "split", "seed", "format", "iou", "dfd", "hd", "rmse", "end"),
     *("raw_dfd", "raw_hd", "success", "progress", "reason"),
 )
-LONGEST = 96  # tokens of an answer
 SMALLEST = 0.004  # image units: a box that errors have closed is as small as a pixel
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from policy.home import HOME
 from policy.rollout.log import read_rows
 from policy.runtime.machine import describe_machine
 from policy.runtime.manifest import read_commit
+from policy.runtime.whole import replace_text
 from policy.study.plan import BUDGETS, Question, Run
 
 MACHINE = ("processor", "cores", "torch", "mujoco")
@@ -56,9 +56,7 @@ class Ledger:
         }
         path = self._path(run.question)
         old = path.read_text("utf-8") if path.exists() else ""
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(f"{old}{json.dumps(row)}\n", "utf-8")
-        os.replace(partial, path)
+        replace_text(path, f"{old}{json.dumps(row)}\n")
 
     def choose(self, question: Question) -> tuple[str, list[dict[str, Any]]]:
         """Returns the largest budget that any run of a question had, and its rows.

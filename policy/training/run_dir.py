@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +31,7 @@ from policy.rollout.log import (
     read_answer,
     read_rows,
 )
+from policy.runtime.whole import replace_text
 from policy.training.boards import BOARDS, Board, Picture, Watched, flatten
 from policy.training.checkpoint import list_steps
 from policy.training.history import History
@@ -217,9 +217,7 @@ class RunDir:
                     folder.rmdir()
 
     def _write(self, name: str, text: str) -> None:
-        partial = self.path / f".{name}.partial"
-        partial.write_text(text)
-        os.replace(partial, self.path / name)
+        replace_text(self.path / name, text)
 
 
 def _draw_row(row: dict[str, Any], image: Path) -> Picture:

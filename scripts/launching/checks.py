@@ -8,7 +8,6 @@ This file must not import torch, nor what does: a mistake is answered at once.
 
 from __future__ import annotations
 
-import ctypes
 import re
 from pathlib import Path
 from typing import Any
@@ -157,19 +156,13 @@ def check_device(device: str) -> None:
 
 
 def _has_gpu() -> bool:
-    if not any(map(_loads, DRIVERS)):
+    from envs.cameras.gl import can_load
+
+    if not any(map(can_load, DRIVERS)):
         return False
     import torch
 
     return torch.cuda.is_available()
-
-
-def _loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
 
 
 class _Plain(yaml.SafeLoader):

@@ -8,18 +8,15 @@ Pixels of the image, whose bytes are in the first entry of `images`.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from policy.data.formats.rows import find_files, read_parquet, take
 from policy.data.formats.words import read_task
-from policy.data.images import ParquetImage
+from policy.data.images import ParquetImage, encode_png
 from policy.data.records import BrokenItem, Item, Sample
 
 TYPE = re.compile(r"<type>.*?</type>", re.S)
@@ -101,15 +98,13 @@ class _Table:
         self, number: int, sample: Sample, wanted: str, answer: tuple[str, Any]
     ) -> None:
         kind, content = answer
-        buffer = io.BytesIO()
-        Image.fromarray(sample.image).save(buffer, "png", compress_level=3)
         self._rows.append(
             {
                 "id": f"graspo_{number - 1}",
                 "problem": ASKED.format(task=sample.instruction, wanted=wanted),
                 "answer": f"<type>{kind}</type>{json.dumps(content)}",
                 "category": sample.category,
-                "images": [buffer.getvalue()],
+                "images": [encode_png(sample.image)],
             }
         )
         if len(self._rows) == GROUP:

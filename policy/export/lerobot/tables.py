@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
+from policy.data.images import encode_png
 from policy.export.lerobot.features import CAMERA_KEY
 
 
@@ -22,7 +21,7 @@ def build_frames(
     arrays = {name: _to_arrow(column) for name, column in columns.items()}
     if images is not None:
         kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-        rows = [{"bytes": _encode(image), "path": None} for image in images]
+        rows = [{"bytes": encode_png(image), "path": None} for image in images]
         arrays[CAMERA_KEY] = pa.array(rows, kind)
     return pa.table(arrays)
 
@@ -31,12 +30,6 @@ def _to_arrow(column: NDArray[Any]) -> pa.Array:
     if column.ndim == 1:
         return pa.array(column)
     return pa.FixedSizeListArray.from_arrays(pa.array(column.ravel()), column.shape[1])
-
-
-def _encode(image: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "png", compress_level=3)
-    return buffer.getvalue()
 
 
 def build_tasks(tasks: Sequence[str]) -> pa.Table:

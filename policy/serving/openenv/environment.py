@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 import gymnasium
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
-from PIL import Image
 
+from policy.data.images import encode_png
 from policy.model.prompt import build_prompt, format_words
 from policy.serving.openenv.simulators import Simulators
 from policy.serving.openenv.wire import Progress, Said, Seen
@@ -132,15 +131,8 @@ class SceneEnvironment(Environment[Said, Seen, Progress]):
     def _look(self, **more: Any) -> Seen:
         seen = self._env.unwrapped.scene.observation
         return Seen(
-            image=_encode(seen.image),
+            image=base64.b64encode(encode_png(seen.image)).decode(),
             instruction=seen.instruction,
             prompt=format_words(build_prompt(seen), "paper"),
             **more,
         )
-
-
-def _encode(image: Any) -> str:
-    """[H, W, 3] uint8 as a PNG in base64."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "png")
-    return base64.b64encode(file.getvalue()).decode()

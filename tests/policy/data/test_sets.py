@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from broken_items import BROKEN
 from commands import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,19 +27,6 @@ GOOD = {
     "instruction": "lift the mug",
     "box": [0.1, 0.2, 0.3, 0.4],
     "waypoints": [[0.2, 0.3], [0.2, 0.2]],
-}
-BROKEN = {  # the reason, and what is wrong with an item
-    "missing_image": {"image": "images/none.png"},
-    "truncated_image": {"image": "images/cut.png"},
-    "unreadable_image": {"image": "images/text.png"},
-    "box_outside": {"box": [0.5, 0.5, 1.2, 0.9]},
-    "empty_box": {"box": [0.3, 0.2, 0.3, 0.4]},
-    "few_points": {"waypoints": [[0.2, 0.3]]},
-    "point_outside": {"waypoints": [[0.2, 0.3], [0.2, -0.5]]},
-    "not_a_number": {"box": [0.1, 0.2, math.nan, 0.4]},
-    "wrong_type": {"waypoints": [["a", "b"], ["c", "d"]]},
-    "missing_field": {"box": None, "waypoints": None},
-    "no_instruction": {"instruction": "  "},
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from broken_items import BROKEN
 from commands import call
 from PIL import Image
 from runs import JOB, execute, read_log
@@ -213,18 +214,7 @@ def test_a_box_is_all_that_a_box_is_compared_with(source):
     assert isinstance(reference.to_answer("affordance"), Affordance)
 
 
-TEN = {  # the reason, and what is wrong with an item
-    "missing_image": {"image": "images/none.png"},
-    "truncated_image": {"image": "images/cut.png"},
-    "unreadable_image": {"image": "images/text.png"},
-    "box_outside": {"box": [0.5, 0.5, 1.2, 0.9]},
-    "empty_box": {"box": [0.3, 0.2, 0.3, 0.4]},
-    "few_points": {"waypoints": [[0.2, 0.3]]},
-    "not_a_number": {"box": [0.1, 0.2, float("nan"), 0.4]},
-    "wrong_type": {"waypoints": [["a", "b"], ["c", "d"]]},
-    "missing_field": {"box": None, "waypoints": None},
-    "no_instruction": {"instruction": "  "},
-}
+TEN = {reason: item for reason, item in BROKEN.items() if reason != "point_outside"}
 
 
 def test_a_set_of_which_two_in_a_hundred_are_broken_trains(tmp_path, monkeypatch):
