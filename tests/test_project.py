@@ -290,7 +290,7 @@ def test_torch_is_pinned_without_its_build():
 def test_the_backend_that_the_user_chose_is_kept(monkeypatch):
     from envs.cameras import gl
 
-    monkeypatch.setattr(gl, "_loads", lambda library: True)
+    monkeypatch.setattr(gl, "can_load", lambda library: True)
     monkeypatch.setenv("MUJOCO_GL", "osmesa")
     gl.ensure_gl()
     assert gl.os.environ["MUJOCO_GL"] == "osmesa"
@@ -315,7 +315,7 @@ def test_egl_is_preferred_to_osmesa_and_to_nothing(
     libraries = {f"lib{word}.so" for word in present.split()}
     monkeypatch.setattr(gl, "_count_egl_devices", lambda: devices)
     monkeypatch.setattr(
-        gl, "_loads", lambda lib: lib.split(".so")[0] + ".so" in libraries
+        gl, "can_load", lambda lib: lib.split(".so")[0] + ".so" in libraries
     )
     monkeypatch.setenv("MUJOCO_GL", "")
     monkeypatch.setattr(gl, "READ_ONCE", ())  # mujoco keeps its own choice
@@ -334,7 +334,7 @@ def test_without_gl_one_message_names_the_packages(monkeypatch):
 def test_a_chosen_backend_without_its_library_is_named(monkeypatch):
     from envs.cameras import gl
 
-    monkeypatch.setattr(gl, "_loads", lambda library: False)
+    monkeypatch.setattr(gl, "can_load", lambda library: False)
     monkeypatch.setenv("MUJOCO_GL", "egl")
     if sys.platform == "linux":
         with pytest.raises(gl.NoGL, match=r"MUJOCO_GL=egl\): libEGL.so.1, libGL.so.1"):
