@@ -72,7 +72,7 @@ def load_plugins() -> None:
     for point in entry_points(group=ENTRY_POINTS):
         try:
             point.load()
-        except Exception as error:  # noqa: BLE001  (a package may raise anything)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a package may do anything
             warnings.warn(f"scene plug-in {point.value!r}: {error!r}", stacklevel=2)
 
 

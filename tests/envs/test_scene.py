@@ -158,6 +158,15 @@ def test_a_broken_plug_in_is_named_in_a_warning_and_breaks_nothing(monkeypatch):
     assert "pick_mug" in envs.list_scenes()
 
 
+def test_a_plug_in_that_exits_is_named_and_ends_nothing(monkeypatch, tmp_path):
+    (tmp_path / "exiting_scenes.py").write_text("raise SystemExit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    broken = EntryPoint("bad", "exiting_scenes", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    with pytest.warns(UserWarning, match=r"'exiting_scenes': SystemExit\(0\)"):
+        registry.load_plugins()
+
+
 def test_a_scene_name_belongs_to_one_class():
     other = type("Other", (), dict.fromkeys(("skill", "build", "judge")))
     with pytest.raises(ValueError, match="already registered"):

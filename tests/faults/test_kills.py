@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -56,11 +58,11 @@ def finish(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
-    """A run, and the seconds it took."""
-    path, begin = tmp_path_factory.mktemp("runs") / "undisturbed", time.monotonic()
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that came to its end at once."""
+    path = tmp_path_factory.mktemp("runs") / "undisturbed"
     finish(path)
-    return path, time.monotonic() - begin
+    return path
 
 
 def check_equal(path: Path, undisturbed: Path) -> None:
@@ -80,92 +82,134 @@ def list_leftovers(path: Path) -> list[psutil.Process]:
     ]
 
 
-def test_twenty_kills_of_the_whole_group(undisturbed, tmp_path: Path) -> None:
-    whole, seconds = undisturbed
-    rng, path, at = random.Random(0), tmp_path / "run", Counter()
-    for _ in range(20):
-        process = go_on(path)
-        time.sleep(rng.uniform(0.1, 0.8) * seconds)
-        at["after the end" if process.poll() is not None else "while it ran"] += 1
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert not list_leftovers(path)
-    finish(path)
-    check_equal(path, whole)
-    print(f"kills of the group: {dict(at)}")  # noqa: T201
-
-
-def test_twenty_kills_within_checkpoints(undisturbed, tmp_path: Path) -> None:
-    """As soon as a partial directory is seen, in checkpoints/ or of final/."""
-    whole, _ = undisturbed
-    path, killed = tmp_path / "run", Counter()
-    for _ in range(20):
-        process = go_on(path)
-        while process.poll() is None:
-            found = [*path.glob("checkpoints/.*.partial"), *path.glob(".final.partial")]
-            if found:
-                os.killpg(process.pid, signal.SIGKILL)
-                killed[found[0].parent.name] += 1
-                break
-            time.sleep(0.002)
-        process.communicate()
-        if (path / "summary.json").exists():
-            break
-        if sum(killed.values()) % 2:  # let it come further, or it starts for ever
-            process = go_on(path)
-            steps = len(read_log(path)) + 2 if (path / "metrics.jsonl").exists() else 2
-            while process.poll() is None and _count(path) < steps:
-                time.sleep(0.02)
-            os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
-            process.communicate()
-    finish(path)
-    check_equal(path, whole)
-    print(f"kills within a checkpoint: {dict(killed)}")  # noqa: T201
-    assert sum(killed.values()) >= 3
-
-
-def _count(path: Path) -> int:
+def count_steps(path: Path) -> int:
     metrics = path / "metrics.jsonl"
     return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
 
 
+def find_newest(path: Path) -> int:
+    """The step of the newest whole checkpoint."""
+    found = path.glob("checkpoints/step_*")
+    return max((int(one.name.split("_")[1]) for one in found), default=0)
+
+
+def list_partial(path: Path) -> list[Path]:
+    return [*path.glob("checkpoints/.*.partial"), *path.glob(".final.partial")]
+
+
+class Striker:
+    """Sends a signal to a run at places that its own progress names.
+
+    So that every signal strikes, whatever the speed of the machine.
+    """
+
+    def __init__(self, path: Path, number: int, *, group: bool = False) -> None:
+        self.path, self.number, self.group = path, number, group
+        self.struck: Counter[str] = Counter()
+        self.codes: Counter[int] = Counter()
+        self.rng = random.Random(0)
+
+    def repeat(self, count: int, wait: Callable[[], str], whole: Path) -> None:
+        """Strikes until so many have struck; every run that ends is compared.
+
+        Args:
+            count: How many must strike.
+            wait: Returns at the right moment, with the name of the place.
+            whole: The run that nobody disturbed.
+        """
+        while self.struck.total() < count:
+            self.process = go_on(self.path)
+            place = wait()
+            if self.process.poll() is None:
+                self.send()
+                self.struck[place] += 1
+            _, errors = self.process.communicate(timeout=120)
+            self.codes[self.process.returncode] += 1
+            assert b"Traceback" not in errors, errors.decode()
+            assert not list_leftovers(self.path)
+            if (self.path / "summary.json").exists():
+                check_equal(self.path, whole)
+                shutil.rmtree(self.path)
+        finish(self.path)
+        check_equal(self.path, whole)
+
+    def send(self) -> None:
+        if self.group:
+            os.killpg(self.process.pid, self.number)
+        else:
+            self.process.send_signal(self.number)
+
+    def wait_for(self, ready: Callable[[], object]) -> None:
+        while self.process.poll() is None and not ready():
+            time.sleep(0.002)
+
+    def wait_for_steps(self, count: int) -> str:
+        """Until this process has written so many steps, and a moment longer."""
+        kept = find_newest(self.path)
+        if count:  # lines after the checkpoint are made anew
+            self.wait_for(lambda: count_steps(self.path) <= kept)
+        self.wait_for(lambda: count_steps(self.path) >= kept + count)
+        time.sleep(self.rng.uniform(0, 6 if count == 0 else 0.5))
+        return f"after {count} steps"
+
+
+def test_twenty_kills_of_the_whole_group(undisturbed: Path, tmp_path: Path) -> None:
+    striker = Striker(tmp_path / "run", signal.SIGKILL, group=True)
+    steps = striker.rng.choices((0, 1, 2, 3), k=1000)
+    striker.repeat(20, lambda: striker.wait_for_steps(steps.pop()), undisturbed)
+    print(f"kills of the group: {dict(striker.struck)}")  # noqa: T201
+
+
+def test_twenty_kills_within_checkpoints(undisturbed: Path, tmp_path: Path) -> None:
+    """As soon as a partial directory is seen, in checkpoints/ or of final/."""
+    path = tmp_path / "run"
+    striker = Striker(path, signal.SIGKILL, group=True)
+
+    def wait() -> str:
+        newest, before = find_newest(path), set(list_partial(path))
+        if striker.struck.total() % 2:  # let it come further, or it starts for ever
+            striker.wait_for(lambda: find_newest(path) > newest or newest == 12)
+        striker.wait_for(lambda: set(list_partial(path)) - before)
+        return "final" if (path / ".final.partial").exists() else "checkpoints"
+
+    striker.repeat(20, wait, undisturbed)
+    print(f"kills within a checkpoint: {dict(striker.struck)}")  # noqa: T201
+    assert striker.struck["final"] and striker.struck["checkpoints"]
+
+
+def list_workers(process: subprocess.Popen[bytes]) -> Iterator[psutil.Process]:
+    for one in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if "spawn_main" in " ".join(one.cmdline()):
+                yield one
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
-def test_ten_kills_of_single_workers(undisturbed, tmp_path: Path, number: int) -> None:
-    whole, seconds = undisturbed
+def test_ten_kills_of_single_workers(
+    undisturbed: Path, tmp_path: Path, number: int
+) -> None:
     rng, path, killed = random.Random(1), tmp_path / "run", 0
     process = go_on(path)
     while process.poll() is None:
-        time.sleep(rng.uniform(0.02, 0.1) * seconds)
-        workers = [
-            one
-            for one in psutil.Process(process.pid).children()
-            if "spawn_main" in " ".join(one.cmdline())
-        ]
+        time.sleep(0.01)
+        workers = list(list_workers(process)) if count_steps(path) >= killed else []
         if workers and killed < 10:
+            time.sleep(rng.uniform(0, 0.3))  # somewhere within the step
             rng.choice(workers).send_signal(number)
             killed += 1
     _, errors = process.communicate()
     assert process.returncode == 0, errors.decode()
-    check_equal(path, whole)
+    check_equal(path, undisturbed)
     assert {row["put_aside"] for row in read_log(path)} == {0}
     print(f"kills of single workers: {killed}")  # noqa: T201
+    assert killed == 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_at_ten_places(undisturbed, tmp_path: Path, number: int) -> None:
-    whole, seconds = undisturbed
-    path, codes = tmp_path / "run", Counter()
-    for place in range(10):
-        process = go_on(path)
-        time.sleep((0.1 + 0.07 * place) * seconds)
-        if process.poll() is None:
-            process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-        codes[process.returncode] += 1
-        assert b"Traceback" not in errors, errors.decode()
-        assert not list_leftovers(path)
-    finish(path)
-    check_equal(path, whole)
-    assert set(codes) <= {0, 1, 128 + number, -number}
-    print(f"{signal.Signals(number).name}: exit codes {dict(codes)}")  # noqa: T201
+def test_signals_at_ten_places(undisturbed: Path, tmp_path: Path, number: int) -> None:
+    striker = Striker(tmp_path / "run", number)
+    steps = striker.rng.choices((0, 1), k=1000)
+    striker.repeat(10, lambda: striker.wait_for_steps(steps.pop()), undisturbed)
+    assert set(striker.codes) <= {0, 1, 128 + number, -number}
+    name = signal.Signals(number).name
+    print(f"{name}: {dict(striker.struck)}, codes {dict(striker.codes)}")  # noqa: T201
