@@ -15,7 +15,7 @@ import pytest
 
 import envs
 from envs.answer import NORMALIZED, PARSERS, Codec
-from envs.records import ParseFailure, Plan
+from envs.records import ParseFailure, Plan, Reference
 
 TEXTS = 1_000_000
 PLANS = 20_000
@@ -121,8 +121,12 @@ def test_five_megabytes_take_seconds(parse: Any) -> None:
         assert time.process_time() - begin < 20, piece
 
 
-def draw_plan(rng: np.random.Generator) -> Plan:
-    """A plan at and beyond what an image holds: corners, edges, jumps, heights."""
+def draw_plan(rng: np.random.Generator, expert: Reference | None = None) -> Plan:
+    """A plan at and beyond what an image holds: corners, edges, jumps, heights.
+
+    Two of three that have an expert beside them start as it does, so that the hand takes
+    hold of something before it is led astray.
+    """
     ends = np.array([0.0, 1.0, 1e-9, 1 - 1e-9, 0.5, rng.uniform()])
     left, right = np.sort(rng.choice(ends, 2))
     top, bottom = np.sort(rng.choice(ends, 2))
@@ -130,6 +134,9 @@ def draw_plan(rng: np.random.Generator) -> Plan:
     path = rng.choice(ends, (count, 2))
     if rng.uniform() < 0.2:
         path[:] = path[0]  # all in one place
+    if expert is not None and rng.uniform() < 0.67:
+        left, top, right, bottom = expert.box
+        path[0] = expert.waypoints[0][:2]
     if rng.uniform() < 0.4:
         heights = rng.choice([0.0, 1e-6, 0.05, 0.3, 5.0, 1000.0], (count, 1))
         path = np.hstack([path, heights])
@@ -146,7 +153,7 @@ def execute(name: str, count: int) -> Counter[str]:
         scene = envs.sample_scene(
             envs.SceneConfig(name=name, split=("train", "ood")[seed % 2], seed=seed)
         )
-        plans = [draw_plan(rng) for _ in range(min(100, count))]
+        plans = [draw_plan(rng, scene.reference) for _ in range(min(100, count))]
         for outcome in envs.simulate(scene, plans):
             reasons[outcome.reason or "none"] += 1
             assert all(map(math.isfinite, flatten(asdict(outcome)))), outcome

