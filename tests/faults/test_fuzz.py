@@ -124,8 +124,8 @@ def test_five_megabytes_take_seconds(parse: Any) -> None:
 def draw_plan(rng: np.random.Generator, expert: Reference | None = None) -> Plan:
     """A plan at and beyond what an image holds: corners, edges, jumps, heights.
 
-    Two of three that have an expert beside them start as it does, so that the hand takes
-    hold of something before it is led astray.
+    Two of three that have an expert beside them start as it does, so that the hand
+    takes hold of something before it is led astray.
     """
     ends = np.array([0.0, 1.0, 1e-9, 1 - 1e-9, 0.5, rng.uniform()])
     left, right = np.sort(rng.choice(ends, 2))
