@@ -67,7 +67,7 @@ def explain_disk(error: Exception, run: Path | None = None) -> str:
         error: What was raised.
         run: The directory of a training that is under way.
     """
-    if run and not run.is_dir():
+    if run and not (run / "config.yaml").is_file():  # a board may have made it again
         return f"run directory {run} was removed or renamed while it was written to"
     where = getattr(error, "filename", None) or run or "this"
     again = f", then go on with resume={run}" if run else ", then try again"

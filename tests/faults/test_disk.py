@@ -114,7 +114,8 @@ def test_a_run_on_a_disk_that_became_read_only_goes_on_later(disk: Path) -> None
 
 
 def remove(run: Path) -> None:
-    shutil.rmtree(run)
+    while run.exists():  # the run may write into it meanwhile
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def rename(run: Path) -> None:
