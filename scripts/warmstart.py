@@ -111,12 +111,19 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     scenes = SceneSource(
         names=tuple(name for name in names for _ in range(config.often.get(name, 1))),
         waypoints=config.waypoints,
-        varied=True,
+        varied=config.varied,
         camera=read_camera(config),
         look=config.look,
+        without=tuple(config.without),
+        knowledge=config.knowledge,
     )
     source = ExampleSource(scenes)
-    collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)
+    collate = Collator(
+        tokenizer=tokenizer,
+        size=size,
+        blind=config.blind,
+        knowledge=config.knowledge,
+    )
     student = Student(
         begin(config, size, tokenizer),
         size,
@@ -167,11 +174,18 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     directory = run_dir / "policy"
     save_policy(directory, student.model, tokenizer, student.size, blind=config.blind)
     answerer = answer_greedily(policy.load(directory), max_new_tokens=96)
+    source = SceneSource(
+        names=list_envs(config),
+        split="test",
+        waypoints=config.waypoints,
+        without=tuple(config.without),
+        knowledge=config.knowledge,
+    )
     measured = {}
     with Workers() as workers:
         for env in list_envs(config):
-            source = SceneSource(names=(env,), split="test", waypoints=config.waypoints)
-            exam, referee = Exam(source=source, n=config.n), Referee(workers=workers)
+            own = replace(source, names=(env,))
+            exam, referee = Exam(source=own, n=config.n), Referee(workers=workers)
             measured[env], _ = evaluate(answerer, exam, referee)
     origin = Provenance(
         name="tiny" if config.out == "assets/tiny" else config.out,
