@@ -130,9 +130,8 @@ def check_without(names: Sequence[str], without: Sequence[str]) -> None:
     every = tuple(dict.fromkeys(kind for kinds in known.values() for kind in kinds))
     for kind in without:
         if not every:
-            raise ValueError(
-                f"without={kind}, but {', '.join(known)} has no kinds to leave out"
-            )
+            names = ", ".join(known) or "images, but by data.without"
+            raise ValueError(f"without={kind}: nothing to leave out of {names}")
         check_choice("without", kind, every)
     for name, kinds in known.items():
         if kinds and {*kinds} <= {*without}:

@@ -78,8 +78,7 @@ def check_scenes(config: DictConfig) -> None:
     if "knowledge" in config:
         check_knowledge(config.knowledge)
     if "without" in config:
-        scenes = [name for name in names if name != OFFLINE]
-        check_without(scenes, list(config.without))
+        check_without([n for n in names if n != OFFLINE], list(config.without))
     if "split" not in config:
         return
     if names != (OFFLINE,):

@@ -70,7 +70,7 @@ def test_other_scenes_beside_it_are_as_they_were() -> None:
     [
         ("use_tool", ["axe"], "unknown without 'axe'; valid: hammer, knife"),
         ("use_tool", [*KINDS], "use_tool has no kind left"),
-        ("pick_mug", ["saw"], "pick_mug has no kinds to leave out"),
+        ("pick_mug", ["saw"], "without=saw: nothing to leave out of pick_mug"),
     ],
 )
 def test_what_cannot_be_left_out_is_refused(name, without, message) -> None:

@@ -48,7 +48,7 @@ TABLE = {
     "train knowledge=wiki": "unknown knowledge 'wiki'; valid: none, parts or a file",
     "play knowledge=a.yaml": "unknown knowledge 'a.yaml'; valid: none, parts or a",
     "warmstart env=use_tool without=[axe]": "unknown without 'axe'; valid: hammer",
-    "evaluate without=[saw]": "pick_mug has no kinds to leave out",
+    "evaluate without=[saw]": "without=saw: nothing to leave out of pick_mug",
     "train waypoints=4d": "unknown waypoints '4d'; valid: 2d, 3d",
     "train camera.azimut=3": "did you mean 'camera.azimuth'?",
     "train camera.elevation=200": "camera.elevation is 200; valid: a number",
