@@ -53,7 +53,7 @@ def check_scene(name: str, n: int = 4, robot: str = DEFAULT) -> None:
     """
     for split in ("train", "ood"):
         for seed in range(n):
-            check_first_draw(name, split, seed)
+            check_first_draw(name, split, seed, robot)
             scene = make_scene(name, split, seed, robot=robot)
             check_looks(scene)
             check_rest(scene)
@@ -63,9 +63,9 @@ def check_scene(name: str, n: int = 4, robot: str = DEFAULT) -> None:
                 check_reference(scene)
 
 
-def check_first_draw(name: str, split: str, seed: int) -> None:
+def check_first_draw(name: str, split: str, seed: int, robot: str) -> None:
     """What is built comes to rest, though sampling would go on to the next draw."""
-    config = SceneConfig(name=name, split=split, seed=seed, draw=0)
+    config = SceneConfig(name=name, split=split, seed=seed, draw=0, robot=robot)
     drawn = draw_scene(config)
     if isinstance(drawn, Unusable) and drawn.restless:
         raise AssertionError(f"{config.where}: {drawn.reason}")

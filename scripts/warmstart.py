@@ -25,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from policy.model.tiny.model import TinySize
+    from policy.rollout.scene_source import SceneSource
     from policy.sft.trainer import Trainer
 
 PLACES = ("out", "run_dir", "n", "threads")  # change nothing about the weights
@@ -38,6 +39,7 @@ def main(config: DictConfig) -> None:
         assert isinstance(kept, DictConfig)
         kept.out, kept.n, kept.threads = config.out, config.n, config.threads
         kept.quiet = config.quiet
+        kept.setdefault("robot", config.robot)  # earlier versions knew one
         config = kept
     trainer = train(config, run_dir)
     ship(config, trainer, run_dir)
@@ -97,7 +99,6 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
 
     from policy.model.tiny.model import TinySize
     from policy.model.tiny.tokenizer import build_tokenizer, list_colour_ids
-    from policy.rollout.scene_source import SceneSource
     from policy.sft.data import Collator, ExampleSource
     from policy.sft.loss import Student
     from policy.sft.optim import SFTConfig
@@ -108,16 +109,11 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
         torch.set_num_threads(config.threads)
     size, tokenizer = build(TinySize, config.size), build_tokenizer()
     names = list_envs(config)
-    scenes = SceneSource(
-        names=tuple(name for name in names for _ in range(config.often.get(name, 1))),
-        waypoints=config.waypoints,
-        varied=config.varied,
-        camera=read_camera(config),
-        look=config.look,
-        without=tuple(config.without),
-        knowledge=config.knowledge,
+    often = tuple(name for name in names for _ in range(config.often.get(name, 1)))
+    held_out = hold_out(config)
+    source = ExampleSource(
+        replace(held_out, names=often, split="train", varied=config.varied)
     )
-    source = ExampleSource(scenes)
     collate = Collator(
         tokenizer=tokenizer,
         size=size,
@@ -134,9 +130,24 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     )
     say = Screen(quiet=config.quiet).say
     trainer = Trainer(student, collate, build(SFTConfig, config.sft), run_dir, say)
-    held_out = replace(scenes, names=names, split="test", varied=False)
     trainer.run(source, ExampleSource(held_out), seed=config.seed)
     return trainer
+
+
+def hold_out(config: DictConfig) -> SceneSource:
+    """The scenes that are never shown, as the policy is to see and answer them."""
+    from policy.rollout.scene_source import SceneSource
+
+    return SceneSource(
+        names=list_envs(config),
+        split="test",
+        waypoints=config.waypoints,
+        camera=read_camera(config),
+        robot=config.robot,
+        look=config.look,
+        without=tuple(config.without),
+        knowledge=config.knowledge,
+    )
 
 
 def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
@@ -165,7 +176,6 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     from policy.model.tiny.model import save_policy
     from policy.rollout.collect import answer_greedily
     from policy.rollout.play import Referee
-    from policy.rollout.scene_source import SceneSource
     from policy.rollout.workers import Workers
     from policy.sft.card import Provenance, write_card
     from policy.training.progress import Screen
@@ -174,18 +184,11 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
     directory = run_dir / "policy"
     save_policy(directory, student.model, tokenizer, student.size, blind=config.blind)
     answerer = answer_greedily(policy.load(directory), max_new_tokens=96)
-    source = SceneSource(
-        names=list_envs(config),
-        split="test",
-        waypoints=config.waypoints,
-        without=tuple(config.without),
-        knowledge=config.knowledge,
-    )
-    measured = {}
+    source, measured = hold_out(config), {}
     with Workers() as workers:
         for env in list_envs(config):
-            own = replace(source, names=(env,))
-            exam, referee = Exam(source=own, n=config.n), Referee(workers=workers)
+            exam = Exam(source=replace(source, names=(env,)), n=config.n)
+            referee = Referee(workers=workers)
             measured[env], _ = evaluate(answerer, exam, referee)
     origin = Provenance(
         name="tiny" if config.out == "assets/tiny" else config.out,

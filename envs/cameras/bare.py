@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.cameras.quality import drawing_at
 from envs.state import State
 
 
@@ -18,10 +19,8 @@ def open_renderer(
 ) -> Iterator[Callable[[], NDArray[np.uint8]]]:
     """Yields what draws a [size, size, 3] image as `envs.cameras.render` does."""
     model = state.model
-    quality = model.vis.quality.offsamples
-    model.vis.quality.offsamples = 0
-    renderer = mujoco.Renderer(model, size, size)
-    model.vis.quality.offsamples = quality
+    with drawing_at(model, samples=0):
+        renderer = mujoco.Renderer(model, size, size)
     try:
         renderer.update_scene(state.data, camera_name)
         renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0

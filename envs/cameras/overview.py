@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.cameras.gl import check_process
+from envs.cameras.quality import drawing_at
 from envs.cameras.viewpoint import OVERVIEW
 from envs.meshes.cover import show_cover
 
-SHADOW_SIZE = 1024  # texels a side: a frame takes 40 ms, with the default 4096 120 ms
 WALL_COLOUR = (0.42, 0.46, 0.51, 1.0)
 WALL_GLOW = 0.9  # share of its own colour: evens out what the scene's light adds
 # Two walls behind the stage, at the floor's edges; without them the sky is black.
@@ -30,10 +30,8 @@ class Overview:
 
     def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
         check_process()
-        default = model.vis.quality.shadowsize
-        model.vis.quality.shadowsize = SHADOW_SIZE
-        self._renderer = mujoco.Renderer(model, height, width)
-        model.vis.quality.shadowsize = default
+        with drawing_at(model):
+            self._renderer = mujoco.Renderer(model, height, width)
         self._option = mujoco.MjvOption()
         self._option.sitegroup[:] = 0
         show_cover(model, self._option)

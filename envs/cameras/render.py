@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.cameras.gl import check_process, open_context
+from envs.cameras.quality import drawing_at
 from envs.meshes.cover import show_cover
 from envs.state import State
 
@@ -29,10 +30,9 @@ def render(
     camera: str | mujoco.MjvCamera,
     width: int,
     height: int,
-    shadows: bool = False,
 ) -> NDArray[np.uint8]:
     """[H, W, 3] colour image from a camera of the model, by its name, or from any."""
-    scene = _update(state, camera, shadows=shadows)
+    scene = _update(state, camera)
     image = np.empty((height, width, 3), np.uint8)
     _draw(state.model, scene, image, None)
     return image[::-1].copy()
@@ -70,9 +70,7 @@ def render_depth(
     return (near / (1 - depth * (1 - near / far)))[::-1].copy()
 
 
-def _update(
-    state: State, camera: str | mujoco.MjvCamera, shadows: bool = False
-) -> mujoco.MjvScene:
+def _update(state: State, camera: str | mujoco.MjvCamera) -> mujoco.MjvScene:
     model = state.model
     # Room for every geom and the lights' and joints' decoration.
     scene = mujoco.MjvScene(model, min(2 * model.ngeom + 50, MAX_GEOMS))
@@ -82,7 +80,7 @@ def _update(
     show_cover(model, option)
     category = mujoco.mjtCatBit.mjCAT_ALL
     mujoco.mjv_updateScene(model, state.data, option, None, view, category, scene)
-    scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
+    scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
     scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
     return scene
 
@@ -126,11 +124,8 @@ def _context(model: mujoco.MjModel) -> mujoco.MjrContext:
 
 
 def _make_context(model: mujoco.MjModel) -> mujoco.MjrContext:
-    quality = model.vis.quality.offsamples
-    model.vis.quality.offsamples = 0  # halves the time of an image on a CPU
-    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
-    model.vis.quality.offsamples = quality
-    return context
+    with drawing_at(model, samples=0):  # halves the time of an image on a CPU
+        return mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
 
 
 def _asset_key(model: mujoco.MjModel) -> int:

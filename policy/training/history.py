@@ -65,7 +65,8 @@ class History:
                 f"step {step}: put it back, or start a new run from the checkpoint by "
                 "policy="
             )
-        if not step and len(steps) >= checkpoint_every:
+        # A step's lines are written before its checkpoint, so one more may be there.
+        if not step and len(steps) > checkpoint_every:
             raise ValueError(
                 f"{self._path / METRICS} has {len(steps)} steps, but there is no "
                 "checkpoint: put checkpoints/ back, or start a new run"

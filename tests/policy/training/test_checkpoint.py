@@ -169,6 +169,16 @@ def test_missing_checkpoints_erase_nothing(copied: Path) -> None:
     assert (copied / "metrics.jsonl").read_bytes() == before
 
 
+def test_a_run_killed_before_its_first_checkpoint_goes_on(
+    run: Path, copied: Path
+) -> None:
+    shutil.rmtree(copied / "checkpoints")
+    path = copied / "metrics.jsonl"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    resume(copied)
+    assert read_log(copied) == read_log(run)
+
+
 def test_metrics_behind_the_checkpoint_are_no_silent_gap(copied: Path) -> None:
     path = copied / "metrics.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
