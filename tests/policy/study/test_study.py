@@ -317,6 +317,7 @@ def test_what_else_is_measured_has_a_sentence_and_a_column_of_its_own(tmp_path):
 def test_what_a_question_of_unseen_kinds_is_measured_on_never_comes_in_training():
     [question] = load_questions(["knowledge"])
     first, *others = question.list_runs("full", 1)
+    assert first.warmstart is not None
     [left_out] = [w for w in first.warmstart if w.startswith("without=")]
     unseen = {*left_out.removeprefix("without=").strip("[]").split(",")}
     assert len(unseen) == 3 and unseen < {*KINDS}
