@@ -16,6 +16,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+UNTOLD = "none"
+"""Nothing is told beside the instruction: `knowledge=` of the command line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
@@ -43,12 +46,15 @@ class Question:
         instruction: The task in words.
         waypoints: "2d", or "3d": the answer's waypoints are to have heights.
         answer: One of `ANSWERS`: a whole plan is wanted, or one of its two parts.
+        knowledge: Where a sentence to tell beside the instruction is looked up, by
+            whoever writes the prompt; nowhere by default.
     """
 
     image: NDArray[np.uint8]
     instruction: str
     waypoints: str = "2d"
     answer: str = "plan"
+    knowledge: str = UNTOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

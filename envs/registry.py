@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 
 import gymnasium
@@ -109,6 +109,33 @@ def check_name(name: str, key: str = "env") -> None:
 def has_expert(name: str) -> bool:
     """Whether a scene has a scripted expert, and so a reference."""
     return hasattr(get_task(name), "expert")
+
+
+def list_kinds(name: str) -> tuple[str, ...]:
+    """The kinds of things of which a scene can do without some; most have none."""
+    return getattr(get_task(name), "kinds", ())
+
+
+def check_without(names: Sequence[str], without: Sequence[str]) -> None:
+    """Refuses to leave out what no scene has, and all that a scene has.
+
+    Args:
+        names: The scenes.
+        without: Kinds of things.
+
+    Raises:
+        ValueError: Lists the valid ones.
+    """
+    known = {name: list_kinds(name) for name in names}
+    every = tuple(dict.fromkeys(kind for kinds in known.values() for kind in kinds))
+    for kind in without:
+        if not every:
+            names = ", ".join(known) or "images, but by data.without"
+            raise ValueError(f"without={kind}: nothing to leave out of {names}")
+        check_choice("without", kind, every)
+    for name, kinds in known.items():
+        if kinds and {*kinds} <= {*without}:
+            raise ValueError(f"without={','.join(without)}: {name} has no kind left")
 
 
 def get_task(name: str) -> type:

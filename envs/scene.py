@@ -20,7 +20,7 @@ from envs.cameras.viewpoint import CAMERA, Viewpoint, read_viewpoint
 from envs.meshes.cover import PRIMITIVE
 from envs.randomization.colours import PALETTE
 from envs.randomization.factors import check_axes, check_choice
-from envs.records import Observation, Question, Reference
+from envs.records import UNTOLD, Observation, Question, Reference
 from envs.robot import DEFAULT, check_look, get_robot
 from envs.state import State
 from envs.task import Goal, Task
@@ -49,6 +49,10 @@ class SceneConfig:
         robot: Which arm acts, by the name it is registered under.
         look: What the arm looks like: "primitive", or "mesh" with its maker's meshes;
             outcomes are the same, bit for bit.
+        without: Kinds of things that never come, of those that the task names:
+            `("saw", "ladle")` of `use_tool`.
+        knowledge: What the policy is told beside the instruction; the scene is the
+            same. "none", or what `policy.knowledge` finds more in.
         verify: Whether the expert's answer is executed, and the scene drawn again if it
             fails. Without it a scene is made twice as fast, for supervised data.
         draw: Which of the seed's draws to take, one that has been found usable, without
@@ -71,6 +75,8 @@ class SceneConfig:
     camera: Viewpoint | None = field(default_factory=dict)
     robot: str = DEFAULT
     look: str = PRIMITIVE
+    without: Sequence[str] = ()
+    knowledge: str = UNTOLD
     verify: bool = True
     draw: int | None = None
 
@@ -89,6 +95,7 @@ class SceneConfig:
             "shifts": tuple(self.shifts),
             "colours": dict(self.colours or {}),
             "stretched": tuple(self.stretched),
+            "without": tuple(self.without),
             "camera": read_viewpoint(self.camera),
         }
         for name, value in plain.items():

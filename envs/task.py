@@ -66,7 +66,8 @@ class Task(Protocol):
         """Whether the instruction was fulfilled, from the states before and after."""
         ...
 
-    # Optional. Without it a scene has no reference, and trains on success alone.
+    # Optional: `kinds`, names of things of which `without=` leaves some out, and
+    # `expert`. Without that a scene has no reference, and trains on success alone.
     def expert(
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:

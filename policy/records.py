@@ -31,12 +31,14 @@ class Prompt:
         instruction: The task in words.
         waypoints: "2d", or "3d": waypoints are to have heights.
         answer: One of `envs.records.ANSWERS`: a whole plan is wanted, or a part of it.
+        knowledge: A sentence beside the instruction (`policy.knowledge`), "" for none.
     """
 
     image: NDArray[np.uint8]
     instruction: str
     waypoints: str = "2d"
     answer: str = "plan"
+    knowledge: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

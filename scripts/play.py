@@ -43,7 +43,9 @@ def main(config: DictConfig) -> None:
         WorkQueue(rollout.workers) as queue,
         load_policies(config, rollout.max_new_tokens) as policies,
     ):
-        engine = Engine(queue=queue, policies=policies, mix=mix)
+        engine = Engine(
+            queue=queue, policies=policies, mix=mix, knowledge=config.knowledge
+        )
         app = build_app(engine)
         add_page(app, engine, saver, start, config.max_turns)
         serve(app, opened, Screen().say)
@@ -87,6 +89,7 @@ def read_start(config: DictConfig) -> Any:
         camera=read_camera(config),
         robot=config.robot,
         look=config.look,
+        knowledge=config.knowledge,
     )
 
 

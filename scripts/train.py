@@ -246,6 +246,8 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
     config.setdefault("keep", 0)
     config.setdefault("log", ["tensorboard"])
     config.setdefault("robot", "panda")
+    config.setdefault("without", [])
+    config.setdefault("knowledge", "none")
     config.quiet = False
     check_version(file, config, usual)
     for key, value in list_overrides().items():

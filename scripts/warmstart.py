@@ -111,8 +111,15 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     names = list_envs(config)
     often = tuple(name for name in names for _ in range(config.often.get(name, 1)))
     held_out = hold_out(config)
-    source = ExampleSource(replace(held_out, names=often, split="train", varied=True))
-    collate = Collator(tokenizer=tokenizer, size=size, blind=config.blind)
+    source = ExampleSource(
+        replace(held_out, names=often, split="train", varied=config.varied)
+    )
+    collate = Collator(
+        tokenizer=tokenizer,
+        size=size,
+        blind=config.blind,
+        knowledge=config.knowledge,
+    )
     student = Student(
         begin(config, size, tokenizer),
         size,
@@ -138,6 +145,8 @@ def hold_out(config: DictConfig) -> SceneSource:
         camera=read_camera(config),
         robot=config.robot,
         look=config.look,
+        without=tuple(config.without),
+        knowledge=config.knowledge,
     )
 
 

@@ -56,6 +56,7 @@ FLOORS = {
     ),
     "policy": (
         ("home", "records", "runtime"),
+        ("knowledge",),
         ("model",),
         ("grpo", "variety", "data"),
         ("rollout",),

@@ -8,7 +8,7 @@ and test differ in their seeds alone.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,6 +47,7 @@ class Factors:
         shifts: Sequence[str] = (),
         instead: Mapping[str, str] | None = None,
         stretched: Sequence[str] = (),
+        without: Sequence[str] = (),
     ):
         """Validates names.
 
@@ -57,12 +58,18 @@ class Factors:
             instead: Colours that take the place of those drawn, by name.
             stretched: Axes whose numbers come from longer ranges, away from what is
                 held out; integers and choices stay.
+            without: Kinds of things that never come.
         """
         check_axes(split, shifts, stretched)
         self.rng = rng
         self._instead: Mapping[Any, Any] = instead or {}
         self._stretched = frozenset(stretched)
+        self._without = frozenset(without)
         self.shifted = frozenset(shifts or AXES) if split == "ood" else frozenset()
+
+    def keep(self, kinds: Iterable[str]) -> list[str]:
+        """Those kinds of things that may come, in their order."""
+        return [kind for kind in kinds if kind not in self._without]
 
     def uniform(self, axis: str, train: Range, held_out: Range) -> float:
         """A number from the axis's current range."""

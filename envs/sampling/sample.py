@@ -20,7 +20,7 @@ from envs.contract import (
 )
 from envs.execution.execute import simulate
 from envs.randomization.factors import MAX_ATTEMPTS, Factors, scene_rng
-from envs.registry import get_task, has_expert
+from envs.registry import check_without, get_task, has_expert
 from envs.sampling.labels import find_box
 from envs.sampling.reference import add_heights, make_reference
 from envs.sampling.settle import Restless, settle
@@ -59,7 +59,7 @@ def make_scene(name: str, split: str = "train", seed: int = 0, **options: Any) -
         split: Which ranges and seeds: "train", "test" or "ood".
         seed: Any integer >= 0; equal arguments give equal scenes, bit for bit.
         **options: Further fields of `SceneConfig`: shifts, waypoints, colours,
-            stretched, camera, robot, look, verify, draw.
+            stretched, camera, robot, look, without, knowledge, verify, draw.
 
     Raises:
         ValueError: An unknown name, split, axis, colour, kind of waypoints or robot, or
@@ -101,10 +101,8 @@ def draw_scene(config: SceneConfig) -> Scene | Unusable:
     """One draw, not verified, or why it cannot be used."""
     task: Task = get_task(config.name)()
     check_expert(config.where, task)
-    rng = scene_rng(config.name, config.split, config.seed, config.draw or 0)
-    factors = Factors(
-        rng, config.split, config.shifts, config.colours, config.stretched
-    )
+    check_without([config.name], config.without)
+    factors = _make_factors(config)
     goals, model = _build(config, task, factors)
     if not goals:
         return Unusable("there is nothing to ask")
@@ -119,7 +117,9 @@ def draw_scene(config: SceneConfig) -> Scene | Unusable:
         goal=goal,
         others=tuple(other for other in goals if other.aim != goal.aim),
         state=state,
-        observation=observe(state, goal.instruction),
+        observation=replace(
+            observe(state, goal.instruction), knowledge=config.knowledge
+        ),
         seen=segment(state),
         reference=None,
     )
@@ -131,6 +131,17 @@ def draw_scene(config: SceneConfig) -> Scene | Unusable:
     if find_box(scene, goal.part) is None:
         return Unusable(f"too little of {goal.part!r} can be seen")
     return Unusable("the expert's path leaves the image")
+
+
+def _make_factors(config: SceneConfig) -> Factors:
+    return Factors(
+        scene_rng(config.name, config.split, config.seed, config.draw or 0),
+        config.split,
+        config.shifts,
+        config.colours,
+        config.stretched,
+        config.without,
+    )
 
 
 def _build(

@@ -40,10 +40,11 @@ def observe_after(scene: Scene, after: mujoco.MjData) -> Scene:
     """
     state = State(scene.model, after)
     asked = scene.observation
+    seen = observe(state, asked.instruction, asked.waypoints)
     return replace(
         scene,
         state=state,
-        observation=observe(state, asked.instruction, asked.waypoints),
+        observation=replace(seen, answer=asked.answer, knowledge=asked.knowledge),
         seen=segment(state),
     )
 

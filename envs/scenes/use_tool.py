@@ -66,6 +66,7 @@ class UseTool:
     skill = WIELD
     part_classes = ("tool", "handle", "head", "blade", "scoop", "basin", "wall")
     part_classes += tuple(TARGETS)
+    kinds = tuple(KINDS)
 
     def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
         """Adds one or two tools and two targets; names one of each."""
@@ -200,13 +201,14 @@ def _lay_out(factors: Factors) -> _Layout | None:
 
 def _choose(factors: Factors) -> tuple[list[str], list[Tool]]:
     """Kinds of two targets for one tool; that tool and perhaps another."""
-    rng, kinds = factors.rng, list(KINDS)
+    rng, kinds = factors.rng, factors.keep(KINDS)
     chosen = [kinds[rng.integers(len(kinds))]]
     own = [target for kind, target in USES if kind == chosen[0]]
     targets = [own[k] for k in rng.integers(len(own), size=2)]
     if rng.random() < ALIKE:
         targets[1] = targets[0]
-    rivals = [k for k, target in USES if target in targets and k not in chosen]
+    rivals = [k for k, target in USES if target in targets and k in kinds]
+    rivals = [kind for kind in rivals if kind not in chosen]
     if rivals and rng.random() < SECOND:
         chosen.append(rivals[rng.integers(len(rivals))])
     yaw = rng.choice((-1, 1)) * np.pi / 2

@@ -124,11 +124,11 @@ class Processor:
     def render(self, prompt: Prompt) -> str:
         """Returns a prompt's text, its image still a placeholder."""
         for token in self._control_tokens:
-            if token in prompt.instruction:
-                raise ValueError(
-                    f"instruction {prompt.instruction!r} contains the control token "
-                    f"{token!r}"
-                )
+            for said in (prompt.instruction, prompt.knowledge):
+                if token in said:
+                    raise ValueError(
+                        f"instruction {said!r} contains the control token {token!r}"
+                    )
         messages = build_messages(
             prompt, self.settings.prompt_style, self.codec(prompt)
         )

@@ -1,5 +1,7 @@
 """From an observation to the words and the image a model is asked with.
 
+What is known beside the instruction (`policy/knowledge.py`) follows it in both styles.
+
 Two styles. `paper`: the wording of ManipLVM-R1 for one of its subtasks, affordance or
 trajectory, or for both at once, with the answer grammar explained, for pretrained
 models. `short`: the instruction alone, for a policy that was trained to know the rest.
@@ -14,6 +16,7 @@ from typing import Any
 
 from envs.answer import MAX_WAYPOINTS, MIN_WAYPOINTS, NORMALIZED, Codec, format_answer
 from envs.records import Affordance, Plan, Question, Reference, Trajectory
+from policy.knowledge import recall
 from policy.records import Prompt
 
 STYLES = ("paper", "short")
@@ -44,7 +47,7 @@ _MEANINGS = {
     Trajectory.kind: _PATH_MEANS,
 }
 _PAPER = """\
-You are a robot using the joint control. The task is "{instruction}". \
+You are a robot using the joint control. The task is "{instruction}".{known} \
 Please predict {wanted}.
 {meaning}
 {coordinates}
@@ -60,6 +63,7 @@ def build_prompt(observation: Question) -> Prompt:
         instruction=observation.instruction,
         waypoints=observation.waypoints,
         answer=observation.answer,
+        knowledge=recall(observation.knowledge, observation.instruction),
     )
 
 
@@ -85,11 +89,13 @@ def build_messages(
 
 def format_words(prompt: Prompt, style: str, codec: Codec = NORMALIZED) -> str:
     """Returns the words of a prompt; see `build_messages`."""
+    known = f" {prompt.knowledge}" if prompt.knowledge else ""
     if style == "short":
-        return prompt.instruction
+        return f"{prompt.instruction}.{known}" if known else prompt.instruction
     if style == "paper":
         return _PAPER.format(
             instruction=prompt.instruction,
+            known=known,
             wanted=_WANTED[prompt.answer],
             meaning=_MEANINGS[prompt.answer],
             coordinates=_describe_coordinates(codec) + _describe_heights(prompt),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from envs.records import AnyAnswer
+from envs.records import UNTOLD, AnyAnswer
 from envs.sampling.asking import ask
 from envs.sampling.sample import sample_scene
 from envs.sampling.turns import follow_up
@@ -28,12 +28,14 @@ class Engine:
         queue: Those processes.
         policies: What answers beside people.
         mix: What is rewarded.
+        knowledge: What policies are told beside the instruction (`policy.knowledge`).
         films: Films of what was executed.
     """
 
     queue: WorkQueue
     policies: Policies
     mix: RewardMix
+    knowledge: str = UNTOLD
     films: FilmStore = field(default_factory=FilmStore)
     _scenes: OrderedDict[str, Scene] = field(default_factory=OrderedDict)
 
@@ -44,6 +46,7 @@ class Engine:
             RuntimeError: The scene cannot be made as it is wanted.
             BusyError: See `WorkQueue.run`.
         """
+        config = replace(config, knowledge=self.knowledge)
         key = json.dumps(config.to_dict())
         if key not in self._scenes:
             self._scenes[key] = await self.queue.run(sample_scene, config)

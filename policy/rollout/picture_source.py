@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.randomization.factors import check_choice
-from envs.records import ANSWERS, NO_BOX, Plan, Question, Reference
+from envs.records import ANSWERS, NO_BOX, UNTOLD, Plan, Question, Reference
 from envs.scene import Picture, PictureConfig
 from policy.data.images import load_image
 from policy.data.records import Annotation, BrokenItem
 from policy.data.sets import AnnotatedSet
+from policy.knowledge import check_knowledge
 from rewards import RewardMix, check_answer
 
 NAME = "offline"  # `env=` of annotated images
@@ -41,17 +42,20 @@ class PictureSource:
             words or is all for training, every tenth image is for tests. An image is
             never in both.
         answer: One of `envs.records.ANSWERS`.
+        knowledge: What is told beside the instruction (`policy.knowledge`).
     """
 
     images: AnnotatedSet
     names: tuple[str, ...] = (NAME,)
     split: str = "train"
     answer: str = Plan.kind
+    knowledge: str = UNTOLD
 
     def __post_init__(self) -> None:
         """Refuses an answer that nobody can be asked for, and an empty split."""
         check_choice("answer", self.answer, ANSWERS)
         check_choice("split", self.split, SPLITS)
+        check_knowledge(self.knowledge)
         if not len(list_places(self.images, self.split)):
             raise ValueError(
                 f"split={self.split}: none of {len(self.images.items)} images is in it"
@@ -128,7 +132,9 @@ class PictureSource:
         start = int(np.searchsorted(places, seed))
         following = [places[(start + k) % len(places)] for k in range(TRIES)]
         items = [self.images.items[place] for place in following]
-        return partial(make_picture, items, seed, self.split, self.answer)
+        return partial(
+            make_picture, items, seed, self.split, self.answer, self.knowledge
+        )
 
 
 @lru_cache(maxsize=8)
@@ -159,7 +165,11 @@ def describe_item(item: Annotation, seed: int, split: str) -> PictureConfig:
 
 
 def make_picture(
-    items: Sequence[Annotation], seed: int, split: str, answer: str
+    items: Sequence[Annotation],
+    seed: int,
+    split: str,
+    answer: str,
+    knowledge: str = UNTOLD,
 ) -> Picture:
     """Returns the first of some annotated images that can be decoded.
 
@@ -180,6 +190,7 @@ def make_picture(
                 instruction=item.instruction,
                 waypoints="3d" if path and len(path[0]) == 3 else "2d",
                 answer=answer,
+                knowledge=knowledge,
             ),
             reference=Reference(
                 box=item.box or NO_BOX, waypoints=tuple(map(tuple, path))

@@ -16,10 +16,11 @@ import envs
 from envs.cameras.viewpoint import Viewpoint, read_viewpoint
 from envs.meshes.cover import PRIMITIVE
 from envs.randomization.factors import check_choice
-from envs.records import ANSWERS, Affordance, Plan
-from envs.registry import has_expert
+from envs.records import ANSWERS, UNTOLD, Affordance, Plan
+from envs.registry import check_without, has_expert, list_kinds, list_scenes
 from envs.robot import DEFAULT, check_look, get_robot
 from envs.scene import Scene, SceneConfig
+from policy.knowledge import check_knowledge
 from policy.variety.scenes import vary_scene, vary_view
 from rewards import RewardMix, check_answer
 
@@ -39,6 +40,8 @@ class SceneSource:
             (`envs.cameras.viewpoint`).
         robot: Which arm acts, by the name it is registered under.
         look: What the arm looks like, one of `envs.meshes.cover.LOOKS`.
+        without: Kinds of things that no scene has, of those that scenes name.
+        knowledge: What is told beside the instruction (`policy.knowledge`).
         draws: Of seeds whose scene is known, which of their draws it is: those are not
             tried again.
     """
@@ -52,6 +55,8 @@ class SceneSource:
     camera: Viewpoint = field(default_factory=dict)
     robot: str = DEFAULT
     look: str = PRIMITIVE
+    without: tuple[str, ...] = ()
+    knowledge: str = UNTOLD
     draws: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,6 +67,8 @@ class SceneSource:
         read_viewpoint(self.camera)
         get_robot(self.robot)
         check_look(self.look, self.robot)
+        check_without(list_scenes(), self.without)
+        check_knowledge(self.knowledge)
         if self.waypoints == "3d" and self.answer == Affordance.kind:
             raise ValueError(
                 "waypoints=3d, but answer=affordance asks for no waypoints"
@@ -134,7 +141,7 @@ class SceneSource:
 
         Raises:
             ValueError: They are varied, shifted on single axes, seen from elsewhere, of
-                another robot or look otherwise.
+                another robot, look otherwise or lack kinds of things.
         """
         if self.varied:
             raise ValueError("varied=true: a suite has its scenes as they were frozen")
@@ -150,6 +157,8 @@ class SceneSource:
             )
         if self.look != PRIMITIVE:
             raise ValueError(f"look={self.look}: a suite has look={PRIMITIVE}")
+        if self.without:
+            raise ValueError(f"without={list(self.without)}: a suite has all kinds")
 
     def choose(self, seed: int) -> SceneConfig:
         """Returns what the scene of a seed is made from.
@@ -157,8 +166,10 @@ class SceneSource:
         The seed also chooses among several kinds of scenes.
         """
         varied = vary_scene(np.random.default_rng([seed, 2])) if self.varied else {}
+        name = self.names[seed % len(self.names)]
+        kinds = list_kinds(name)
         return SceneConfig(
-            name=self.names[seed % len(self.names)],
+            name=name,
             split=self.split,
             seed=seed,
             shifts=self.shifts,
@@ -166,6 +177,8 @@ class SceneSource:
             camera=self.camera,
             robot=self.robot,
             look=self.look,
+            without=[kind for kind in self.without if kind in kinds],
+            knowledge=self.knowledge,
             draw=self.draws.get(seed),
             **varied,
         )

@@ -18,7 +18,9 @@ from transformers import PreTrainedTokenizerFast
 
 import envs
 from envs.answer import format_answer
+from envs.records import UNTOLD
 from envs.registry import get_task
+from policy.knowledge import recall
 from policy.model.processing import blank
 from policy.model.prompt import build_messages
 from policy.model.tiny.model import TinySize
@@ -29,6 +31,7 @@ from policy.sft.example import Example, mirror_example, vary_example
 
 IGNORED = -100
 BLOCK = 2048  # scenes; 400 MB of examples a worker
+TOLD = 0.5  # share of examples with what is known: it has to be needless, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Batch:
 
 
 class ExampleStream(Dataset):
-    """Examples 0, 1, 2, ... of a source, each varied.
+    """Examples 0, 1, 2, ... of a source.
 
     Rendering is a fifth of the work of a step on a CPU, so each scene serves twice:
     `BLOCK` scenes as they are, then the same scenes mirrored if they may be.
@@ -98,11 +101,15 @@ class ExampleStream(Dataset):
     Args:
         source: Makes the example of a scene seed; picklable, for worker processes.
         seed: The stream's seed.
+        varied: Whether each is given another look, other words and another frame.
     """
 
-    def __init__(self, source: Callable[[int], Example], *, seed: int) -> None:
+    def __init__(
+        self, source: Callable[[int], Example], *, seed: int, varied: bool = True
+    ) -> None:
         self.source = source
         self.seed = seed
+        self.varied = varied
         self._recent: dict[int, Example] = {}
 
     def __getitem__(self, index: int) -> Example:
@@ -115,7 +122,9 @@ class ExampleStream(Dataset):
             self._recent[scene] = example
         elif not example.one_sided:
             example = mirror_example(example)
-        return vary_example(example, rng)
+        if self.varied:
+            example = vary_example(example, rng)
+        return replace(example, told=bool(rng.random() < TOLD))
 
     def _make(self, scene: int) -> Example:
         rng = np.random.default_rng([self.seed, scene, 0])
@@ -131,12 +140,14 @@ class Collator:
         size: The policy's sizes.
         stride: Pixels between the points at which the dense targets are read.
         blind: Whether to show grey instead of the images.
+        knowledge: What is told beside the instruction (`policy.knowledge`).
     """
 
     tokenizer: PreTrainedTokenizerFast
     size: TinySize
     stride: int = 4
     blind: bool = False
+    knowledge: str = UNTOLD
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
         """Returns the examples as one batch."""
@@ -172,7 +183,10 @@ class Collator:
     def _encode(self, example: Example) -> tuple[list[int], list[int]]:
         answer = self.tokenizer(format_answer(example.plan))["input_ids"]
         answer = [*answer, self.tokenizer.get_vocab()[END]]
-        prompt = Prompt(image=example.image, instruction=example.instruction)
+        known = recall(self.knowledge, example.instruction) if example.told else ""
+        prompt = Prompt(
+            image=example.image, instruction=example.instruction, knowledge=known
+        )
         return self.encode_prompt(prompt), answer
 
     def _cut(self, classes: NDArray) -> NDArray:

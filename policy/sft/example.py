@@ -30,6 +30,7 @@ class Example:
         instruction: The task in words.
         plan: The expert's answer.
         one_sided: Whether it is drawn from ranges whose mirror image is held out.
+        told: Whether what is known beside the instruction is said, if anything is.
     """
 
     image: NDArray[np.uint8]
@@ -38,6 +39,7 @@ class Example:
     instruction: str
     plan: Plan
     one_sided: bool = False
+    told: bool = True
 
 
 def vary_example(example: Example, rng: np.random.Generator) -> Example:

@@ -37,6 +37,7 @@ class SFTConfig:
         every: Steps between two lines of the log.
         held_out: Held-out examples the logged figures are measured on.
         save_s: Seconds between two saves of the state.
+        varied: Whether examples get other looks, words and frames.
         workers: Processes that make examples; 0 for none beside the trainer.
         bf16: Whether products are of bfloat16 numbers; pays where the device has such.
     """
@@ -57,6 +58,7 @@ class SFTConfig:
     every: int = 25
     held_out: int = 64
     save_s: float = 180.0
+    varied: bool = True
     workers: int = 1
     bf16: bool = False
 

@@ -103,7 +103,7 @@ class Trainer:
         """Returns the batches from the present step on."""
         workers = self.config.workers
         loader = DataLoader(
-            ExampleStream(source, seed=seed),
+            ExampleStream(source, seed=seed, varied=self.config.varied),
             batch_sampler=_Consecutive(self.progress.step, self.config.batch),
             collate_fn=self.collate,
             num_workers=workers,

@@ -96,6 +96,8 @@ def prepare(run: Run, work: Path) -> str:
     A training that stopped is gone on with, one that is done is not done again.
     """
     folder = work / run.slug
+    if run.warmstart is not None:
+        return warm_start(run.warmstart, folder)
     if run.train is None:
         return run.policy
     words = [f"policy={run.policy}", *QUIETLY, *run.train, f"run_dir={folder}"]
@@ -109,6 +111,17 @@ def prepare(run: Run, work: Path) -> str:
     if not (folder / "final").exists():
         call("train", *words)
     return str(folder / "final")
+
+
+def warm_start(words: Sequence[str], folder: Path) -> str:
+    """Trains a policy from random weights, or goes on with that; returns it."""
+    out = folder / "final"
+    asked = [*words, f"run_dir={folder}"]
+    if (folder / "config.yaml").exists():
+        asked = [f"resume={folder}"]
+    if not out.exists():
+        call("warmstart", *asked, "n=1", "quiet=true", f"out={out}")
+    return str(out)
 
 
 def call(script: str, *words: str) -> None:

@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.evaluation.statistics import RESAMPLES, Estimate
+from policy.study.plan import MEASURES
+
+TRAINED = ("train", "warmstart", "compose")  # what of a run says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +26,10 @@ class Variant:
 
     Attributes:
         name: As in the question's file.
-        solved: [S, N] whether each of S trainings solves each of N scenes.
+        solved: [S, N] whether each of S trainings solves each of N scenes, or what
+            else is measured of it.
         figures: Mean of each figure over trainings and kinds of scenes.
+        trained: Whether another seed is another training, here or of what it measures.
         smoothness: Of the answers of the last quarter of training, mean; nan without.
         contact_force: The same of the gentleness of contact.
     """
@@ -32,6 +37,7 @@ class Variant:
     name: str
     solved: NDArray[np.float64]
     figures: Mapping[str, float]
+    trained: bool
     smoothness: float
     contact_force: float
 
@@ -46,25 +52,31 @@ class Variant:
         return self.solved.shape[1]
 
 
-def read_variants(rows: Sequence[Mapping[str, Any]]) -> dict[str, Variant]:
-    """Returns finished runs by name, in the order in which they were first done."""
+def read_variants(
+    rows: Sequence[Mapping[str, Any]], by: str = "success"
+) -> dict[str, Variant]:
+    """Returns finished runs by name, in the order in which they were first done.
+
+    Args:
+        rows: Of the ledger.
+        by: What is measured, one of `policy.study.plan.MEASURES`.
+    """
     names = dict.fromkeys(row["run"]["name"] for row in rows)
-    return {n: _read([r for r in rows if r["run"]["name"] == n]) for n in names}
+    return {n: _read([r for r in rows if r["run"]["name"] == n], by) for n in names}
 
 
-def _read(rows: Sequence[Mapping[str, Any]]) -> Variant:
+def _read(rows: Sequence[Mapping[str, Any]], by: str) -> Variant:
+    key, _ = MEASURES[by]
     figures = [row["found"]["figures"] for row in rows]
     kinds = [one for row in figures for one in row.values()]
     known = [name for name in ("success", "iou", "average", "parse_rate") if kinds]
     return Variant(
         name=rows[0]["run"]["name"],
         solved=np.array(
-            [
-                [float(d) for one in row.values() for d in one["solved"]]
-                for row in figures
-            ]
+            [[float(d) for one in row.values() for d in one[key]] for row in figures]
         ),
         figures={n: float(np.mean([one[n] for one in kinds])) for n in known},
+        trained=any(rows[0]["run"].get(key) is not None for key in TRAINED),
         smoothness=_read_end(rows, "smoothness"),
         contact_force=_read_end(rows, "contact_force"),
     )

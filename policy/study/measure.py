@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import policy
-from envs.records import Plan
+from envs.records import UNTOLD, Plan
+from envs.rollout import Rollout
 from envs.sampling.suite import Suite
 from policy.evaluation.evaluate import Exam, evaluate
 from policy.rollout.collect import answer_greedily
@@ -27,6 +29,9 @@ class Sitting:
         envs: Kinds of scenes.
         splits: Of each kind: "test", "ood".
         n: The first n frozen scenes of each.
+        without: Kinds of things that no scene has; frozen scenes have all, so then
+            others are made, of seeds that nothing was trained on.
+        knowledge: What is told beside the instruction (`policy.knowledge`).
         max_turns: Answers to a scene until one succeeds.
         waypoints: "2d", or "3d": answers name heights.
     """
@@ -36,6 +41,8 @@ class Sitting:
     n: int
     max_turns: int = 1
     waypoints: str = "2d"
+    without: Sequence[str] = ()
+    knowledge: str = UNTOLD
 
     @property
     def total(self) -> int:
@@ -61,8 +68,9 @@ def examine(
         progress: Told the scenes done.
 
     Returns:
-        By `<scene>/<split>` the figures of `scripts/evaluate.py` and `solved`, a digit
-        a scene in the suite's order: plain data.
+        By `<scene>/<split>` the figures of `scripts/evaluate.py` and, a digit a scene
+        in the suite's order, `solved` and `touched`: whether the middle of the first
+        answer's box is in the reference's box. Plain data.
     """
     models = [answer_greedily(policy.load(path), LONGEST) for path in policies]
     answerer = compose(*models) if len(models) > 1 else models[0]
@@ -75,13 +83,49 @@ def examine(
                 split=split,
                 waypoints=sitting.waypoints,
                 answer=Plan.kind,
+                without=tuple(sitting.without),
+                knowledge=sitting.knowledge,
             )
             exam = Exam(
-                source=source, n=sitting.n, max_turns=sitting.max_turns, suite=suite
+                source=source,
+                n=sitting.n,
+                max_turns=sitting.max_turns,
+                suite=None if sitting.without else suite,
             )
-            evaluation, _ = evaluate(answerer, exam, Referee(workers=workers))
-            solved = "".join(str(int(one)) for one in evaluation.solved[env])
-            found[f"{env}/{split}"] = evaluation.to_row() | {"solved": solved}
+            touched: list[bool] = []
+            evaluation, _ = evaluate(
+                answerer,
+                exam,
+                Referee(workers=workers),
+                on_episode=partial(note_touch, touched),
+            )
+            found[f"{env}/{split}"] = evaluation.to_row() | {
+                "solved": join_digits(evaluation.solved[env]),
+                "touched": join_digits(touched),
+            }
             done += sitting.n
             progress(done)
     return found
+
+
+def note_touch(touched: list[bool], episode: Sequence[Rollout]) -> None:
+    """Notes whether an episode's first answer touches the right part.
+
+    The episode itself is not kept: it is 15 MB.
+    """
+    touched.append(touches(episode[0]))
+
+
+def touches(rollout: Rollout) -> bool:
+    """Whether the middle of an answer's box is in the reference's box."""
+    box, reference = getattr(rollout.answer, "box", None), rollout.scene.reference
+    if box is None or reference is None:
+        return False
+    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    low, high = reference.box[:2], reference.box[2:]
+    return all(a <= m <= b for a, m, b in zip(low, middle, high, strict=True))
+
+
+def join_digits(flags: Sequence[bool]) -> str:
+    """Returns a digit for each scene."""
+    return "".join(str(int(flag)) for flag in flags)

@@ -16,7 +16,7 @@ from policy.study.contrasts import (
     estimate_success,
     read_variants,
 )
-from policy.study.plan import Contrast, Question
+from policy.study.plan import MEASURES, Contrast, Question
 from policy.study.tables import spell, tabulate
 
 
@@ -32,10 +32,12 @@ def tell_variants(
     first = next(iter(success.values())).mean
     draw_estimates(success, "success on held-out scenes", folder / figure, first)
     known = [c for c in question.contrasts if {c.of, c.than} <= variants.keys()]
-    answers = [tell_contrast(c, variants[c.of], variants[c.than]) for c in known]
+    measures = dict.fromkeys(["success", *(c.by for c in known)])
+    by = {name: read_variants(rows, name) for name in measures}
+    answers = [tell_contrast(c, by[c.by][c.of], by[c.by][c.than]) for c in known]
     parts = [f"**{answers[0]}**\n"] if answers else []
     parts += [question.about + "\n", *(f"- {words}" for words in answers[1:])]
-    parts += ["", f"![Success of each run]({figure})\n", _tabulate(variants) + "\n"]
+    parts += ["", f"![Success of each run]({figure})\n", _tabulate(variants, by) + "\n"]
     if len(kinds := _list_kinds(rows)) > 1:
         parts += [_tabulate_kinds(rows, list(variants), kinds) + "\n"]
     return "\n".join(parts)
@@ -46,28 +48,34 @@ def tell_contrast(contrast: Contrast, first: Variant, second: Variant) -> str:
     gain = compare_variants(first, second)
     means = f"{first.solved.mean():.2f} against {second.solved.mean():.2f}"
     size = f"{first.scenes} scenes, {_count_seeds(first, second)}"
+    what = MEASURES[contrast.by][1]
     if gain.low > 0 or gain.high < 0:
         word = "raises" if gain.low > 0 else "lowers"
         return (
-            f"{contrast.says} {word} success by {spell(gain, True)}: {means} ({size})."
+            f"{contrast.says} {word} {what} by {spell(gain, True)}: {means} ({size})."
         )
     return (
-        f"{contrast.says} makes no difference to success that these runs could show: "
+        f"{contrast.says} makes no difference to {what} that these runs could show: "
         f"{spell(gain, True)}, {means} ({size})."
     )
 
 
 def _count_seeds(first: Variant, second: Variant) -> str:
     low, high = sorted((first.seeds, second.seeds))
-    if isnan(first.smoothness) and isnan(second.smoothness):
+    if not (first.trained or second.trained):
         return "nothing was trained"
     if high == 1:
         return "1 seed, so the interval is of scenes alone"
     return f"{high} seeds" if low == high else f"{low} and {high} seeds"
 
 
-def _tabulate(variants: Mapping[str, Variant]) -> str:
+def _tabulate(
+    variants: Mapping[str, Variant], by: Mapping[str, Mapping[str, Variant]]
+) -> str:
+    """A row a run; `by` has the runs again for each measure that is compared."""
     head = ["run", "seeds", "success", "IoU, %", "average error", "parse rate"]
+    others = [name for name in by if name != "success"]
+    head += [f"{name} right" for name in others]
     physical = any(not isnan(one.smoothness) for one in variants.values())
     head += ["smooth", "gentle"] if physical else []
     rows = []
@@ -75,6 +83,7 @@ def _tabulate(variants: Mapping[str, Variant]) -> str:
         row = [name, str(one.seeds), spell(estimate_success(one))]
         digits = {"iou": 1, "average": 1, "parse_rate": 3}
         row += [f"{one.figures[k]:.{d}f}" for k, d in digits.items()]
+        row += [spell(estimate_success(by[other][name])) for other in others]
         row += [_spell_end(one.smoothness), _spell_end(one.contact_force)] * physical
         rows.append(row)
     return tabulate(head, rows)

@@ -28,8 +28,9 @@ line of JSON for each finished run; `only=<name>` does those of a question's run
 are missing. Brackets hold 95 % intervals. Scenes are those of the frozen
 suite ([assets/suite.json](../suite.json)), on which nothing is trained: `test` has new
 scenes of the kinds that the policy knows, `ood` has every factor shifted. The policy is
-the default one, 5.6 million parameters; what holds for it need not hold for a large
-model. `budget=small` has few steps, scenes and seeds: it shows large effects alone.
+the default one, 5.6 million parameters, unless a question says otherwise; what holds
+for it need not hold for a large model. `budget=small` has few steps, scenes and seeds:
+it shows large effects alone.
 """
 
 Teller = Callable[[Question, Sequence[Mapping[str, Any]], Path], str]
@@ -45,8 +46,7 @@ def write_page(ledger: Ledger) -> Path:
             tell: Teller = (
                 tell_prediction if "answers" in question.plain else tell_variants
             )
-            number = QUESTIONS.index(question.name) + 1
-            title = f"## {number}. {question.title}\n"
+            title = f"## {QUESTIONS[question.name]}. {question.title}\n"
             made = f"`only={question.name} budget={budget}`: {_describe(rows)}"
             parts += [title, tell(question, rows, ledger.folder), made]
     page = ledger.folder / PAGE

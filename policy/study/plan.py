@@ -1,7 +1,8 @@
 """Which runs answer which question: `conf/study/*.yaml`, read as plain data.
 
 A question's file has a `title`, `seeds` by budget, and `runs`. A run may train
-(`train`, words of scripts/train.py), and is then measured on frozen scenes (`exam`).
+(`train`, words of scripts/train.py, or `warmstart`, of scripts/warmstart.py), and is
+then measured on held-out scenes (`exam`).
 What is under `all` is for every budget; `small` or `full` comes on top.
 """
 
@@ -22,8 +23,24 @@ from policy.home import HOME
 
 FOLDER = HOME / "conf" / "study"
 BUDGETS = ("small", "full")
-# In the order of the page.
-QUESTIONS = ("geometry", "reward", "data", "terms", "joint", "turns", "grpo")
+# In the order of the page, with their numbers there.
+QUESTIONS = {
+    "geometry": "1",
+    "reward": "2",
+    "data": "3",
+    "terms": "4",
+    "joint": "5",
+    "turns": "6a",
+    "heights": "6b",
+    "knowledge": "7",
+    "grpo": "8",
+}
+
+# What is known of each scene: name to its key in a row, and what it is, in words.
+MEASURES = {
+    "success": ("solved", "success"),
+    "box": ("touched", "how often the box is on the right part"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +53,11 @@ class Run:
         seed: Of its training or sampling.
         budget: One of `BUDGETS`.
         policy: What it starts from, or what is measured if it does not train.
-        train: Words of scripts/train.py; None trains nothing.
+        train: Words of scripts/train.py; None trains nothing by it.
+        warmstart: Words of scripts/warmstart.py; None trains nothing by it.
         export: Words of scripts/export.py: what it learns from; none of scenes.
-        compose: Two other runs: the box of the first's answer and the path of the
-            second's are measured as one plan.
+        compose: One other run, whose policy is measured again; or two: the box of the
+            first's answer and the path of the second's are measured as one plan.
         exam: What is measured, fields of `policy.study.measure.Sitting`.
         answers: What is answered and executed; empty if nothing is kept of answers.
     """
@@ -50,6 +68,7 @@ class Run:
     budget: str
     policy: str = "tiny"
     train: Sequence[str] | None = None
+    warmstart: Sequence[str] | None = None
     export: Sequence[str] = ()
     compose: Sequence[Run] = ()
     exam: Mapping[str, Any] = field(default_factory=dict)
@@ -60,9 +79,8 @@ class Run:
         """A name for the folder of its training, which no other settings share."""
         words = (self.question, self.budget, self.name, f"seed {self.seed}")
         plain = re.sub(r"[^\w.]+", "-", "_".join(words))
-        return (
-            f"{plain}_{digest_words([self.policy, *self.export, *(self.train or ())])}"
-        )
+        trained = (*(self.train or ()), *(self.warmstart or ()))
+        return f"{plain}_{digest_words([self.policy, *self.export, *trained])}"
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data for JSON: two runs are the same if it is equal."""
@@ -83,11 +101,17 @@ class Contrast:
         of: Name of a run.
         than: Name of another.
         says: What is done differently in the first, as the subject of a sentence.
+        by: What is compared, one of `MEASURES`.
     """
 
     of: str
     than: str
     says: str
+    by: str = "success"
+
+    def __post_init__(self) -> None:
+        """Refuses what is not measured."""
+        check_choice("by", self.by, tuple(MEASURES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +153,12 @@ class Question:
     def _varies(self, name: str) -> bool:
         """Whether another seed makes another run of it."""
         own = self.plain["runs"][name]
-        return "answers" in self.plain or bool({"train", "compose"} & own.keys())
+        trained = {"train", "warmstart", "compose"} & own.keys()
+        return "answers" in self.plain or bool(trained)
 
     def _make_run(self, name: str, seed: int, budget: str) -> Run:
         own = self.plain["runs"][name]
-        words = self._list_words(own, seed, budget) if "train" in own else None
+        words = self._list_words("train", own, seed, budget)
         offline = words is not None and "env=offline" in words
         return Run(
             question=self.name,
@@ -142,6 +167,7 @@ class Question:
             budget=budget,
             policy=own.get("policy", "tiny"),
             train=words,
+            warmstart=self._list_words("warmstart", own, seed, budget),
             export=self._choose_words("export", budget) if offline else (),
             compose=[self._make_run(n, seed, budget) for n in own.get("compose", [])],
             exam=self._choose("exam", budget) | own.get("exam", {}),
@@ -149,11 +175,13 @@ class Question:
         )
 
     def _list_words(
-        self, own: Mapping[str, Any], seed: int, budget: str
-    ) -> tuple[str, ...]:
-        """Words of a training; of two for one key the last counts."""
-        usual = self._choose_words("train", budget)
-        words = [*usual, *own["train"], *own.get(budget, []), f"seed={seed}"]
+        self, key: str, own: Mapping[str, Any], seed: int, budget: str
+    ) -> tuple[str, ...] | None:
+        """Words of a training, if it is one; of two for one key the last counts."""
+        if key not in own:
+            return None
+        usual = self._choose_words(key, budget)
+        words = [*usual, *own[key], *own.get(budget, []), f"seed={seed}"]
         return tuple({word.partition("=")[0]: word for word in words}.values())
 
     def _choose_words(self, key: str, budget: str) -> tuple[str, ...]:
@@ -172,7 +200,7 @@ def load_questions(only: Sequence[str] = ()) -> list[Question]:
         ValueError: There is no such question.
     """
     for name in only:
-        check_choice("only", name, QUESTIONS)
+        check_choice("only", name, tuple(QUESTIONS))
     return [load_question(name) for name in QUESTIONS if not only or name in only]
 
 

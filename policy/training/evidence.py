@@ -58,6 +58,7 @@ def load_batch(path: Path) -> Batch:
                 instruction=rows[i * group]["instruction"],
                 waypoints=rows[i * group]["waypoints"],
                 answer=rows[i * group]["answer"],
+                knowledge=rows[i * group].get("knowledge", ""),
             )
             for i in range(count)
         ],
@@ -78,6 +79,7 @@ def _describe(batch: Batch) -> Iterator[dict[str, Any]]:
                 "instruction": prompt.instruction,
                 "waypoints": prompt.waypoints,
                 "answer": prompt.answer,
+                "knowledge": prompt.knowledge,
                 "text": completion.text,
                 "finished": completion.finished,
             }

@@ -62,8 +62,10 @@ def check_scenes(config: DictConfig) -> None:
     """Refuses scenes, splits, views and robots that do not exist."""
     from envs.cameras.viewpoint import read_viewpoint
     from envs.randomization.factors import check_axes, check_choice
+    from envs.registry import check_without
     from envs.robot import DEFAULT, check_look
     from envs.scene import WAYPOINTS
+    from policy.knowledge import check_knowledge
 
     names = list_envs(config)
     if not names:
@@ -73,6 +75,10 @@ def check_scenes(config: DictConfig) -> None:
         check_look(config.look, config.get("robot", DEFAULT))
     if "waypoints" in config:
         check_choice("waypoints", config.waypoints, WAYPOINTS)
+    if "knowledge" in config:
+        check_knowledge(config.knowledge)
+    if "without" in config:
+        check_without([n for n in names if n != OFFLINE], list(config.without))
     if "split" not in config:
         return
     if names != (OFFLINE,):

@@ -45,6 +45,8 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         camera=read_camera(config),
         robot=config.robot,
         look=config.look,
+        without=tuple(config.without),
+        knowledge=config.knowledge,
     )
     if pictures is None:
         return scenes
@@ -62,7 +64,12 @@ def open_pictures(config: DictConfig) -> Any:
         raise ValueError(f"env={OFFLINE} needs data.path=<directory or file>")
     images = _open_set(OmegaConf.to_yaml(config.data), config.answer)
     split = "test" if config.split == "test" else "train"
-    return PictureSource(images=images, split=split, answer=config.answer)
+    return PictureSource(
+        images=images,
+        split=split,
+        answer=config.answer,
+        knowledge=config.knowledge,
+    )
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from envs.execution.execute import simulate
 from envs.scene import SceneConfig
+from policy.model.prompt import build_prompt
 from policy.playground.engine import Engine
 from policy.playground.films import FilmStore
 from policy.playground.queue import BusyError, WorkQueue
@@ -44,6 +46,16 @@ async def push_twice(engine: Engine, saver: Saver) -> list[np.ndarray]:
     assert session.attempt is not None and not session.can_go_on
     assert session.save() == 2
     return seen
+
+
+def test_policies_are_told_what_is_known(engine: Engine) -> None:
+    told = replace(engine, knowledge="parts")
+    tool = SceneConfig(name="use_tool", split="test", seed=1)
+    for one, knowledge in ((told, "parts"), (engine, "none")):
+        scene = asyncio.run(one.make_scene(tool))
+        asked = asyncio.run(one.ask(scene, "pass me the hammer at the red mat"))
+        assert asked.observation.knowledge == knowledge
+        assert bool(build_prompt(asked.observation).knowledge) == (one is told)
 
 
 @pytest.fixture(scope="module")

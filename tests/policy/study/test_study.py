@@ -15,9 +15,14 @@ import pytest
 from commands import ROOT, call
 from rich.console import Console
 
+import envs
+from envs.objects.tools import KINDS
+from envs.records import Completion, ParseFailure
+from envs.rollout import Rollout
 from policy.study import conduct as conducting
 from policy.study.contrasts import Variant, compare_variants, estimate_success
 from policy.study.ledger import Ledger
+from policy.study.measure import touches
 from policy.study.of_variants import tell_contrast
 from policy.study.page import write_page
 from policy.study.plan import BUDGETS, QUESTIONS, Contrast, Run, load_questions
@@ -41,11 +46,17 @@ def test_a_question_compares_runs_that_it_has_and_no_two_are_the_same(question, 
 
 def test_every_training_of_the_study_is_a_command(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    importlib.import_module("launching.choices").register_choices((), True, False)
+    choices = importlib.import_module("launching.choices")
+    choices.register_choices((), True, False)
+    spell = choices.spell
     runs = [run for question in ALL for run in question.list_runs("full", 1)]
+    asked = {("train", run.train) for run in runs}
+    asked |= {("warmstart", run.warmstart) for run in runs}
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        for words in {run.train for run in runs if run.train is not None}:
-            hydra.compose("train", [*words])
+        for script, words in asked:
+            hydra.compose(
+                script, [part for word in words or () for part in spell(word)]
+            )
 
 
 def test_every_question_has_a_file_and_every_file_is_a_question():
@@ -130,6 +141,7 @@ def make_variant(name: str, rate: float, seeds: int = 3) -> Variant:
         name=name,
         solved=(rng.uniform(size=(seeds, 100)) < rate).astype(float),
         figures={},
+        trained=True,
         smoothness=0.9,
         contact_force=0.9,
     )
@@ -149,7 +161,7 @@ def test_an_interval_tells_what_differs_from_what_may_not():
     one = make_variant("one", 0.6, seeds=1)
     assert "1 seed, so" in tell_contrast(Contrast(of="", than="", says="It"), one, one)
     assert estimate_success(one).low < 0.6 < estimate_success(one).high
-    asked = replace(one, smoothness=float("nan"))
+    asked = replace(one, trained=False)
     words = tell_contrast(Contrast(of="", than="", says="It"), asked, asked)
     assert words.endswith("(100 scenes, nothing was trained).")
 
@@ -236,3 +248,80 @@ def test_trainings_are_measured_also_on_images_and_two_as_one(tmp_path):
     with pytest.raises(RuntimeError, match="valid: train, test, ood"):
         conducting.conduct([wrong], ledger, work, QUIET)
     assert len(ledger.read("joint")) == 3
+
+
+WARM = (
+    *("env=press_button", "varied=false", "sft.steps=2", "sft.batch=2"),
+    *("sft.held_out=2", "sft.workers=0", "sft.bf16=false", "seed=0"),
+    *("size.patch=28", "size.merge=1", "size.width=48", "size.language_heads=2"),
+    *("size.tower_layers=1", "size.language_layers=2"),
+)
+
+
+@pytest.mark.slow
+def test_a_warm_start_is_done_once_and_measured_again_in_other_words(tmp_path):
+    exam = {"envs": ["press_button"], "splits": ["test"], "n": 3}
+    usual = Run(question="heights", name="2d", seed=0, budget="small", exam=exam)
+    flat = replace(usual, warmstart=WARM)
+    told = {"knowledge": "parts", "waypoints": "2d"}
+    again = replace(usual, name="again", compose=[flat], exam=exam | told)
+    high = replace(
+        usual,
+        name="3d",
+        warmstart=(*WARM, "waypoints=3d"),
+        exam=exam | {"waypoints": "3d"},
+    )
+    ledger, work = Ledger(tmp_path / "rows"), tmp_path / "work"
+    assert conducting.conduct([again, flat, high], ledger, work, QUIET) == 3
+    assert len([*work.glob("heights_small_*")]) == 2
+    rows = {row["run"]["name"]: row for row in ledger.read("heights")}
+    figures = {n: r["found"]["figures"]["press_button/test"] for n, r in rows.items()}
+    assert figures["again"] == figures["2d"]  # which knowledge of tools cannot change
+    assert all(
+        len(one["touched"]) == len(one["solved"]) == 3 for one in figures.values()
+    )
+    assert ledger.has(flat) and rows["2d"]["run"]["warmstart"] == [*WARM]
+
+
+def test_the_middle_of_a_box_tells_the_part():
+    scene = envs.make_scene("press_button", seed=1)
+    assert scene.reference is not None
+    plan = scene.reference.to_plan()
+    rollout = Rollout(scene=scene, completion=Completion(text=""), answer=plan)
+    assert touches(rollout)
+    away = replace(plan, box=(0.0, 0.0, 0.02, 0.02))
+    assert not touches(replace(rollout, answer=away))
+    assert not touches(replace(rollout, answer=ParseFailure(reason="no_answer")))
+
+
+def test_what_else_is_measured_has_a_sentence_and_a_column_of_its_own(tmp_path):
+    [question] = load_questions(["knowledge"])
+    runs, rng = question.list_runs("small", 2), np.random.default_rng(0)
+    ledger = Ledger(tmp_path)
+    for run in runs:
+        right = 0.9 if run.name == "right sentence" else 0.3
+        digits = {
+            key: "".join(str(int(d)) for d in rng.uniform(size=100) < rate)
+            for key, rate in (("solved", 0.2), ("touched", right))
+        }
+        row = dict.fromkeys(("success", "iou", "average", "parse_rate"), 0.5)
+        ledger.add(run, 1.0, {"figures": {"use_tool/test": row | digits}})
+    text = write_page(ledger).read_text()
+    assert "## 7. " in text and "box right" in text and "2 seeds" in text
+    assert re.search(
+        r"raises how often the box is on the right part by \+0\.[56]", text
+    )
+    assert re.search(r"\*\*Telling .* no difference to success", text)
+
+
+def test_what_a_question_of_unseen_kinds_is_measured_on_never_comes_in_training():
+    [question] = load_questions(["knowledge"])
+    first, *others = question.list_runs("full", 1)
+    assert first.warmstart is not None
+    [left_out] = [w for w in first.warmstart if w.startswith("without=")]
+    unseen = {*left_out.removeprefix("without=").strip("[]").split(",")}
+    assert len(unseen) == 3 and unseen < {*KINDS}
+    for run in (first, *others):
+        measured = {*KINDS} - {*run.exam["without"]}
+        known = run.name.startswith("known tools")
+        assert measured == ({*KINDS} - unseen if known else unseen)
