@@ -90,6 +90,11 @@ class LoraSpec:
     alpha: int = 128
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("rank", "alpha"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"lora.{name} is {getattr(self, name)}; at least 1")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCount:

@@ -60,8 +60,8 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         reward_fn: (answer, reference, outcome) to a reward with `total` and `terms`,
             such as `functools.partial(rewards.score, mix=mix)`; None rewards success.
         render_mode: None or "rgb_array", the overview camera's picture.
-        extras: What else is observed: "depth", "segmentation", "proprioception"; see
-            `envs.gym.extras.EXTRAS`.
+        extras: What else is observed: "depth", "segmentation", "target",
+            "proprioception"; see `envs.gym.extras.EXTRAS`.
         **options: Fields of `envs.scene.SceneConfig` but the seed: split, shifts,
             waypoints, camera, robot and so on.
 

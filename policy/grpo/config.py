@@ -6,6 +6,7 @@ Names are those of TRL where it has the setting; `epsilon_low` is its `epsilon`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 
 from envs.randomization.factors import check_choice
 
@@ -47,6 +48,13 @@ class LearningRates:
     tower: float = 5e-5
     language: float = 5e-5
     embeddings: float = 5e-5
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if not 0 <= getattr(self, name) < inf:
+                raise ValueError(
+                    f"learning_rate.{name} is {getattr(self, name)}; at least 0, finite"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,6 +133,7 @@ def check_policy(node: DictConfig) -> None:
     """Refuses a policy that is nowhere, and a device that is not there."""
     from envs.randomization.factors import check_choice
     from policy.home import HOME, find
+    from policy.model.settings import COORDINATES
 
     path = str(node.path)
     if path in BASELINES:
@@ -144,6 +145,8 @@ def check_policy(node: DictConfig) -> None:
             "a directory or a hub id (owner/name)"
         )
     check_choice("policy.dtype", node.dtype, DTYPES)
+    if node.coordinates is not None:
+        check_choice("policy.coordinates", node.coordinates, COORDINATES)
     check_device(str(node.device))
     read_lora(node.lora)
 

@@ -44,6 +44,7 @@ FLAGS = (
 )
 LEAST_FREE = 2**16  # bytes: where fewer are left, whatever failed, the disk was full
 INTERNAL = ("path", "several", "__pycache__")  # choices that stand for what users write
+OPEN = ("policy.lora",)  # in parts, but may be null
 KINDS = {
     bool: ((bool,), "true or false"),
     int: ((int,), "a whole number"),
@@ -140,12 +141,18 @@ def check_kinds(values: dict[str, Any], usual: dict[str, Any], where: str = "") 
         old = usual.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
             check_kinds(value, old, f"{where}{key}.")
+        elif isinstance(old, dict) and old and f"{where}{key}" not in OPEN:
+            parts = ", ".join(f"{where}{key}.{part}" for part in old)
+            raise ValueError(f"{where}{key}={_spell(value)}: is in parts: {parts}")
         elif type(old) in KINDS and old != "???":
             kinds, needed = KINDS[type(old)]
             odd = isinstance(value, bool) and type(old) in (int, float)
             if odd or not isinstance(value, kinds):
-                shown = "null" if value is None else value
-                raise ValueError(f"{where}{key}={shown}: must be {needed}")
+                raise ValueError(f"{where}{key}={_spell(value)}: must be {needed}")
+
+
+def _spell(value: Any) -> Any:
+    return "null" if value is None else value
 
 
 def _to_plain(config: DictConfig) -> dict[str, Any]:

@@ -91,6 +91,24 @@ def test_what_else_is_observed_stays():
     assert observation in agent.observation_space
 
 
+def test_an_agent_that_only_sees_the_target_can_find_the_answer():
+    wide = gymnasium.make(ID, extras=["target"], reward_fn=rewards.score_shaped)
+    agent = envs.ArrayAction(wide)
+    rewarded = []
+    for seed in range(5):
+        observation, _ = agent.reset(seed=seed)
+        rows, columns = np.nonzero(observation["target"])
+        corners = [columns.min(), rows.min(), columns.max(), rows.max()]
+        middle = [columns.mean(), rows.mean()]
+        down = np.array([0, 0, 0, 2, 0, 4])  # pixels along the path
+        action = np.concatenate([corners, np.tile(middle, 3) + down]) / 112 - 1
+        rewarded.append([agent.step(action)[1]])
+        agent.reset(seed=seed)
+        rewarded[-1].append(agent.step(np.zeros(10))[1])
+    seeing, blind = np.mean(rewarded, axis=0)
+    assert seeing > 0.9 and blind < 0.5
+
+
 def test_a_wrapped_environment_is_made_again_from_its_specification(env):
     agent = envs.ArrayAction(env, count=4, words=5)
     again = gymnasium.make(pickle.loads(pickle.dumps(agent.spec)))

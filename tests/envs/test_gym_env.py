@@ -82,7 +82,9 @@ def test_every_scene_has_an_environment_and_unknown_names_list_the_valid_ones():
         gymnasium.make(ID, max_turns=0)
     with pytest.raises(ValueError, match=r"'human'.*rgb_array"):
         ManipulationEnv("pick_mug", render_mode="human")
-    with pytest.raises(ValueError, match=r"'sound'.*depth, segmentation, propri"):
+    with pytest.raises(
+        ValueError, match=r"'sound'.*depth, segmentation, target, propri"
+    ):
         ManipulationEnv("pick_mug", extras=["sound"])
 
 
@@ -123,7 +125,7 @@ def test_drawn_actions_are_plans_and_equal_seeds_draw_equal_ones(env):
 
 
 def test_more_can_be_observed():
-    extras = ("depth", "segmentation", "proprioception")
+    extras = ("depth", "segmentation", "target", "proprioception")
     env = ManipulationEnv("pick_mug", extras=extras)
     check_env(env, skip_render_check=True)
     observation, _ = env.reset(seed=0)
@@ -131,6 +133,7 @@ def test_more_can_be_observed():
     assert observation in env.observation_space
     marked = observation["segmentation"] == 1 + scene.part_classes.index("handle")
     assert (marked[envs.mark_target(scene)] == ("handle" in scene.goal.part)).all()
+    assert np.array_equal(observation["target"] == 1, envs.mark_target(scene))
     x, y = np.argwhere(envs.mark_target(scene))[0][::-1]
     point = np.array([[(x + 0.5) / 224, (y + 0.5) / 224]])
     surface = View(scene.state, scene.observation.camera).cast(point)[0]
