@@ -158,7 +158,8 @@ def _rehearse(
     """Tries the worst case of the first scenes; returns the same scenes again."""
     for scenes in feed:
         prompts = [build_prompt(scene.observation) for scene in scenes]
-        rehearse(vlm, prompts, site.job, site.team.size)
+        if prompts:  # more processes than prompts: some have none
+            rehearse(vlm, prompts, site.job, site.team.size)
         return chain([scenes], feed)
     return feed
 

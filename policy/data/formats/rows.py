@@ -47,6 +47,8 @@ def _read_list(file: IO[str], text: str, path: Path) -> Iterator[Any]:
                 at = end
                 while text[at : at + 1] in {",", " ", "\n", "\r", "\t"}:
                     at += 1
+        except RecursionError as error:
+            raise ValueError(f"{path} is nested too deeply") from error
         except json.JSONDecodeError as error:
             if ended:
                 raise ValueError(f"{path} is not JSON: {error}") from error
@@ -61,7 +63,7 @@ def _read_lines(file: IO[str]) -> Iterator[Any]:
             continue
         try:
             yield json.loads(line)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             yield BrokenItem("bad_json", error)
 
 
