@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 import envs
 from envs.sampling.turns import follow_up
@@ -33,8 +32,9 @@ from policy.report.scenes import (
     alternate,
     group_by,
 )
-from policy.rollout.log import IMAGES, QUALITY, read_answer
-from policy.rollout.workers import Workers
+from policy.rollout.crew import LostWork
+from policy.rollout.log import IMAGES, read_answer, save_jpeg
+from policy.rollout.workers import ABANDONED, Workers
 
 FILMS = "films"  # folder beside the rows
 
@@ -107,12 +107,13 @@ def _make_missing(
             path.parent.mkdir(exist_ok=True)
             running.append(workers.start(make, what, path))
     for future in running:
-        future.result()
+        with suppress(LostWork):  # the page does without what nobody could finish
+            future.result()
 
 
 def _moves(attempt: Attempt) -> bool:
     """Whether any answer is a plan that was executed and the arm may have followed."""
-    still = (None, "unreachable")
+    still = (None, "unreachable", ABANDONED.reason)
     return any(
         row["box"] and row["waypoints"] and row["reason"] not in still
         for row in attempt.turns
@@ -126,7 +127,7 @@ def film_attempt(rows: Sequence[Row], path: Path) -> None:
 
 def see_again(row: Row, path: Path) -> None:
     """Makes a scene and saves its image."""
-    Image.fromarray(_make_scene(row).observation.image).save(path, quality=QUALITY)
+    save_jpeg(_make_scene(row).observation.image, path)
 
 
 def _film_turns(rows: Sequence[Row]) -> Iterator[Iterator[Image8]]:

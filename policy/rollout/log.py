@@ -10,16 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from envs.records import Affordance, AnyAnswer, ParseFailure, Plan, Trajectory
 from envs.rollout import Rollout
 from envs.sampling.factors import describe_factors
 from envs.scene import AnyScene, Scene
-from policy.runtime.whole import replace_text
+from policy.runtime.whole import replace_bytes, replace_text
 
 TEXT_LIMIT = 2000  # characters of an answer that are kept
 IMAGES = "images"  # folder beside the lines
@@ -56,8 +59,15 @@ def save_image(rollout: Rollout, folder: Path) -> str:
     image = rollout.scene.observation.image
     name = f"{hashlib.sha256(image.tobytes()).hexdigest()[:16]}.jpg"
     if not (folder / name).exists():
-        Image.fromarray(image).save(folder / name, quality=QUALITY)
+        save_jpeg(image, folder / name)
     return name
+
+
+def save_jpeg(image: NDArray[np.uint8], path: Path) -> None:
+    """Writes [H, W, 3] pixels, whole or not at all: what is there is not made again."""
+    content = BytesIO()
+    Image.fromarray(image).save(content, "jpeg", quality=QUALITY)
+    replace_bytes(path, content.getvalue())
 
 
 def describe_rollout(rollout: Rollout) -> dict[str, Any]:

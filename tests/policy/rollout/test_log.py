@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from policy.rollout.log import (
     describe_rollout,
     read_answer,
     read_rows,
+    save_jpeg,
 )
 
 
@@ -71,3 +73,15 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     path.write_text('{"turn": 1}\n{"tur\n{"turn": 2}\n')
     with pytest.raises(ValueError, match=r"rows\.jsonl, line 2 is no JSON"):
         read_rows(path)
+
+
+def test_a_kill_leaves_no_half_of_a_picture(tmp_path: Path, monkeypatch) -> None:
+    def die(image: Image.Image, file: Any, *_: object, **__: object) -> None:
+        if isinstance(file, Path):
+            file.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", die)
+    with pytest.raises(KeyboardInterrupt):
+        save_jpeg(np.zeros((8, 8, 3), np.uint8), tmp_path / "a.jpg")
+    assert not (tmp_path / "a.jpg").exists()
