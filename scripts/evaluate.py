@@ -50,7 +50,11 @@ def main(config: DictConfig) -> None:
     every = [row for found in rows for row in found]
     show_figures(config, rows, screen)
     show_scores(every, screen)
-    pairs = [] if config.words else compare(config, solved, screen)
+    for one in workers.aside:
+        screen.say(f"warning: {one}")
+    # Scenes are paired by their places, which what was put aside would shift.
+    paired = not (config.words or workers.aside)
+    pairs = compare(config, solved, screen) if paired else []
     if config.out:
         numbers = sorted({str(node.get("dtype")) for _, node in policies})
         write(Path(config.out), every, pairs)

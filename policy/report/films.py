@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import envs
-from envs.sampling.turns import follow_up
-from envs.scene import Scene, SceneConfig
+from envs.scene import Scene
 from envs.video.clip import film_clip, write_clip
-from envs.video.drawing import Image8
 from policy.report.run import Row
 from policy.report.scenes import (
     DIFFER,
@@ -33,7 +30,8 @@ from policy.report.scenes import (
     group_by,
 )
 from policy.rollout.crew import LostWork
-from policy.rollout.log import IMAGES, read_answer, save_jpeg
+from policy.rollout.log import IMAGES, save_jpeg
+from policy.rollout.rebuild import rebuild
 from policy.rollout.workers import ABANDONED, Workers
 
 FILMS = "films"  # folder beside the rows
@@ -122,29 +120,15 @@ def _moves(attempt: Attempt) -> bool:
 
 def film_attempt(rows: Sequence[Row], path: Path) -> None:
     """Films the turns of an attempt one after the other; without a motion, nothing."""
-    write_clip(path, chain.from_iterable(_film_turns(rows)))
+    turns = ((turn.scene, turn.answer) for turn in rebuild(rows))
+    clips = (film_clip(s, answer) for s, answer in turns if isinstance(s, Scene))
+    write_clip(path, chain.from_iterable(clips))
 
 
 def see_again(row: Row, path: Path) -> None:
     """Makes a scene and saves its image."""
-    save_jpeg(_make_scene(row).observation.image, path)
-
-
-def _film_turns(rows: Sequence[Row]) -> Iterator[Iterator[Image8]]:
-    scene = _make_scene(rows[0])
-    for row in rows:
-        answer = read_answer(row)
-        yield film_clip(scene, answer)
-        if row is not rows[-1]:
-            scene = follow_up(scene, answer)
-
-
-def _make_scene(row: Row) -> Scene:
-    try:
-        config = SceneConfig(**row["scene"])
-    except TypeError as error:
-        raise ValueError(f"scene {row['scene']!r} of an answer: {error}") from error
-    return envs.sample_scene(config)
+    [seen] = rebuild([row])
+    save_jpeg(seen.scene.observation.image, path)
 
 
 def _hash(content: object) -> str:

@@ -133,6 +133,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def has_scene(row: dict[str, Any]) -> bool:
+    """Whether there is more behind a row than an annotated image."""
+    return "item" not in row.get("scene", {})
+
+
 def read_answer(row: dict[str, Any]) -> AnyAnswer:
     """Returns the answer of a row, equal to the one that was executed."""
     box, path = row["box"], row["waypoints"]

@@ -113,6 +113,7 @@ def train(
             return {}
         with learner.average.applied(vlm):
             after = measure(vlm, site, "after")
+        run.history.add_aside(job.steps, site.list_own_aside())
         run.show_evaluation("after", after, job.steps, job.videos)
         write_whole(run.path / "final", lambda path: save_policy(learner, path))
         summary = {

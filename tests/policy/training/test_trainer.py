@@ -22,7 +22,8 @@ from policy.rollout.config import RolloutConfig
 from policy.rollout.figures import describe
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import choose_seeds
-from policy.rollout.workers import Workers
+from policy.rollout.workers import Aside, Workers
+from policy.training import trainer
 from policy.training.checkpoint import (
     build_learner,
     find_sound,
@@ -30,6 +31,7 @@ from policy.training.checkpoint import (
     save_checkpoint,
 )
 from policy.training.run_dir import RunDir
+from policy.training.site import Site
 from rewards import TERMS, RewardMix
 
 FORMAT = RewardMix(weights={"format": 1.0})
@@ -208,6 +210,21 @@ def test_rates_grow_stay_and_fall_for_each_group_of_parameters(kind: str) -> Non
     assert rates["language"] == [0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25]
     assert rates["embeddings"] == pytest.approx([r / 10 for r in rates["language"]])
     assert not any(rates["tower"])
+
+
+def test_what_the_last_evaluation_puts_aside_is_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Aside(what="build", why="it never ended", scene=JOB.source.choose(7))
+
+    def measure(vlm: VLM, site: Site, name: str) -> dict[str, int]:
+        site.workers.aside.append(lost)
+        return {"n": 0}
+
+    monkeypatch.setattr(trainer, "measure", measure)
+    execute(tmp_path / "run", replace(JOB, steps=1, n=0))
+    [row] = read_log(tmp_path / "run", "aside.jsonl")
+    assert (row["step"], row["scene"]) == (1, lost.scene.to_dict())
 
 
 def test_a_run_directory_is_never_overwritten(undisturbed: RunDir) -> None:
