@@ -68,6 +68,8 @@ def check(config: DictConfig) -> None:
 
     if config.words and config.answer != Plan.kind:
         raise ValueError(f"words=true with answer={config.answer}: use answer=plan")
+    if config.words and OFFLINE in list_envs(config):
+        raise ValueError(f"words=true: images of env={OFFLINE} have one candidate each")
     if config.suite and not find(config.suite).is_file():
         raise FileNotFoundError(f"suite={config.suite}: there is no such file")
     for env in list_envs(config):

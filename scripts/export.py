@@ -94,6 +94,8 @@ def write_set(config: DictConfig, folder: Path) -> None:
     ):
         found = prepare(config, workers)
         count = write(config, sift(found, left_out, partial(screen.move, bar)), folder)
+    for one in workers.aside:
+        screen.say(f"warning: {one}")
     for reason, times in left_out.most_common():
         screen.say(f"left out: {times} {reason}")
     if not count:

@@ -156,6 +156,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
 
     from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE
+    from policy.rollout.crew import LostWork
     from policy.training.card import write_card
     from policy.training.stop import Stopped
     from policy.training.trainer import train
@@ -172,6 +173,8 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
         sys.exit(128 + stopped.number)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
+    except LostWork as error:
+        refuse(f"{error}; go on with resume={run.path}", 1)
     except (OSError, SafetensorError) as error:
         refuse(explain_disk(error, run.path), 1)
     if team.leads:

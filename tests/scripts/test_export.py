@@ -122,6 +122,8 @@ def test_what_was_exported_is_measured_by_every_scorer(tmp_path, capfd):
         assert figures["n"] == 2 and figures["iou"] > 90
         assert figures["average"] < 5 and figures["end_within_20px"] == 1
     assert "ManipLVM-R1" in capfd.readouterr().out
+    said = call("evaluate", *asked, "words=true")
+    assert said == "error: words=true: images of env=offline have one candidate each"
 
 
 def test_images_beside_the_scenes_of_a_run_are_left_out(run, tmp_path):

@@ -206,6 +206,14 @@ def test_a_run_directory_cannot_make_the_page_read_other_files(
     assert "IHNlY3JldA" not in page  # " secret" in base64
 
 
+def test_a_figure_that_a_run_does_not_have_is_not_called_zero(finished) -> None:
+    run = read_run(finished)
+    for row in run.metrics:
+        row.pop("cut_off")
+    [group] = [g for g in draw_curves([run]) if g.title == "Answers and learning"]
+    assert "answers cut off" not in [*group.idle, *(c.title for c in group.charts)]
+
+
 def _copy(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "run"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from policy.model.vlm import VLM
 from policy.records import Group
 from policy.rollout.collect import collect
 from policy.rollout.config import RolloutConfig
+from policy.rollout.crew import LostWork
 from policy.rollout.figures import describe
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import choose_seeds
@@ -225,6 +227,19 @@ def test_what_the_last_evaluation_puts_aside_is_on_record(
     execute(tmp_path / "run", replace(JOB, steps=1, n=0))
     [row] = read_log(tmp_path / "run", "aside.jsonl")
     assert (row["step"], row["scene"]) == (1, lost.scene.to_dict())
+
+
+def test_a_step_of_which_nothing_is_left_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(self: Workers, started: Any) -> list[Any]:
+        scene = started[0][0]
+        self.aside.append(Aside(what="build", why="no node is left", scene=scene))
+        return []
+
+    monkeypatch.setattr(Workers, "_collect", lose)
+    with pytest.raises(LostWork, match="no scene of step 1 could be made: no node is"):
+        execute(tmp_path / "run", replace(JOB, n=0))
 
 
 def test_a_run_directory_is_never_overwritten(undisturbed: RunDir) -> None:
