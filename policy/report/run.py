@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from policy.rollout.log import read_rows
+from policy.rollout.log import read_answers, read_rows
 from policy.runtime.stored import read_json, read_yaml
 
 Row = dict[str, Any]
@@ -101,7 +101,7 @@ def read_run(path: Path) -> Run:
 def _read_evaluations(folder: Path) -> dict[str, list[Row]]:
     names = [path.stem for path in sorted(folder.glob("*.jsonl"))]
     names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-    found = {name: read_rows(folder / f"{name}.jsonl") for name in names}
+    found = {name: read_answers(folder / f"{name}.jsonl") for name in names}
     return {name: rows for name, rows in found.items() if rows}
 
 

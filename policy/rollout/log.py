@@ -27,6 +27,11 @@ from policy.runtime.whole import replace_bytes, replace_text
 TEXT_LIMIT = 2000  # characters of an answer that are kept
 IMAGES = "images"  # folder beside the lines
 QUALITY = 85  # of JPEG: 5 kB an image and no visible loss
+# What every row has; see `describe_rollout`.
+ROW = {
+    *("env", "seed", "scene", "instruction", "text", "box", "waypoints"),
+    *("parse_failure", "success", "reason", "terms", "reward"),
+}
 
 
 class EvaluationLog:
@@ -130,6 +135,20 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
                 raise ValueError(
                     f"{path}, line {number} is no JSON object: {error}"
                 ) from error
+    return rows
+
+
+def read_answers(path: Path) -> list[dict[str, Any]]:
+    """Returns the rows of a file of `evaluations/`; see `read_rows`.
+
+    Raises:
+        ValueError: A line is no row of an answer.
+    """
+    rows = read_rows(path)
+    for number, row in enumerate(rows, start=1):
+        if not (row.keys() >= ROW and isinstance(row["scene"], dict)):
+            lacks = ", ".join(sorted(ROW - row.keys())) or "a scene"
+            raise ValueError(f"{path}, line {number} is no answer: it lacks {lacks}")
     return rows
 
 

@@ -15,7 +15,7 @@ from envs.sampling.asking import ask
 from envs.sampling.sample import sample_scene
 from envs.sampling.turns import follow_up
 from envs.scene import Scene, SceneConfig
-from policy.rollout.log import has_scene, read_answer, read_rows
+from policy.rollout.log import has_scene, read_answer, read_answers
 
 FOLDER = "evaluations"
 NAMES = ("played", "after", "before")  # the first that there is
@@ -38,7 +38,7 @@ def read_episodes(run_dir: Path) -> list[list[Row]]:
             f"({', '.join(file.name for file in files)})"
         )
     episodes: list[list[Row]] = []
-    for row in filter(has_scene, read_rows(found)):
+    for row in filter(has_scene, read_answers(found)):
         if row.get("turn", 1) == 1 or not episodes:
             episodes.append([])
         episodes[-1].append(row)
