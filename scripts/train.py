@@ -234,7 +234,7 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
 
     Args:
         run: The run's directory.
-        usual: A configuration of today, whose keys and kinds it must have.
+        usual: What the command line asks for, whose keys and kinds it must have.
 
     Raises:
         ValueError: It cannot be read, is another version's, or the command line changes
@@ -255,11 +255,11 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
     check_version(file, config, usual)
     for key, value in list_overrides().items():
         if key == "steps":
-            config.steps = int(value)
+            config.steps = usual.steps
         elif key == "quiet":
-            config.quiet = value == "true"
+            config.quiet = usual.quiet
         elif key == ADDRESS:
-            config.rollout.address = value
+            config.rollout.address = usual.rollout.address
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "
@@ -271,7 +271,7 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
 
 def check_address(file: Path, address: str | None) -> None:
     """Refuses to join a cluster that only a file names: its programs would run here."""
-    if address not in (None, "auto") and list_overrides().get(ADDRESS) != address:
+    if address not in (None, "auto") and ADDRESS not in list_overrides():
         raise ValueError(
             f"{file}: {ADDRESS} is {address}; a cluster runs code, so if it is yours "
             f"add {ADDRESS}={address}"

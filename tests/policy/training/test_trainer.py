@@ -254,6 +254,8 @@ def test_a_run_directory_is_never_overwritten(undisturbed: RunDir) -> None:
     [
         (lambda: RolloutConfig(num_generations=1), "num_generations is 1; at least 2"),
         (lambda: RolloutConfig(temperature=0.0), "temperature is 0.0"),
+        (lambda: RolloutConfig(workers=-1), "workers is -1; null or a whole number"),
+        (lambda: RolloutConfig(workers=1.5), "workers is 1.5; null or a whole number"),  # type: ignore
         (lambda: replace(JOB, steps=0), "steps is 0; at least 1"),
         (lambda: GRPOConfig(average_decay=1.0), "average_decay is 1.0"),
     ],
