@@ -33,7 +33,7 @@ BOX_WANTED = "the region mentioned in the task"
 def read(path: Path) -> Iterator[Item | BrokenItem]:
     """Yields the items of a file, or of all parquet files below a directory."""
     for file in find_files(path, "*.parquet"):
-        for group, number, row in read_parquet(file, COLUMNS):
+        for group, number, row in read_parquet(file, COLUMNS, ("images",)):
             try:
                 yield _read_row(file, group, number, row)
             except BrokenItem as error:

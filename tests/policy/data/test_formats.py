@@ -330,6 +330,17 @@ def test_masks_in_folders_and_in_parquet(tmp_path):
     assert all(load_image(item.image).shape == (48, 64, 3) for item in items)
 
 
+@pytest.mark.parametrize("name", ["vabench", "masks"])
+def test_a_table_without_images_is_named_by_its_column(name, tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"problem": ["lift"], "answer": ['{"bbox": [1]}']}), path)
+    with pytest.raises(ValueError, match=r"a\.parquet: no column image"):
+        list(FORMATS[name].read(tmp_path))
+    path.write_text("no table")
+    with pytest.raises(ValueError, match=r"a\.parquet is not a parquet file"):
+        list(FORMATS[name].read(tmp_path))
+
+
 def test_llarva_keeps_the_trace_and_not_the_action(tmp_path):
     paint(tmp_path / "images" / "ep" / "0.png")
     asked = (
