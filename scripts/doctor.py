@@ -155,17 +155,24 @@ CHECKS: dict[str, Callable[[], str]] = {
 }
 
 
+def explain(error: Exception) -> str:
+    """Says what is wrong, and what to do where that is known."""
+    if isinstance(error, Missing):
+        return str(error)
+    if isinstance(error, ImportError):
+        return f"{error}: {SETUP}"
+    return f"{type(error).__name__}: {error}"
+
+
 def main() -> int:
     """Runs every check; one that fails does not keep the others from running."""
     failures = 0
     for name, check in CHECKS.items():
         try:
             mark, text = "ok", check()
-        except (Missing, ImportError) as error:
+        except Exception as error:  # noqa: BLE001 whatever ails a machine
             failures += 1
-            mark, text = "MISSING", str(error)
-            if isinstance(error, ImportError):
-                text = f"{error}: {SETUP}"
+            mark, text = "MISSING", explain(error)
         print(f"{mark:8}{name:12}{text}", flush=True)
     print(f"{failures} of {len(CHECKS)} need something" if failures else "all is well")
     return int(failures > 0)

@@ -50,7 +50,11 @@ def main(config: DictConfig) -> None:
     every = [row for found in rows for row in found]
     show_figures(config, rows, screen)
     show_scores(every, screen)
-    pairs = [] if config.words else compare(config, solved, screen)
+    for one in workers.aside:
+        screen.say(f"warning: {one}")
+    # Scenes are paired by their places, which what was put aside would shift.
+    paired = not (config.words or workers.aside)
+    pairs = compare(config, solved, screen) if paired else []
     if config.out:
         numbers = sorted({str(node.get("dtype")) for _, node in policies})
         write(Path(config.out), every, pairs)
@@ -64,6 +68,8 @@ def check(config: DictConfig) -> None:
 
     if config.words and config.answer != Plan.kind:
         raise ValueError(f"words=true with answer={config.answer}: use answer=plan")
+    if config.words and OFFLINE in list_envs(config):
+        raise ValueError(f"words=true: images of env={OFFLINE} have one candidate each")
     if config.suite and not find(config.suite).is_file():
         raise FileNotFoundError(f"suite={config.suite}: there is no such file")
     for env in list_envs(config):

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launching.choices import BASELINES
+from launching.choices import BASELINES, spell_command
 from launching.launch import launch
 from launching.policies import choose_answerer
 from launching.settings import build
@@ -86,7 +86,7 @@ def write_set(config: DictConfig, folder: Path) -> None:
     from policy.rollout.workers import Workers
     from policy.training.progress import Screen
 
-    screen, left_out = Screen(), Counter[str]()
+    screen, left_out = Screen(quiet=config.quiet), Counter[str]()
     write = choose_writer(config.format)
     with (
         Workers.of(build(RolloutConfig, config.rollout)) as workers,
@@ -94,6 +94,8 @@ def write_set(config: DictConfig, folder: Path) -> None:
     ):
         found = prepare(config, workers)
         count = write(config, sift(found, left_out, partial(screen.move, bar)), folder)
+    for one in workers.aside:
+        screen.say(f"warning: {one}")
     for reason, times in left_out.most_common():
         screen.say(f"left out: {times} {reason}")
     if not count:
@@ -152,7 +154,7 @@ def write_episodes(config: DictConfig, episodes: Iterator[Any], folder: Path) ->
     with LeRobotWriter(folder, config.lossless) as writer:
         for episode in episodes:
             writer.add(episode)
-        return writer.finish(" ".join(["python", *sys.argv]))
+        return writer.finish(spell_command())
 
 
 def write_annotations(config: DictConfig, samples: Iterator[Any], folder: Path) -> int:

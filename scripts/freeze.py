@@ -25,12 +25,15 @@ def main(config: DictConfig) -> None:
     out, screen, suite = Path(config.out), Screen(quiet=config.quiet), Suite(scenes={})
     if out.exists():
         raise FileExistsError(f"out={out} exists; choose another or remove it")
+    out.parent.mkdir(parents=True, exist_ok=True)
     seeds = choose_seeds(config.n, config.seed)
     kinds = [(env, split) for env in list_envs(config) for split in SPLITS]
     with Workers() as workers, screen.task("freezing", len(kinds)) as bar:
         for done, (env, split) in enumerate(kinds):
             source = SceneSource(names=(env,), split=split)
             [scenes] = workers.make_scenes(source, [seeds])
+            if workers.aside:
+                raise ValueError(f"a suite needs every scene, but {workers.aside[0]}")
             suite.scenes.update(freeze(scenes).scenes)
             screen.move(bar, done + 1)
     save_suite(suite, out)

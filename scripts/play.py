@@ -48,7 +48,7 @@ def main(config: DictConfig) -> None:
         )
         app = build_app(engine)
         add_page(app, engine, saver, start, config.max_turns)
-        serve(app, opened, Screen().say)
+        serve(app, opened, Screen(quiet=config.quiet).say)
 
 
 def view(config: DictConfig) -> None:
@@ -64,7 +64,7 @@ def view(config: DictConfig) -> None:
     tokens = build(RolloutConfig, config.rollout).max_new_tokens
     _, policy = list_policies(config)[0]
     text = answer_scene(choose_answerer(policy, tokens), scene)
-    serve_view(scene, text, config.port, Screen().say)
+    serve_view(scene, text, config.port, Screen(quiet=config.quiet).say)
 
 
 def check_installed(package: str, extra: str) -> None:

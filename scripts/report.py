@@ -26,7 +26,7 @@ def main(config: DictConfig) -> None:
             write_comparison(paths, out, workers, config.films)
         else:
             write_report(paths[0], workers, config.films, out)
-    Screen().say(f"report: {out}")
+    Screen(quiet=config.quiet).say(f"report: {out}")
 
 
 def check(config: DictConfig) -> None:

@@ -26,7 +26,7 @@ def main(config: DictConfig) -> None:
     limits = Limits(sessions=config.sessions, idle_s=config.idle_s, host=config.host)
     opened = listen(config.port, config.host)
     make = partial(make_env, config.env.name, read_options(config))
-    say = Screen().say
+    say = Screen(quiet=config.quiet).say
     serve(build_app(make, config.env.name, limits), opened, say)
 
 

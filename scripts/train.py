@@ -156,6 +156,7 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
 
     from policy.evaluation.table import tabulate, tabulate_pairs
     from policy.report.page import FILE
+    from policy.rollout.crew import LostWork
     from policy.training.card import write_card
     from policy.training.stop import Stopped
     from policy.training.trainer import train
@@ -172,6 +173,8 @@ def execute(vlm: VLM, job: Job, run: RunDir, screen: Screen, team: Team) -> None
         sys.exit(128 + stopped.number)
     except (FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
+    except LostWork as error:
+        refuse(f"{error}; go on with resume={run.path}", 1)
     except (OSError, SafetensorError) as error:
         refuse(explain_disk(error, run.path), 1)
     if team.leads:
@@ -231,7 +234,7 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
 
     Args:
         run: The run's directory.
-        usual: A configuration of today, whose keys and kinds it must have.
+        usual: What the command line asks for, whose keys and kinds it must have.
 
     Raises:
         ValueError: It cannot be read, is another version's, or the command line changes
@@ -252,11 +255,11 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
     check_version(file, config, usual)
     for key, value in list_overrides().items():
         if key == "steps":
-            config.steps = int(value)
+            config.steps = usual.steps
         elif key == "quiet":
-            config.quiet = value == "true"
+            config.quiet = usual.quiet
         elif key == ADDRESS:
-            config.rollout.address = value
+            config.rollout.address = usual.rollout.address
         elif key != "resume":
             raise ValueError(
                 f"{key}={value} beside resume={run}: a resumed run keeps its "
@@ -268,7 +271,7 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
 
 def check_address(file: Path, address: str | None) -> None:
     """Refuses to join a cluster that only a file names: its programs would run here."""
-    if address not in (None, "auto") and list_overrides().get(ADDRESS) != address:
+    if address not in (None, "auto") and ADDRESS not in list_overrides():
         raise ValueError(
             f"{file}: {ADDRESS} is {address}; a cluster runs code, so if it is yours "
             f"add {ADDRESS}={address}"

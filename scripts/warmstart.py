@@ -33,10 +33,11 @@ PLACES = ("out", "run_dir", "n", "threads")  # change nothing about the weights
 
 def main(config: DictConfig) -> None:
     """Trains, measures and writes the policy."""
+    from launching.checks import read_stored
+
     out, run_dir = Path(config.out), open_run(config)
     if config.resume:
-        kept = OmegaConf.create((run_dir / "config.yaml").read_text())
-        assert isinstance(kept, DictConfig)
+        kept = read_stored(run_dir / "config.yaml")
         kept.out, kept.n, kept.threads = config.out, config.n, config.threads
         kept.quiet = config.quiet
         kept.setdefault("robot", config.robot)  # earlier versions knew one

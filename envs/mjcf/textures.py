@@ -11,6 +11,9 @@ import numpy as np
 from envs.mjcf.bounds import check_picture
 
 LARGEST = 256  # texels, a side: an object is seen in a hundred pixels
+# What pictures of strangers are decoded as, whatever they are called: some others that
+# Pillow knows, such as EPS, are run as programs.
+DECODED = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "TGA", "PPM")
 
 
 def shrink_textures(file: mujoco.MjSpec, path: Path) -> None:
@@ -42,7 +45,7 @@ def _take(texture: Any, picture: Path, path: Path) -> None:
     from PIL import Image, UnidentifiedImageError  # slow to load, and seldom needed
 
     try:
-        with Image.open(picture) as opened:
+        with Image.open(picture, formats=DECODED) as opened:
             check_picture(path, f"texture {texture.name!r}", *opened.size)
             if max(texture.gridsize) > 1:
                 return  # several faces in one picture, which MuJoCo cuts

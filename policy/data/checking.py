@@ -76,7 +76,7 @@ def read_numbers(given: Any, shape: tuple[Any, ...]) -> NDArray[np.float64]:
     try:
         _refuse_others(given)
         numbers = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         raise BrokenItem("wrong_type", given) from None
     if numbers.ndim != len(shape) and not (numbers.size == 0 and shape[0] is None):
         raise BrokenItem("wrong_type", given)

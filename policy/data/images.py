@@ -1,4 +1,4 @@
-"""Images of any kind: whether a file is whole, how large it is, its pixels upright."""
+"""Images: whether a file is whole, how large it is, its pixels upright."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from envs.mjcf.textures import DECODED
 from policy.data.records import BrokenItem, Source
 
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -108,7 +109,7 @@ def _peek(source: Source) -> tuple[bytes, bytes, Any]:
 
 def _measure_slowly(opened: Any, source: Source) -> tuple[int, int]:
     try:
-        with Image.open(opened) as image:
+        with Image.open(opened, formats=DECODED) as image:
             width, height = image.size
             turned = image.getexif().get(ORIENTATION) in TURNED
     except UnidentifiedImageError:
@@ -125,7 +126,8 @@ def load_image(source: Source) -> NDArray[np.uint8]:
         BrokenItem: It cannot be decoded.
     """
     try:
-        with Image.open(io.BytesIO(source.read())) as image:
+        content = io.BytesIO(source.read())
+        with Image.open(content, formats=DECODED) as image:
             return _flatten(ImageOps.exif_transpose(image))
     except FileNotFoundError as error:
         raise BrokenItem("missing_image", error) from None

@@ -38,8 +38,16 @@ class BrokenItem(Exception):
     """
 
     def __init__(self, reason: str, detail: object = "") -> None:
-        super().__init__(f"{reason}: {str(detail)[:200]}")
-        self.reason, self.detail = reason, str(detail)[:200]
+        said = _shorten(detail)
+        super().__init__(f"{reason}: {said}")
+        self.reason, self.detail = reason, said
+
+
+def _shorten(detail: object) -> str:
+    try:
+        return str(detail)[:200]
+    except RecursionError:
+        return "what is nested too deeply to be shown"
 
 
 REASONS = (

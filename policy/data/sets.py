@@ -96,7 +96,7 @@ def open_set(
     answer: str = Plan.kind,
     progress: Callable[[int], None] = lambda done: None,
 ) -> AnnotatedSet:
-    """Looks at every item of a set, but decodes no image.
+    """Looks at every item of a set, but decodes no image; masks it does.
 
     Args:
         config: Which.

@@ -90,6 +90,23 @@ def compare_solved(
     return found
 
 
+def keep_shared(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> list[list[Mapping[str, Any]]]:
+    """Returns the rows of the scenes that both have; one may lack what was put aside.
+
+    Args:
+        before: Rows of `evaluations/*.jsonl`.
+        after: Those of the other policy, in the same order.
+    """
+    both = [{(row["env"], row["seed"]) for row in rows} for rows in (before, after)]
+    shared = set.intersection(*both)
+    return [
+        [row for row in rows if (row["env"], row["seed"]) in shared]
+        for rows in (before, after)
+    ]
+
+
 def list_solved(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[bool]]:
     """Returns which scenes of `evaluations/*.jsonl` succeeded, by kind, in order.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from envs.answer import PARSERS
 from envs.records import AnyAnswer
+from envs.sampling.asking import ask
 from envs.sampling.sample import sample_scene
 from envs.scene import Scene, SceneConfig
 from policy.evaluation.evaluate import split_batches
-from policy.rollout.log import read_answer, read_rows
+from policy.rollout.log import has_scene, read_answer, read_rows
 from policy.rollout.play import Answerer
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
@@ -47,9 +48,7 @@ class Take:
         """Returns the scene, made again where only its configuration is known."""
         if isinstance(self.scene, Scene):
             return self.scene
-        scene = sample_scene(self.scene)
-        asked = replace(scene.observation, instruction=self.instruction)
-        return replace(scene, observation=asked)
+        return ask(sample_scene(self.scene), self.instruction)
 
 
 def answer_scenes(
@@ -87,7 +86,8 @@ def find_log(run: Path, name: str | None = None) -> Path:
 def read_takes(path: Path, only_success: bool = False) -> Iterator[Take]:
     """Yields the first answers to scenes that a run has written down.
 
-    Later turns are left out: what they started from is not in the file.
+    Later turns are left out: what they started from is not in the file. So are
+    annotated images, which have no scene.
 
     Args:
         path: A file of `find_log`.
@@ -97,7 +97,8 @@ def read_takes(path: Path, only_success: bool = False) -> Iterator[Take]:
         ValueError: A row names no scene that can be made.
     """
     for number, row in enumerate(read_rows(path), start=1):
-        if row.get("turn", 1) > 1 or (only_success and not row.get("success")):
+        failed = only_success and not row.get("success")
+        if row.get("turn", 1) > 1 or failed or not has_scene(row):
             continue
         try:
             yield Take(

@@ -5,7 +5,8 @@
     POST /api/answer {env, split, seed, policy}   what a policy says
     GET  /api/film/<id>.mp4                       the execution
 
-Each also takes `shifts`, `azimuth`, `elevation`, `distance`, `fovy` and `instruction`.
+Each but the last also takes `shifts`, `azimuth`, `elevation`, `distance`, `fovy`,
+`robot`, `look` and `instruction`.
 Coordinates in texts are whole numbers from 0 to 1000, those of boxes and waypoints
 fractions of the image. What cannot be answered has a status of 4xx, or 503 where too
 much is waiting, and `{"error": <one sentence>}`.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from envs.answer import parse_answer
 from envs.cameras.camera import project
 from envs.cameras.view import View
@@ -66,14 +69,17 @@ def attempt(scene: Scene, text: str, mix: RewardMix) -> Attempt:
         answer=answer,
         outcome=outcome,
         reward=score(answer, scene.reference, outcome, fitting),
-        lifted=_lift(scene, answer) if isinstance(answer, Plan) else (),
+        lifted=_see(scene, lift(scene, answer)) if isinstance(answer, Plan) else (),
     )
 
 
-def _lift(scene: Scene, plan: Plan) -> tuple[tuple[float, float], ...]:
-    camera = scene.observation.camera
-    [found] = unproject(View(scene.state, camera), [plan], scene.task.skill)
-    if not isinstance(found, Waypoints):
-        return ()
-    path = project(camera, found.position_world).tolist()
-    return tuple((x, y) for x, y in path)
+def lift(scene: Scene, plan: Plan) -> NDArray[np.float64]:
+    """Returns the hand's [K, 3] path in the world; no rows where there is none."""
+    view = View(scene.state, scene.observation.camera)
+    [found] = unproject(view, [plan], scene.task.skill)
+    return found.position_world if isinstance(found, Waypoints) else np.empty((0, 3))
+
+
+def _see(scene: Scene, path: NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
+    points = project(scene.observation.camera, path).tolist()
+    return tuple((x, y) for x, y in points)

@@ -102,7 +102,11 @@ def draw_curves(runs: Sequence[Run]) -> list[ChartGroup]:
 def _draw_group(
     runs: Sequence[Run], title: str, keys: Sequence[str], wide: bool = False
 ) -> ChartGroup:
-    known = [key for key in keys if any(_read(run.metrics, key) for run in runs)]
+    known = [
+        key
+        for key in keys
+        if any(value is not None for run in runs for value in _read(run.metrics, key))
+    ]
     charts = {key: _draw(runs, key, wide) for key in known}
     return ChartGroup(
         title=title,

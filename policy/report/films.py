@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-import envs
-from envs.sampling.turns import follow_up
-from envs.scene import Scene, SceneConfig
+from envs.scene import Scene
 from envs.video.clip import film_clip, write_clip
-from envs.video.drawing import Image8
 from policy.report.run import Row
 from policy.report.scenes import (
     DIFFER,
@@ -33,8 +29,10 @@ from policy.report.scenes import (
     alternate,
     group_by,
 )
-from policy.rollout.log import IMAGES, QUALITY, read_answer
-from policy.rollout.workers import Workers
+from policy.rollout.crew import LostWork
+from policy.rollout.log import IMAGES, save_jpeg
+from policy.rollout.rebuild import rebuild
+from policy.rollout.workers import ABANDONED, Workers
 
 FILMS = "films"  # folder beside the rows
 
@@ -107,12 +105,13 @@ def _make_missing(
             path.parent.mkdir(exist_ok=True)
             running.append(workers.start(make, what, path))
     for future in running:
-        future.result()
+        with suppress(LostWork):  # the page does without what nobody could finish
+            future.result()
 
 
 def _moves(attempt: Attempt) -> bool:
     """Whether any answer is a plan that was executed and the arm may have followed."""
-    still = (None, "unreachable")
+    still = (None, "unreachable", ABANDONED.reason)
     return any(
         row["box"] and row["waypoints"] and row["reason"] not in still
         for row in attempt.turns
@@ -121,29 +120,15 @@ def _moves(attempt: Attempt) -> bool:
 
 def film_attempt(rows: Sequence[Row], path: Path) -> None:
     """Films the turns of an attempt one after the other; without a motion, nothing."""
-    write_clip(path, chain.from_iterable(_film_turns(rows)))
+    turns = ((turn.scene, turn.answer) for turn in rebuild(rows))
+    clips = (film_clip(s, answer) for s, answer in turns if isinstance(s, Scene))
+    write_clip(path, chain.from_iterable(clips))
 
 
 def see_again(row: Row, path: Path) -> None:
     """Makes a scene and saves its image."""
-    Image.fromarray(_make_scene(row).observation.image).save(path, quality=QUALITY)
-
-
-def _film_turns(rows: Sequence[Row]) -> Iterator[Iterator[Image8]]:
-    scene = _make_scene(rows[0])
-    for row in rows:
-        answer = read_answer(row)
-        yield film_clip(scene, answer)
-        if row is not rows[-1]:
-            scene = follow_up(scene, answer)
-
-
-def _make_scene(row: Row) -> Scene:
-    try:
-        config = SceneConfig(**row["scene"])
-    except TypeError as error:
-        raise ValueError(f"scene {row['scene']!r} of an answer: {error}") from error
-    return envs.sample_scene(config)
+    [seen] = rebuild([row])
+    save_jpeg(seen.scene.observation.image, path)
 
 
 def _hash(content: object) -> str:

@@ -61,9 +61,9 @@ class Files:
         """Takes a picture in; returns its name, "" if it is none or not there."""
         name = path.name
         if name not in self.content:
-            kind, sign = KINDS[path.suffix]
-            raw = path.read_bytes() if path.is_file() else b""
-            if sign not in raw[:12]:
+            kind, sign = KINDS.get(path.suffix, ("", b""))
+            raw = path.read_bytes() if kind and path.is_file() else b""
+            if not kind or sign not in raw[:12]:
                 return ""
             data = base64.b64encode(raw).decode()
             self.content[name] = f"data:{kind};base64,{data}"

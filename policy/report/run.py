@@ -6,14 +6,13 @@ have fewer files than a finished run; the report shows what there is.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from policy.rollout.log import read_rows
+from policy.rollout.log import read_answers, read_rows
+from policy.runtime.stored import read_json, read_yaml
 
 Row = dict[str, Any]
 FIRST = ("before", "after")  # of the evaluations, in this order; others follow
@@ -27,7 +26,8 @@ class Run:
         path: Its directory.
         config: What was asked for; empty where there is no config.yaml.
         metrics: One row a step.
-        evaluations: Name to the rows of its answers, "before" and "after" first.
+        evaluations: Name to the rows of its answers, "before" and "after" first. What
+            was "after" its end is not, once it goes on for more steps.
         figures: Name to the figures of an evaluation, as in summary.json.
         summary: What a finished run says of itself; empty before.
         manifest: How it was made; empty where that is not recorded.
@@ -71,16 +71,20 @@ def read_run(path: Path) -> Run:
 
     Raises:
         FileNotFoundError: It has neither a configuration nor evaluations.
+        ValueError: A file is damaged; it is named.
     """
     evaluations = _read_evaluations(path / "evaluations")
-    config = _read_config(path / "config.yaml")
+    config = _read(path / "config.yaml", read_yaml)
     if not config and not evaluations:
         raise FileNotFoundError(
             f"run_dir={path}: neither config.yaml nor evaluations/ there, so it is not "
             "a run directory"
         )
-    summary = _read_json(path / "summary.json")
-    figures = {"before": _read_json(path / "before.json")} | {
+    summary = _read(path / "summary.json", read_json)
+    if summary.get("steps", 0) < config.get("steps", 0):  # it was done, and goes on
+        summary = {}
+        evaluations.pop("after", None)
+    figures = {"before": _read(path / "before.json", read_json)} | {
         name: summary[name] for name in FIRST if name in summary
     }
     return Run(
@@ -90,22 +94,16 @@ def read_run(path: Path) -> Run:
         evaluations=evaluations,
         figures={name: row for name, row in figures.items() if row.get("n")},
         summary=summary,
-        manifest=_read_json(path / "manifest.json"),
+        manifest=_read(path / "manifest.json", read_json),
     )
 
 
 def _read_evaluations(folder: Path) -> dict[str, list[Row]]:
     names = [path.stem for path in sorted(folder.glob("*.jsonl"))]
     names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-    found = {name: read_rows(folder / f"{name}.jsonl") for name in names}
+    found = {name: read_answers(folder / f"{name}.jsonl") for name in names}
     return {name: rows for name, rows in found.items() if rows}
 
 
-def _read_config(path: Path) -> Row:
-    content = yaml.safe_load(path.read_text()) if path.exists() else None
-    return content if isinstance(content, dict) else {}
-
-
-def _read_json(path: Path) -> Row:
-    content = json.loads(path.read_text()) if path.exists() else None
-    return content if isinstance(content, dict) else {}
+def _read(path: Path, read: Callable[[Path], Row]) -> Row:
+    return read(path) if path.exists() else {}

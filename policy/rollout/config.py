@@ -54,6 +54,11 @@ class RolloutConfig:
             raise ValueError(f"rollout.temperature is {self.temperature}; must be > 0")
         if not 0 <= self.focus <= 1:
             raise ValueError(f"rollout.focus is {self.focus}; must be in 0..1")
+        whole = type(self.workers) is int and self.workers >= 0
+        if not (whole or self.workers is None):
+            raise ValueError(
+                f"rollout.workers is {self.workers!r}; null or a whole number from 0"
+            )
         check_choice("rollout.engine", self.engine, ENGINES)
         if self.address is not None and self.engine != "ray":
             raise ValueError(

@@ -65,7 +65,7 @@ class Crew(Executor):
 
     Args:
         count: Number of seats.
-        hire: Makes a seat; called in the thread that will use it.
+        hire: Makes a seat, or raises a `Lost`; called in the thread that will use it.
     """
 
     def __init__(self, count: int, hire: Callable[[], Seat]) -> None:
@@ -124,7 +124,8 @@ class Crew(Executor):
                     self._seats[place] = self._hire()
                 result = self._seats[place].do(task.work, task.args)
             except Lost as lost:
-                self._seats.pop(place).leave()
+                if seat := self._seats.pop(place, None):  # none where none was hired
+                    seat.leave()
                 task.patience -= 2 if lost.hung else 1
                 if task.patience <= 0 or self._closed.is_set():
                     task.future.set_exception(LostWork(str(lost)))

@@ -10,20 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from envs.records import Affordance, AnyAnswer, ParseFailure, Plan, Trajectory
 from envs.rollout import Rollout
 from envs.sampling.factors import describe_factors
 from envs.scene import AnyScene, Scene
-from policy.runtime.whole import replace_text
+from policy.runtime.whole import replace_bytes, replace_text
 
 TEXT_LIMIT = 2000  # characters of an answer that are kept
 IMAGES = "images"  # folder beside the lines
 QUALITY = 85  # of JPEG: 5 kB an image and no visible loss
+# What every row has; see `describe_rollout`.
+ROW = {
+    *("env", "seed", "scene", "instruction", "text", "box", "waypoints"),
+    *("parse_failure", "success", "reason", "terms", "reward"),
+}
 
 
 class EvaluationLog:
@@ -56,8 +64,15 @@ def save_image(rollout: Rollout, folder: Path) -> str:
     image = rollout.scene.observation.image
     name = f"{hashlib.sha256(image.tobytes()).hexdigest()[:16]}.jpg"
     if not (folder / name).exists():
-        Image.fromarray(image).save(folder / name, quality=QUALITY)
+        save_jpeg(image, folder / name)
     return name
+
+
+def save_jpeg(image: NDArray[np.uint8], path: Path) -> None:
+    """Writes [H, W, 3] pixels, whole or not at all: what is there is not made again."""
+    content = BytesIO()
+    Image.fromarray(image).save(content, "jpeg", quality=QUALITY)
+    replace_bytes(path, content.getvalue())
 
 
 def describe_rollout(rollout: Rollout) -> dict[str, Any]:
@@ -121,6 +136,25 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
                     f"{path}, line {number} is no JSON object: {error}"
                 ) from error
     return rows
+
+
+def read_answers(path: Path) -> list[dict[str, Any]]:
+    """Returns the rows of a file of `evaluations/`; see `read_rows`.
+
+    Raises:
+        ValueError: A line is no row of an answer.
+    """
+    rows = read_rows(path)
+    for number, row in enumerate(rows, start=1):
+        if not (row.keys() >= ROW and isinstance(row["scene"], dict)):
+            lacks = ", ".join(sorted(ROW - row.keys())) or "a scene"
+            raise ValueError(f"{path}, line {number} is no answer: it lacks {lacks}")
+    return rows
+
+
+def has_scene(row: dict[str, Any]) -> bool:
+    """Whether there is more behind a row than an annotated image."""
+    return "item" not in row.get("scene", {})
 
 
 def read_answer(row: dict[str, Any]) -> AnyAnswer:

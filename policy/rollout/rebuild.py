@@ -15,7 +15,7 @@ from envs.sampling.asking import ask
 from envs.sampling.sample import sample_scene
 from envs.sampling.turns import follow_up
 from envs.scene import Scene, SceneConfig
-from policy.rollout.log import read_answer, read_rows
+from policy.rollout.log import has_scene, read_answer, read_answers
 
 FOLDER = "evaluations"
 NAMES = ("played", "after", "before")  # the first that there is
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 def read_episodes(run_dir: Path) -> list[list[Row]]:
-    """Returns the rows of a directory's last answers, an episode each.
+    """Returns the rows of a directory's last answers to scenes, an episode each.
 
     Raises:
         FileNotFoundError: It is no directory of a run.
@@ -38,12 +38,12 @@ def read_episodes(run_dir: Path) -> list[list[Row]]:
             f"({', '.join(file.name for file in files)})"
         )
     episodes: list[list[Row]] = []
-    for row in read_rows(found):
+    for row in filter(has_scene, read_answers(found)):
         if row.get("turn", 1) == 1 or not episodes:
             episodes.append([])
         episodes[-1].append(row)
     if not episodes:
-        raise ValueError(f"{found}: no answers in it")
+        raise ValueError(f"{found}: no answers to scenes in it")
     return episodes
 
 

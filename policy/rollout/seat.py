@@ -43,13 +43,14 @@ class LocalSeat:
 
     def do(self, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Returns what the work returns; see `Seat`."""
-        late = threading.Timer(self._limit_s, self._process.kill)
+        hung = threading.Event()
+        late = threading.Timer(self._limit_s, self._give_up, (hung,))
         late.start()  # it also ends a process that does not even read
         try:
             self._pipe.send((work, args))
             succeeded, value = pickle.loads(self._pipe.recv_bytes())
         except (EOFError, OSError) as error:
-            raise self._explain(late.finished.is_set()) from error
+            raise self._explain(hung.is_set()) from error
         finally:
             late.cancel()
         if not succeeded:
@@ -60,6 +61,10 @@ class LocalSeat:
         """Kills the process; the thread that waits for it sees the pipe end."""
         self._process.kill()
         self._process.join()
+
+    def _give_up(self, hung: threading.Event) -> None:
+        hung.set()  # before the pipe ends, which the other thread waits for
+        self._process.kill()
 
     def _explain(self, hung: bool) -> Lost:
         if hung:

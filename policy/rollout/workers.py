@@ -164,15 +164,19 @@ class Workers:
         """
         return self._crew.submit(work, *arguments)
 
-    def stream(self, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    def stream(self, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B | str]:
         """Yields what work makes of items, in their order, a few always ahead.
 
-        Whatever work gets and gives has to be such as can be sent to a process.
+        Whatever work gets and gives has to be such as can be sent to a process. In the
+        place of what nobody could finish is why not.
         """
         items = iter(items)
         waiting = deque(self.start(work, item) for item in islice(items, AHEAD))
         while waiting:
-            yield waiting.popleft().result()
+            try:
+                yield waiting.popleft().result()
+            except LostWork as lost:
+                yield str(lost)
             waiting.extend(self.start(work, item) for item in islice(items, 1))
 
     def submit(self, scene: AnyScene, answers: Sequence[AnyAnswer]) -> Running:

@@ -35,8 +35,13 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
 
 def replace_text(path: Path, text: str) -> None:
     """Writes a file; the one before stays until the new one is whole."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Writes a file; the one before stays until the new one is whole."""
     partial, _ = _name_aside(path)
-    partial.write_text(text, encoding="utf-8")
+    partial.write_bytes(content)
     os.replace(partial, path)
 
 

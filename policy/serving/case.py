@@ -82,15 +82,16 @@ def _read_scene(said: Any) -> SceneConfig:
         raise ValueError("scene has no name")
     for option in said:
         check_choice("option of a scene", option, OPTIONS)
-    for number in ("seed", "draw"):
-        if not (said.get(number) is None or type(said[number]) is int):
-            raise ValueError(f"{number} is {said[number]!r}; a whole number is needed")
+    for number, usual in (("seed", 0), ("draw", None)):
+        value = said.get(number, usual)
+        if value is not usual and type(value) is not int:
+            raise ValueError(f"{number} is {value!r}; a whole number is needed")
     get_task(said["name"])
     return SceneConfig(**said)
 
 
 def _read_codec(said: Any) -> Codec:
-    if not isinstance(said, list) or len(said) != 2:
+    if not isinstance(said, list) or [type(side) for side in said] != [int, int]:
         raise ValueError(f"codec is {said!r}; [width, height] is needed")
     return Codec(*said)
 

@@ -74,8 +74,8 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
-        purge = run.done + 1 if run.done else None
-        self._writer: Any = SummaryWriter(str(run.path), purge_step=purge)
+        # What a run has shown beyond what it goes on from is shown again.
+        self._writer: Any = SummaryWriter(str(run.path), purge_step=run.done + 1)
         metrics = {"before/success": 0.0, "after/success": 0.0}
         for summary in hparams(_spell_values(run.config), metrics):
             self._writer.file_writer.add_summary(summary)

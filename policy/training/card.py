@@ -84,7 +84,10 @@ def _find_licence(base: str) -> str | None:
     card = find_directory(base) / "README.md"
     if not card.is_file():
         return None
-    found = ModelCard.load(card, ignore_metadata_errors=True).data.to_dict()
+    try:
+        found = ModelCard.load(card, ignore_metadata_errors=True).data.to_dict()
+    except (ValueError, yaml.YAMLError):  # a stranger's; the training is done
+        return None
     return str(found["license"]) if found.get("license") else None
 
 

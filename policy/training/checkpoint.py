@@ -75,7 +75,9 @@ def save_checkpoint(
         seal(path, step=step, config=config)
 
     path = write_whole(folder / f"step_{step}", write)
-    for old in list_steps(folder)[:-keep] if keep else []:
+    # A run that passed over a damaged one has it still, of a later step.
+    sound = [old for old in list_steps(folder) if old <= step]
+    for old in sound[:-keep] if keep else []:
         shutil.rmtree(folder / f"step_{old}")
     return path
 

@@ -222,7 +222,7 @@ class RunDir:
 
 def _draw_row(row: dict[str, Any], image: Path) -> Picture:
     """An answer of `evaluations/`, drawn into what was seen, and its words."""
-    seen = np.asarray(Image.open(image))
+    seen = np.asarray(Image.open(image, formats=("JPEG",)))
     verdict = "success" if row["success"] else row["reason"] or row["parse_failure"]
     words = f"{row['instruction']}\n{verdict}\n{row['text']}"
     return Picture(image=draw_plan(seen, read_answer(row)), words=words)

@@ -38,7 +38,13 @@ class Site:
 
     def list_aside(self) -> list[Aside]:
         """What nobody could finish since this was asked last, in all processes."""
-        found = self.team.gather(self.workers.aside)
+        return self._tell(self.team.gather(self.workers.aside))
+
+    def list_own_aside(self) -> list[Aside]:
+        """The same of this process, while the others do something else."""
+        return self._tell([*self.workers.aside])
+
+    def _tell(self, found: list[Aside]) -> list[Aside]:
         self.workers.aside.clear()
         for one in found:
             self.screen.say(f"warning: {one}")

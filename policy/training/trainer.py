@@ -24,6 +24,7 @@ from policy.grpo.optimizer import set_rates
 from policy.model.prompt import build_prompt
 from policy.model.vlm import VLM
 from policy.rollout.collect import collect
+from policy.rollout.crew import LostWork
 from policy.rollout.curriculum import allot
 from policy.rollout.figures import describe
 from policy.rollout.mixed_source import Source
@@ -80,6 +81,7 @@ def train(
     Raises:
         MemoryError: If the largest step would not fit.
         FloatingPointError: If the gradient stays without a finite value.
+        LostWork: If all scenes of a step were put aside.
         Stopped: If a signal asked for it; there is a checkpoint of the last step.
     """
     start = time.perf_counter()
@@ -113,6 +115,7 @@ def train(
             return {}
         with learner.average.applied(vlm):
             after = measure(vlm, site, "after")
+        run.history.add_aside(job.steps, site.list_own_aside())
         run.show_evaluation("after", after, job.steps, job.videos)
         write_whole(run.path / "final", lambda path: save_policy(learner, path))
         summary = {
@@ -158,7 +161,8 @@ def _rehearse(
     """Tries the worst case of the first scenes; returns the same scenes again."""
     for scenes in feed:
         prompts = [build_prompt(scene.observation) for scene in scenes]
-        rehearse(vlm, prompts, site.job, site.team.size)
+        if prompts:  # more processes than prompts: some have none
+            rehearse(vlm, prompts, site.job, site.team.size)
         return chain([scenes], feed)
     return feed
 
@@ -225,6 +229,9 @@ def _step(
         )
         key = (job.seed, step)
         groups = collect(vlm, scenes, job.rollout, referee, key, site.team)
+        if not groups:
+            why = site.list_aside()[-1].why
+            raise LostWork(f"no scene of step {step} could be made: {why}")
         with clock.measure("compare"):
             batch, advantages = build_batch(vlm, groups, job.algo, job.sampling)
         with clock.measure("update"):

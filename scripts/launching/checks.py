@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from launching.choices import BASELINES, OFFLINE
@@ -24,7 +23,6 @@ from launching.sources import list_envs, read_camera, read_source
 LEAST = {"seed": 0, "steps": 1, "videos": 0, "checkpoint_every": 1, "keep": 0}
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 DTYPES = ("float32", "bfloat16", "float16")  # of policy/model/loading.py
-LONGEST = 2**18  # bytes; a configuration has some three thousand
 ADVICE = "put it back as it was, or start a new run from a checkpoint by policy="
 DRIVERS = ("libcuda.so.1", "libamdhip64.so")  # either makes torch's device "cuda"
 
@@ -174,32 +172,19 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-class _Plain(yaml.SafeLoader):
-    """Reads YAML without references."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("a reference")
-        return super().compose_node(parent, index)
-
-
 def read_stored(file: Path) -> DictConfig:
     """Returns what a file holds.
 
     Raises:
         ValueError: It is damaged, or refers to something.
     """
-    if file.stat().st_size > LONGEST:
-        raise ValueError(f"{file} is no configuration of a run: {ADVICE}")
+    from policy.runtime.stored import read_yaml
+
     try:
-        text = file.read_text(encoding="utf-8")
-        values = yaml.load(text, _Plain)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{file} is damaged ({why}): {ADVICE}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{file} is damaged or empty: {ADVICE}")
-    if "${" in text:
+        values = read_yaml(file)
+    except ValueError as error:
+        raise ValueError(f"{error}: {ADVICE}") from error
+    if "${" in file.read_text(encoding="utf-8"):
         raise ValueError(f"{file} refers to something else by ${{}}: {ADVICE}")
     return OmegaConf.create(values)
 

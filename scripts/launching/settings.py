@@ -37,4 +37,5 @@ def _fill(record: type[T], values: dict[str, Any]) -> T:
 
 def list_overrides() -> dict[str, str]:
     """Returns what the command line changes: key to value, as written."""
-    return dict(arg.split("=", 1) for arg in HydraConfig.get().overrides.task)
+    words = (arg.partition("=") for arg in HydraConfig.get().overrides.task)
+    return {key: value for key, _, value in words}

@@ -62,7 +62,9 @@ def open_pictures(config: DictConfig) -> Any:
         raise ValueError(f"env={OFFLINE}: this command takes scenes alone")
     if config.data.path is None:
         raise ValueError(f"env={OFFLINE} needs data.path=<directory or file>")
-    images = _open_set(OmegaConf.to_yaml(config.data), config.answer)
+    if config.split == "ood" and "algo" not in config:  # of train.py, which learns
+        raise ValueError(f"split=ood: env={OFFLINE} has images of split train and test")
+    images = _open_set(OmegaConf.to_yaml(config.data), config.answer, config.quiet)
     split = "test" if config.split == "test" else "train"
     return PictureSource(
         images=images,
@@ -73,7 +75,7 @@ def open_pictures(config: DictConfig) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _open_set(data: str, answer: str) -> Any:
+def _open_set(data: str, answer: str, quiet: bool) -> Any:
     """Opens a set once, although a run builds its job twice."""
     from policy.data.sets import SetConfig, open_set
 
@@ -81,7 +83,8 @@ def _open_set(data: str, answer: str) -> Any:
         build(SetConfig, cast(DictConfig, OmegaConf.create(data))), answer
     )
     found = ", ".join(f"{n} {reason}" for reason, n in images.count_broken().items())
-    print(f"{len(images.items)} annotated images; left out: {found or 'none'}")
+    if not quiet:
+        print(f"{len(images.items)} annotated images; left out: {found or 'none'}")
     return images
 
 

@@ -102,6 +102,24 @@ def test_a_hostile_run_is_refused_in_one_line(
     assert not {"executed", "asked"} & {one.name for one in run.parent.iterdir()}
 
 
+def test_a_warm_start_of_theirs_sees_nothing_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRASPO_SECRET", SECRET)
+    (tmp_path / "config.yaml").write_text("start: ${oc.env:GRASPO_SECRET}\n")
+    said = call("warmstart", f"resume={tmp_path}", f"out={tmp_path / 'out'}")
+    assert "config.yaml refers to something else" in said and SECRET not in said
+
+
+def test_a_report_of_a_bomb_of_references_is_one_line(tmp_path: Path) -> None:
+    layers = "".join(
+        f"l{n}: &l{n} {{a: *l{n - 1}, b: *l{n - 1}}}\n" for n in range(1, 40)
+    )
+    (tmp_path / "config.yaml").write_text("l0: &l0 {x: 1}\n" + layers)
+    said = call("report", f"run_dir={tmp_path}")
+    assert said.endswith("config.yaml is damaged (a reference)") and "\n" not in said
+
+
 def test_a_report_shows_no_file_from_elsewhere_and_runs_nothing(run: Path) -> None:
     private = run.parent / "private.jpg"
     private.write_bytes(b"\xff\xd8" + SECRET.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from envs.rollout import Rollout
 from policy.data.sets import SetConfig, open_set
 from policy.evaluation.baselines import answer_null
 from policy.rollout.log import describe_episode
+from policy.rollout.rebuild import read_episodes
 
 QUICK = ("rollout.workers=0", "env=press_button")
 
@@ -58,10 +60,13 @@ def test_answers_of_a_run_become_annotations(run, tmp_path):
     assert [list(item.box or ()) for item in items] == [r["box"] for r in rows[:2]]
 
 
-def test_only_what_succeeded_becomes_an_episode(run, tmp_path):
+def test_only_what_succeeded_becomes_an_episode(run, tmp_path, capfd):
     out = tmp_path / "set"
     asked = ("only=success", f"run_dir={run}", "format=lerobot", f"out={out}")
-    assert not call("export", *asked, *QUICK)
+    assert not call("export", *asked, *QUICK, "quiet=true")
+    assert not capfd.readouterr().out
+    command = f"python scripts/export.py only=success run_dir={run} format=lerobot"
+    assert command in (out / "README.md").read_text()
     [row] = pq.read_table(out / "meta" / "episodes").to_pylist()
     first = json.loads((run / "evaluations" / "after.jsonl").open().readline())
     assert json.loads(row["graspo/scene"]) == first["scene"]
@@ -117,3 +122,18 @@ def test_what_was_exported_is_measured_by_every_scorer(tmp_path, capfd):
         assert figures["n"] == 2 and figures["iou"] > 90
         assert figures["average"] < 5 and figures["end_within_20px"] == 1
     assert "ManipLVM-R1" in capfd.readouterr().out
+    said = call("evaluate", *asked, "words=true")
+    assert said == "error: words=true: images of env=offline have one candidate each"
+
+
+def test_images_beside_the_scenes_of_a_run_are_left_out(run, tmp_path):
+    mixed = Path(shutil.copytree(run, tmp_path / "mixed"))
+    file = mixed / "evaluations" / "after.jsonl"
+    picture = {"name": "offline", "split": "test", "seed": 0, "item": "items.jsonl 3"}
+    row = json.loads(file.read_text().splitlines()[0])
+    row |= {"env": "offline", "scene": picture, "reason": None, "success": False}
+    file.write_text(json.dumps(row) + "\n" + file.read_text())
+    out = tmp_path / "set"
+    assert not call("export", f"run_dir={mixed}", "format=graspo", f"out={out}", *QUICK)
+    assert len(open_set(SetConfig(path=str(out))).items) == 2
+    assert read_episodes(mixed) == read_episodes(run)

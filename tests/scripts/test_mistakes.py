@@ -70,6 +70,7 @@ TABLE = {
     "evaluate policy=experd": "unknown policy 'experd'; did you mean 'expert'?",
     "evaluate words=true answer=affordance": "use answer=plan",
     "evaluate n=0": "n is 0; at least 1",
+    "evaluate env=offline data.path=x split=ood": "has images of split train and test",
     "record policy=null out=films": "unknown ending of out= ''; valid: .mp4",
     "bench parts=[trll]": "parts has ['trll']; choose from step",
     "freeze n=3": "out= is needed",

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from policy.data.formats.rows import (
     find_files,
     find_image,
-    list_parquet_columns,
     read_json,
     read_parquet,
     take,
@@ -57,10 +56,8 @@ def _read_folder(file: Path) -> Iterator[tuple[str, Any, Any, Any]]:
 
 
 def _read_table(file: Path) -> Iterator[tuple[str, Any, Any, Any]]:
-    missing = {"image", "mask"} - set(list_parquet_columns(file))
-    if missing:
-        raise ValueError(f"{file}: no column {' and '.join(sorted(missing))}")
-    for group, number, row in read_parquet(file, (*ASKED, *NAMED)):
+    rows = read_parquet(file, (*ASKED, *NAMED), ("image", "mask"))
+    for group, number, row in rows:
         image = ParquetImage(str(file), group, number, "image")
         mask = ParquetImage(str(file), group, number, "mask")
         yield (

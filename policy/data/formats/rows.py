@@ -47,6 +47,8 @@ def _read_list(file: IO[str], text: str, path: Path) -> Iterator[Any]:
                 at = end
                 while text[at : at + 1] in {",", " ", "\n", "\r", "\t"}:
                     at += 1
+        except RecursionError as error:
+            raise ValueError(f"{path} is nested too deeply") from error
         except json.JSONDecodeError as error:
             if ended:
                 raise ValueError(f"{path} is not JSON: {error}") from error
@@ -61,15 +63,22 @@ def _read_lines(file: IO[str]) -> Iterator[Any]:
             continue
         try:
             yield json.loads(line)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             yield BrokenItem("bad_json", error)
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, int, Any]]:
+def read_parquet(
+    path: Path, columns: Sequence[str], needed: Sequence[str] = ()
+) -> Iterator[tuple[int, int, Any]]:
     """Yields (row group, row in it, values of the columns that there are) of a file.
 
+    Args:
+        path: The file.
+        columns: Whose values are yielded.
+        needed: Others that have to be there, such as images, which are read later.
+
     Raises:
-        ValueError: It is no parquet file.
+        ValueError: It is no parquet file, or lacks a column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -78,17 +87,13 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, int,
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path} is not a parquet file: {error}") from error
-    known = [name for name in columns if name in file.schema_arrow.names]
+    names = file.schema_arrow.names
+    if missing := sorted({*needed} - {*names}):
+        raise ValueError(f"{path}: no column {' and '.join(missing)}")
+    known = [name for name in columns if name in names]
     for group in range(file.num_row_groups):
         rows = file.read_row_group(group, known).to_pylist()
         yield from ((group, number, row) for number, row in enumerate(rows))
-
-
-def list_parquet_columns(path: Path) -> list[str]:
-    """Returns the names of a parquet file's columns."""
-    import pyarrow.parquet as pq
-
-    return pq.read_schema(path).names
 
 
 def take(row: Any, *names: str) -> Any:

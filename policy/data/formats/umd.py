@@ -91,11 +91,14 @@ def _load_uses(label: Path) -> NDArray[Any]:
 
     try:
         content = scipy.io.loadmat(str(label), variable_names=["gt_label"])
-    except (ValueError, TypeError, OSError, NotImplementedError) as error:
+    except Exception as error:  # noqa: BLE001 of a damaged file scipy raises anything
         raise BrokenItem("unreadable_image", f"{label.name}: {error}") from None
     if "gt_label" not in content:
         raise BrokenItem("missing_field", f"{label.name}: gt_label")
-    return np.asarray(content["gt_label"])
+    uses = np.asarray(content["gt_label"])
+    if uses.ndim != 2 or not np.issubdtype(uses.dtype, np.number):
+        raise BrokenItem("wrong_type", f"{label.name}: gt_label {uses.shape}")
+    return uses
 
 
 def write(samples: Iterable[Sample], folder: Path) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from policy.data.formats.rows import find_files, read_parquet, take
-from policy.data.formats.words import read_task
+from policy.data.formats.words import check_text, read_task
 from policy.data.images import ParquetImage, encode_png
 from policy.data.records import BrokenItem, Item, Sample
 
@@ -33,7 +33,7 @@ BOX_WANTED = "the region mentioned in the task"
 def read(path: Path) -> Iterator[Item | BrokenItem]:
     """Yields the items of a file, or of all parquet files below a directory."""
     for file in find_files(path, "*.parquet"):
-        for group, number, row in read_parquet(file, COLUMNS):
+        for group, number, row in read_parquet(file, COLUMNS, ("images",)):
             try:
                 yield _read_row(file, group, number, row)
             except BrokenItem as error:
@@ -56,11 +56,9 @@ def _read_row(file: Path, group: int, number: int, row: Any) -> Item:
 
 
 def _read_answer(text: Any) -> dict[str, Any]:
-    if not isinstance(text, str):
-        raise BrokenItem("wrong_type", text)
     try:
-        answer = json.loads(TYPE.sub("", text))
-    except json.JSONDecodeError as error:
+        answer = json.loads(TYPE.sub("", check_text(text)))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise BrokenItem("bad_json", error) from None
     if not isinstance(answer, dict):
         raise BrokenItem("wrong_type", answer)

@@ -14,19 +14,31 @@ _QUOTED = re.compile(r'\btask (?:is|instruction is):?\s*"(.+?)"(?=[\s.,]|$)', re
 _STATED = re.compile(r"\btask (?:is|instruction is):\s*(.+?)(?:\.\s|\.?$)", re.S)
 _MARKS = re.compile(r"<image[^>]*>")
 _INNERMOST = re.compile(r"\[([^\[\]]*)\]")
+LONGEST = 2**14  # characters: the time to find a task in a text grows with their square
 
 
 def read_task(text: Any) -> str:
     """Returns the task that a prompt names; the whole prompt where it names none.
 
     Raises:
-        BrokenItem: It is no text.
+        BrokenItem: It is no text, or a book.
+    """
+    plain = " ".join(_MARKS.sub(" ", check_text(text)).split())
+    found = _QUOTED.search(plain) or _STATED.search(plain)
+    return found[1].strip() if found else plain
+
+
+def check_text(text: Any) -> str:
+    """Returns a text of a length that can be searched.
+
+    Raises:
+        BrokenItem: It is longer, or no text.
     """
     if not isinstance(text, str):
         raise BrokenItem("wrong_type", text)
-    plain = " ".join(_MARKS.sub(" ", text).split())
-    found = _QUOTED.search(plain) or _STATED.search(plain)
-    return found[1].strip() if found else plain
+    if len(text) > LONGEST:
+        raise BrokenItem("wrong_type", f"{len(text)} characters, at most {LONGEST}")
+    return text
 
 
 def read_conversation(row: Any) -> tuple[str, str]:
@@ -40,11 +52,11 @@ def read_conversation(row: Any) -> tuple[str, str]:
         raise BrokenItem("wrong_type", turns)
     said: dict[str, Any] = {}
     for turn in turns:
-        said.setdefault(take(turn, "from"), take(turn, "value"))
+        said.setdefault(str(take(turn, "from")), take(turn, "value"))
     for who in ("human", "gpt"):
-        if not isinstance(said.get(who), str):
+        if who not in said:
             raise BrokenItem("missing_field", f"what {who} says")
-    return said["human"], said["gpt"]
+    return check_text(said["human"]), check_text(said["gpt"])
 
 
 def find_lists(text: str, length: int) -> list[list[float]]:

@@ -116,7 +116,7 @@ class Page:
             async with self._one_thing:
                 self._progress.set_visibility(True)
                 await work()
-        except (ValueError, RuntimeError, BusyError) as error:
+        except (ValueError, RuntimeError, OSError, BusyError) as error:
             ui.notify(str(error), type="negative", multi_line=True)
         finally:
             self._tasks.discard(task)

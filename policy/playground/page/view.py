@@ -16,16 +16,15 @@ from mjviser import ViserMujocoScene  # pyright: ignore[reportMissingImports]
 from numpy.typing import NDArray
 
 from envs.answer import parse_answer
-from envs.cameras.view import View
 from envs.cameras.viewpoint import CENTRE
 from envs.execution.execute import run
-from envs.execution.unprojection import unproject
 from envs.meshes.cover import bring_forward
-from envs.records import Outcome, Plan, Waypoints
+from envs.records import Outcome, Plan
 from envs.scene import Scene
 from envs.video.drawing import BOX
 from envs.video.film import FPS, sample_motion
 from envs.video.motion import pose
+from policy.playground.attempt import lift
 from policy.playground.page.overlay import LIFTED
 
 HOST = "127.0.0.1"
@@ -57,7 +56,7 @@ class Stage:
         self._drawn.camera_tracking_enabled = False
         self._cloths = [_Cloth(server, model, i) for i in range(model.nflex)]
         if isinstance(answer, Plan):
-            _draw_path(server, _lift(scene, answer))
+            _draw_path(server, lift(scene, answer))
         self._add_controls(server, scene, outcome, text)
         self.show(0)
 
@@ -122,13 +121,6 @@ class _Cloth:
     def follow(self, data: Any) -> None:
         """Takes the shape that it has in a state."""
         self._mesh.vertices = data.flexvert_xpos[self._own].astype(np.float32)
-
-
-def _lift(scene: Scene, plan: Plan) -> NDArray[np.float64]:
-    """[K, 3] the hand's path in the world; no rows where there is none."""
-    view = View(scene.state, scene.observation.camera)
-    [found] = unproject(view, [plan], scene.task.skill)
-    return found.position_world if isinstance(found, Waypoints) else np.empty((0, 3))
 
 
 def _draw_path(server: viser.ViserServer, path: NDArray[np.float64]) -> None:

@@ -96,9 +96,12 @@ class SceneEnvironment(Environment[Said, Seen, Progress]):
     def close(self) -> None:
         """Ends the session and sets its simulator free."""
         self._closed, thread, self._thread = True, self._thread, None
-        if thread is not None:
+        if thread is None:
+            return
+        try:
             if self._env is not None:
                 thread.submit(self._env.close).result()
+        finally:
             self._env = None
             self._simulators.give_back(thread)
 

@@ -17,8 +17,9 @@ from PIL import Image
 
 import envs
 from envs.records import NO_BOX, Reference
+from policy.data.formats import umd
 from policy.data.images import load_image
-from policy.data.records import Annotation, Sample
+from policy.data.records import Annotation, BrokenItem, Sample
 from policy.data.sets import FORMATS, SetConfig, open_set
 from policy.export.annotate import annotate_take
 from policy.export.takes import Take
@@ -240,6 +241,34 @@ def test_umd_has_an_item_for_each_use_in_a_labelled_frame(tmp_path):
     assert {i.split for i in by_novelty} == {"test"}
 
 
+def _flip(content: bytes) -> bytes:
+    """With another checksum of the compressed part."""
+    return content[:-2] + bytes([content[-2] ^ 255]) + content[-1:]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda c: c[:150], lambda c: c[:200], _flip, lambda c: b"no matrix"]
+)
+def test_a_damaged_label_of_umd_is_one_broken_item(damage, tmp_path):
+    folder = tmp_path / "tools" / "mug_01"
+    folder.mkdir(parents=True)
+    path = folder / "mug_01_00000001_label.mat"
+    label = {"gt_label": np.eye(48, dtype=np.uint8)}
+    scipy.io.savemat(str(path), label, do_compression=True)
+    path.write_bytes(damage(path.read_bytes()))
+    [found] = umd.read(tmp_path)
+    assert isinstance(found, BrokenItem)
+
+
+@pytest.mark.parametrize("label", [np.ones((2, 2, 2)), "text", {"a": 1}])
+def test_a_label_that_is_no_picture_is_one_broken_item(label, tmp_path):
+    folder = tmp_path / "mug_01"
+    folder.mkdir()
+    path = folder / "mug_01_00000001_label.mat"
+    scipy.io.savemat(str(path), {"gt_label": label})
+    assert all(isinstance(found, BrokenItem) for found in umd.read(tmp_path))
+
+
 def test_vabench_as_embodied_r1_reads_it(tmp_path):
     png = paint(tmp_path / "a.png").read_bytes()
     task = "<image> You are a robot. The task instruction is: open it. Use points."
@@ -299,6 +328,17 @@ def test_masks_in_folders_and_in_parquet(tmp_path):
     assert [item.box for item in items] == [(0.25, 0.25, 0.5, 0.5)] * 2
     assert {item.category for item in items} == {"placement", "where"}
     assert all(load_image(item.image).shape == (48, 64, 3) for item in items)
+
+
+@pytest.mark.parametrize("name", ["vabench", "masks"])
+def test_a_table_without_images_is_named_by_its_column(name, tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"problem": ["lift"], "answer": ['{"bbox": [1]}']}), path)
+    with pytest.raises(ValueError, match=r"a\.parquet: no column image"):
+        list(FORMATS[name].read(tmp_path))
+    path.write_text("no table")
+    with pytest.raises(ValueError, match=r"a\.parquet is not a parquet file"):
+        list(FORMATS[name].read(tmp_path))
 
 
 def test_llarva_keeps_the_trace_and_not_the_action(tmp_path):

@@ -14,10 +14,12 @@ from broken_items import BROKEN
 from commands import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
+from policy.data.checking import read_numbers
 from policy.data.formats import rows as rows_module
 from policy.data.formats.rows import find_image, read_json
+from policy.data.formats.words import read_conversation, read_task
 from policy.data.images import FileImage, load_image, measure_image
 from policy.data.records import REASONS, BrokenItem
 from policy.data.sets import SetConfig, open_set
@@ -150,6 +152,18 @@ def test_images_of_any_kind_are_read_upright_and_measured_alike(
     assert measure_image(FileImage(str(path))) == pixels.shape[1::-1]
 
 
+def test_no_image_is_decoded_by_running_it(tmp_path, monkeypatch):
+    def run(*_: object) -> None:
+        raise AssertionError("a PostScript program was handed to Ghostscript")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", run)
+    path = tmp_path / "a.png"
+    Image.fromarray(PIXELS).save(path, "eps")
+    for read in (load_image, measure_image):
+        with pytest.raises(BrokenItem, match="unreadable_image"):
+            read(FileImage(str(path)))
+
+
 def test_what_is_seen_through_is_on_white(tmp_path):
     image = np.zeros((4, 4, 4), np.uint8)
     image[:2, :, 3] = 255
@@ -217,6 +231,32 @@ def test_a_list_that_is_cut_short_is_named(tmp_path):
     (tmp_path / "rows.json").write_text('[{"a": 1}, {"b": ')
     with pytest.raises(ValueError, match="rows.json is not JSON"):
         list(read_json(tmp_path / "rows.json"))
+
+
+DEEP = "[" * 10**5
+LONG = "<image" * 10**5  # searched in the square of its length, for hours
+
+
+def test_what_is_too_deep_or_too_long_is_one_broken_item(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(f'{{"a": 1}}\n{DEEP}\n')
+    whole, broken = read_json(tmp_path / "rows.jsonl")
+    assert isinstance(broken, BrokenItem) and whole == {"a": 1}
+    (tmp_path / "rows.json").write_text(f"[{DEEP}")
+    with pytest.raises(ValueError, match="rows.json is nested too deeply"):
+        list(read_json(tmp_path / "rows.json"))
+    nested = []
+    for _ in range(10**4):
+        nested = [nested]
+    with pytest.raises(BrokenItem, match="wrong_type"):
+        read_numbers(nested, (4,))
+    with pytest.raises(BrokenItem, match="600000 characters"):
+        read_task(LONG)
+    turns = [{"from": ["human"], "value": ""}, {"from": "human", "value": "x"}]
+    for said in (LONG, 7):
+        with pytest.raises(BrokenItem, match="wrong_type"):
+            read_conversation(
+                {"conversations": [*turns, {"from": "gpt", "value": said}]}
+            )
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../b", "a\0b"])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from policy.evaluation.pairs import compare_pairs, list_solved
+from policy.evaluation.pairs import compare_pairs, keep_shared, list_solved
 
 pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
@@ -77,6 +77,15 @@ def test_rows_of_several_turns_are_one_scene_that_ends_as_its_last():
     rows = [{"env": e, "turn": t, "success": s, "reason": "missed"} for e, t, s in ends]
     rows.append({"env": "offline", "turn": 1, "success": False, "reason": None})
     assert list_solved(rows) == {"a": [True, False], "b": [True]}
+
+
+def test_what_was_put_aside_in_one_evaluation_is_compared_in_none():
+    def make(seeds: list[int], env: str = "a") -> list[dict]:
+        return [{"env": env, "seed": s, "turn": t} for s in seeds for t in (1, 2)]
+
+    pair = keep_shared(make([5, 3, 9]) + make([4], "b"), make([3, 9]) + make([5], "b"))
+    assert pair == [make([3, 9])] * 2
+    assert keep_shared([], make([1])) == [[], []]
 
 
 def test_what_cannot_be_paired_is_refused():

@@ -20,6 +20,7 @@ import envs
 from envs.execution.execute import replay
 from envs.execution.physics import play
 from envs.records import Affordance, Outcome, ParseFailure
+from envs.sampling.asking import ask
 from envs.video.motion import FPS, STEPS
 from policy.export.episode import Episode, record_take
 from policy.export.lerobot import writer as lerobot
@@ -254,6 +255,20 @@ def test_an_answer_that_ends_otherwise_than_in_its_run_is_no_episode(takes):
     episode = record_take(replace(remembered, success=True, instruction="so!"), MIX)
     assert isinstance(episode, Episode)
     assert episode.instruction == "so!" and episode.outcome.success
+
+
+def test_words_of_another_candidate_are_judged_as_that():
+    scene = envs.make_scene("press_button", "test", 1)
+    asked = ask(scene, scene.others[0].instruction)
+    remembered = Take(
+        scene=scene.config,
+        text="",
+        answer=asked.reference.to_plan(),
+        instruction=asked.instruction,
+        success=True,
+    )
+    episode = record_take(remembered, MIX)
+    assert isinstance(episode, Episode) and episode.outcome.success
 
 
 def test_failures_are_episodes_too(takes):

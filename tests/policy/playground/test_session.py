@@ -5,6 +5,8 @@ import os
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -114,6 +116,20 @@ def test_words_that_no_candidate_has_are_judged_as_before(engine: Engine) -> Non
         return session.judged_as if scene.goal == session.get_scene().goal else ""
 
     assert asyncio.run(ask())
+
+
+def test_a_disk_that_is_full_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def save() -> None:
+        raise OSError("No space left on device")
+
+    page: Any = pytest.importorskip("policy.playground.page.page")
+    said: list[str] = []
+    monkeypatch.setattr(page.ui, "notify", lambda words, **_: said.append(words))
+    shown = object.__new__(page.Page)
+    shown._tasks, shown._one_thing = set(), asyncio.Lock()
+    shown._progress = Mock()
+    asyncio.run(shown._do(save))
+    assert said == ["No space left on device"]
 
 
 def test_few_wait_and_a_dead_process_is_replaced() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from policy.report.scenes import Case, pair_up, sort_cases
 from policy.report.tables import list_reasons, rate_by_factor, rate_by_scene, rate_cases
 from policy.report.text import split_text
 from policy.report.words import describe_run, list_differences, tell_time
+from policy.rollout.crew import LostWork
 from policy.rollout.log import EvaluationLog, read_rows
 from policy.rollout.workers import Workers
 
@@ -202,3 +204,55 @@ def test_a_run_directory_cannot_make_the_page_read_other_files(
     with Workers(0) as workers:
         page = write_report(path, workers, films=0).read_text()
     assert "IHNlY3JldA" not in page  # " secret" in base64
+
+
+def test_a_figure_that_a_run_does_not_have_is_not_called_zero(finished) -> None:
+    run = read_run(finished)
+    for row in run.metrics:
+        row.pop("cut_off")
+    [group] = [g for g in draw_curves([run]) if g.title == "Answers and learning"]
+    assert "answers cut off" not in [*group.idle, *(c.title for c in group.charts)]
+
+
+def _copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def test_a_run_that_goes_on_for_more_steps_is_not_done(finished, tmp_path) -> None:
+    path = _copy(finished, tmp_path)
+    config = (path / "config.yaml").read_text()
+    (path / "config.yaml").write_text(config.replace("steps: 100", "steps: 150"))
+    run = read_run(path)
+    assert run.going and "100 of 150 steps" in describe_run(run)
+    assert [*run.figures] == [*run.evaluations] == ["before"]
+
+
+@pytest.mark.parametrize("name", ["..", "page.html", "picture.png"])
+def test_a_picture_of_another_kind_is_left_out(finished, tmp_path, name) -> None:
+    path = _copy(finished, tmp_path)
+    file = path / "evaluations" / "before.jsonl"
+    rows = [row | {"image": name} for row in read_rows(file)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (path / "evaluations" / "images" / "page.html").write_text("x")
+    with Workers(0) as workers:
+        assert write_report(path, workers, films=0).exists()
+
+
+def test_a_film_that_nobody_can_make_leaves_a_page_without_it(
+    finished, tmp_path, monkeypatch
+) -> None:
+    path = _copy(finished, tmp_path)
+    shutil.rmtree(path / "evaluations" / "films", ignore_errors=True)
+    lost: Future = Future()
+    lost.set_exception(LostWork("no answer within 120 s"))
+    with Workers(0) as workers:
+        monkeypatch.setattr(workers, "start", lambda *_: lost)
+        page = write_report(path, workers, films=2).read_text()
+    assert "▶ film" not in page.partition("<script>")[0]
+
+
+@pytest.mark.parametrize("bomb", ["a: &a {b: *a}", "a: &a [x]\nb: [*a, *a]", "[", "7"])
+def test_a_configuration_that_grows_or_is_none_is_named(tmp_path, bomb) -> None:
+    (tmp_path / "config.yaml").write_text(bomb)
+    with pytest.raises(ValueError, match=r"config\.yaml is damaged"):
+        read_run(tmp_path)

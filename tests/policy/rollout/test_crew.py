@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from policy.rollout.crew import Crew, LostWork
+from policy.rollout.crew import Crew, Lost, LostWork
 from policy.rollout.seat import LocalSeat
 
 
@@ -103,6 +103,17 @@ def test_work_that_hangs_is_tried_twice_and_lost(work: Any, argument: int) -> No
         crew.submit(work, argument).result()
     assert len(seats) == 2
     crew.shutdown(cancel_futures=True)
+
+
+def test_work_that_no_seat_is_there_for_is_lost_and_nobody_waits() -> None:
+    def hire() -> LocalSeat:
+        raise Lost("no node with a core is left", hung=False)
+
+    alone = Crew(1, hire)
+    for _ in range(2):
+        with pytest.raises(LostWork, match="no node with a core"):
+            alone.submit(int, "7").result(timeout=20)
+    alone.shutdown()
 
 
 def test_a_shutdown_waits_for_nobody_and_leaves_no_process() -> None:

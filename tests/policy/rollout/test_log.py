@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +14,18 @@ import envs
 from envs.records import Affordance, Completion, ParseFailure, Trajectory
 from envs.rollout import Rollout
 from envs.scene import SceneConfig
+from policy.report.run import read_run
 from policy.rollout.log import (
     IMAGES,
     TEXT_LIMIT,
     EvaluationLog,
     describe_rollout,
     read_answer,
+    read_answers,
     read_rows,
+    save_jpeg,
 )
+from policy.rollout.rebuild import read_episodes
 
 
 def test_a_row_makes_the_same_scene_and_answer_again(tmp_path: Path) -> None:
@@ -71,3 +76,33 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     path.write_text('{"turn": 1}\n{"tur\n{"turn": 2}\n')
     with pytest.raises(ValueError, match=r"rows\.jsonl, line 2 is no JSON"):
         read_rows(path)
+
+
+def test_a_kill_leaves_no_half_of_a_picture(tmp_path: Path, monkeypatch) -> None:
+    def die(image: Image.Image, file: Any, *_: object, **__: object) -> None:
+        if isinstance(file, Path):
+            file.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", die)
+    with pytest.raises(KeyboardInterrupt):
+        save_jpeg(np.zeros((8, 8, 3), np.uint8), tmp_path / "a.jpg")
+    assert not (tmp_path / "a.jpg").exists()
+
+
+@pytest.mark.parametrize("lost", ["text", "scene", "terms"])
+def test_a_row_that_is_no_answer_is_named(tmp_path: Path, lost: str) -> None:
+    scene = envs.make_scene("press_button", verify=False)
+    rollout = Rollout(
+        scene=scene, completion=Completion(text=""), answer=ParseFailure(reason="x")
+    )
+    row = describe_rollout(rollout)
+    path = tmp_path / "evaluations" / "after.jsonl"
+    path.parent.mkdir()
+    path.write_text(json.dumps(row) + "\n")
+    assert read_episodes(tmp_path) == [read_answers(path)]
+    del row[lost]
+    path.write_text(path.read_text() + json.dumps(row) + "\n")
+    for read in (read_episodes, read_run):
+        with pytest.raises(ValueError, match=rf"line 2 is no answer: it lacks {lost}"):
+            read(tmp_path)

@@ -1,7 +1,11 @@
 import subprocess
 import sys
+from concurrent.futures import Future
 
 import pytest
+
+from policy.rollout.crew import LostWork
+from policy.rollout.workers import Workers
 
 IN_JOBS = """
 from joblib import Parallel, delayed
@@ -25,3 +29,18 @@ def test_runs_side_by_side_have_workers_of_their_own(tmp_path):
         [sys.executable, "-c", IN_JOBS], capture_output=True, text=True, timeout=240
     )
     assert done.stdout == "[[3], [4]]\n", done.stderr
+
+
+def test_what_nobody_could_finish_ends_no_stream(monkeypatch):
+    with Workers(0) as workers:
+        usual = workers.start
+
+        def start(work, item):
+            if item != 1:
+                return usual(work, item)
+            lost = Future()
+            lost.set_exception(LostWork("no answer within 120 s"))
+            return lost
+
+        monkeypatch.setattr(workers, "start", start)
+        assert [*workers.stream(str, range(3))] == ["0", "no answer within 120 s", "2"]

@@ -79,6 +79,12 @@ def test_two_processes_reach_the_weights_of_one(tmp_path: Path) -> None:
     assert apart.norm() < 1e-2 * moved.norm()
 
 
+def test_a_process_without_a_prompt_trains_along(tmp_path: Path) -> None:
+    few = ("rollout.prompts=1", "algo.minibatches=1", "max_turns=1", "n=0", "run_dir=r")
+    launch_two(*ARGUMENTS, *few, cwd=tmp_path)
+    assert len(read_log(tmp_path / "r")) == 2
+
+
 @pytest.mark.parametrize(("items", "size"), [(5, 2), (4, 4), (1, 3), (0, 2)])
 def test_shares_are_even_and_make_up_the_whole(items: int, size: int) -> None:
     whole = list(range(items))

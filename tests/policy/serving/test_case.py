@@ -49,6 +49,7 @@ BROKEN = {
     "an unknown answer": json.dumps(SOUND | {"answer": "__import__"}),
     "no codec": json.dumps(SOUND | {"codec": 1000}),
     "a codec of words": json.dumps(SOUND | {"codec": ["a", "b"]}),
+    "a codec of truths": json.dumps(SOUND | {"codec": [True, True]}),
     "an endless codec": json.dumps(SOUND | {"codec": [float("inf"), 1]}),
 }
 SCENES = {
@@ -58,6 +59,7 @@ SCENES = {
     "an unknown option": {"name": "pick_mug", "task": "x"},
     "a seed below 0": {"name": "pick_mug", "seed": -1},
     "half a seed": {"name": "pick_mug", "seed": 0.5},
+    "no seed": {"name": "pick_mug", "seed": None},
     "a true seed": {"name": "pick_mug", "seed": True},
     "a seed of words": {"name": "pick_mug", "seed": "3"},
     "an unknown split": {"name": "pick_mug", "split": "all"},

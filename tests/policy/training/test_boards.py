@@ -37,12 +37,14 @@ def test_numbers_are_named_by_their_way_down_and_what_is_none_is_left_out():
     assert flatten(ROW, "before/").keys() == {f"before/{name}" for name in NAMES}
 
 
-def test_tensorboard_has_curves_pictures_words_and_settings(tmp_path):
+@pytest.mark.parametrize("done", [0, 1])
+def test_tensorboard_has_curves_pictures_words_and_settings(done, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     write("tensorboard", tmp_path, 0, [1, 2, 3])
     time.sleep(1.1)  # files are read in the order of their names, which tell seconds
-    write("tensorboard", tmp_path, 1, [2, 3])  # killed, and gone on from step 1
+    # Killed, and gone on from step 1, or before there was a checkpoint from the start.
+    write("tensorboard", tmp_path, done, [1, 2, 3][done:])
     found = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
     found.Reload()
     assert set(found.Tags()["scalars"]) == NAMES | {"after/success"}

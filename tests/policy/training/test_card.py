@@ -74,3 +74,11 @@ def test_a_policy_from_the_hub_is_named_as_the_base(run, monkeypatch):
     write_card(run)
     data = ModelCard.load(run / "final" / "README.md").data
     assert data.base_model == "owner/model" and not data.license
+
+
+@pytest.mark.parametrize("said", [b"---\na: [\n---\n", b"---\n- a\n---\n", b"\xff"])
+def test_a_base_whose_card_cannot_be_read_has_no_known_licence(run, said, monkeypatch):
+    (run / "README.md").write_bytes(said)
+    monkeypatch.setattr("policy.training.card.find_directory", lambda name: run)
+    write_card(run)
+    assert "see there" in (run / "final" / "README.md").read_text()

@@ -161,6 +161,16 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
     assert (copied / name).read_bytes() == (run / name).read_bytes()
 
 
+def test_a_damaged_checkpoint_of_a_later_step_takes_no_sound_ones_place(
+    copied: Path,
+) -> None:
+    folder = copied / "checkpoints"
+    (folder / "step_4").rename(folder / "step_9")
+    _flip(folder / "step_9" / "trainer.safetensors")
+    execute(copied, replace(JOB, steps=4, n=0, keep=1), resume=True)
+    assert list_steps(folder) == [4, 9]
+
+
 def test_missing_checkpoints_erase_nothing(copied: Path) -> None:
     shutil.rmtree(copied / "checkpoints")
     before = (copied / "metrics.jsonl").read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,10 +20,12 @@ from policy.model.vlm import VLM
 from policy.records import Group
 from policy.rollout.collect import collect
 from policy.rollout.config import RolloutConfig
+from policy.rollout.crew import LostWork
 from policy.rollout.figures import describe
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import choose_seeds
-from policy.rollout.workers import Workers
+from policy.rollout.workers import Aside, Workers
+from policy.training import trainer
 from policy.training.checkpoint import (
     build_learner,
     find_sound,
@@ -30,6 +33,7 @@ from policy.training.checkpoint import (
     save_checkpoint,
 )
 from policy.training.run_dir import RunDir
+from policy.training.site import Site
 from rewards import TERMS, RewardMix
 
 FORMAT = RewardMix(weights={"format": 1.0})
@@ -210,6 +214,34 @@ def test_rates_grow_stay_and_fall_for_each_group_of_parameters(kind: str) -> Non
     assert not any(rates["tower"])
 
 
+def test_what_the_last_evaluation_puts_aside_is_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Aside(what="build", why="it never ended", scene=JOB.source.choose(7))
+
+    def measure(vlm: VLM, site: Site, name: str) -> dict[str, int]:
+        site.workers.aside.append(lost)
+        return {"n": 0}
+
+    monkeypatch.setattr(trainer, "measure", measure)
+    execute(tmp_path / "run", replace(JOB, steps=1, n=0))
+    [row] = read_log(tmp_path / "run", "aside.jsonl")
+    assert (row["step"], row["scene"]) == (1, lost.scene.to_dict())
+
+
+def test_a_step_of_which_nothing_is_left_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(self: Workers, started: Any) -> list[Any]:
+        scene = started[0][0]
+        self.aside.append(Aside(what="build", why="no node is left", scene=scene))
+        return []
+
+    monkeypatch.setattr(Workers, "_collect", lose)
+    with pytest.raises(LostWork, match="no scene of step 1 could be made: no node is"):
+        execute(tmp_path / "run", replace(JOB, n=0))
+
+
 def test_a_run_directory_is_never_overwritten(undisturbed: RunDir) -> None:
     with pytest.raises(FileExistsError, match="resume="):
         RunDir.create(undisturbed.path)
@@ -222,6 +254,8 @@ def test_a_run_directory_is_never_overwritten(undisturbed: RunDir) -> None:
     [
         (lambda: RolloutConfig(num_generations=1), "num_generations is 1; at least 2"),
         (lambda: RolloutConfig(temperature=0.0), "temperature is 0.0"),
+        (lambda: RolloutConfig(workers=-1), "workers is -1; null or a whole number"),
+        (lambda: RolloutConfig(workers=1.5), "workers is 1.5; null or a whole number"),  # type: ignore
         (lambda: replace(JOB, steps=0), "steps is 0; at least 1"),
         (lambda: GRPOConfig(average_decay=1.0), "average_decay is 1.0"),
     ],
