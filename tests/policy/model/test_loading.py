@@ -220,6 +220,15 @@ def test_cut_off_weights_are_damaged(homes, tmp_path) -> None:
         policy.load(tmp_path)
 
 
+def test_a_header_that_is_too_deep_is_damaged(homes, tmp_path) -> None:
+    copy_directory(homes["qwen3_vl"], tmp_path)
+    header = b"[" * 100_000
+    length = len(header).to_bytes(8, "little")
+    (tmp_path / "model.safetensors").write_bytes(length + header)
+    with pytest.raises(ValueError, match="are damaged: no header"):
+        policy.load(tmp_path)
+
+
 def test_a_missing_weight_is_an_error_and_not_a_random_one(homes, tmp_path) -> None:
     copy_directory(homes["qwen3_vl"], tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
