@@ -6,6 +6,7 @@ While it reads, MuJoCo makes copies, points and height fields as large as they s
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from envs.mjcf.bounds import MOST_ELEMENTS, check_picture, check_regular, check_
 
 MANY = ("replicate", "flexcomp", "composite")  # elements with a `count`
 FOLDERS = ("assetdir", "meshdir", "texturedir")  # of the compiler
+MOST_FOLDERS = 100  # in each of which each file is looked for
 
 
 def check_file(path: Path) -> None:
@@ -41,18 +43,27 @@ class _Survey:
     def __init__(self, base: Path) -> None:
         self._base = base
         self._folders = {base}
+        self._read: set[str] = set()
         self._named: list[tuple[Path, ElementTree.Element]] = []
 
     def count(self, path: Path, times: int, above: tuple[Path, ...]) -> int:
         """How many elements a file has, with those of its includes."""
         if path in above:
             raise ValueError(f"{path} includes itself")
+        place = os.path.realpath(path)
+        if (
+            place in self._read
+        ):  # or forty files that include two each are read 2^40 times
+            raise ValueError(f"{above[-1]} includes {path.name} once more")
+        self._read.add(place)
         check_size(above[-1] if above else path, f"file {path.name!r}", path)
         try:
             root = ElementTree.parse(path).getroot()
         except ElementTree.ParseError as error:
             raise ValueError(f"{path}: no XML: {error}") from error
         except OSError as error:
+            if not above:
+                raise
             raise ValueError(f"{above[-1]}: cannot read the included {path}") from error
         self._folders.add(path.parent)
         return self._count_below(root, times, (*above, path))
@@ -94,6 +105,8 @@ class _Survey:
 
     def check_named(self) -> None:
         """Refuses what MuJoCo would read at once: too much, or without an end."""
+        if len(self._folders) > MOST_FOLDERS:
+            raise ValueError(f"{self._base}: files of more than {MOST_FOLDERS} folders")
         for path, element in self._named:
             check = check_size if element.tag in MANY else check_regular
             for folder in self._folders:

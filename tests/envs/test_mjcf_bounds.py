@@ -46,7 +46,7 @@ def refuse(path: Path, text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why) as caught:
         add_mjcf(mujoco.MjSpec(), Mjcf(path, fixed=True), "thing", 0.5, 0.0, 0.0)
     assert "\n" not in str(caught.value)
-    assert path.name in str(caught.value)
+    assert path.parent.name in str(caught.value)
 
 
 @pytest.mark.parametrize("asset", HOSTILE, ids=lambda text: text[:30])
@@ -68,6 +68,20 @@ def test_each_side_of_a_cube_counts(folder: Path) -> None:
 def test_what_is_included_is_a_file_of_some_size(folder: Path) -> None:
     for name, why in (("pipe.obj", "no regular file"), ("large.bin", "has 2 MB")):
         refuse(folder / "odd.xml", f"<mujoco><include file='{name}'/></mujoco>", why)
+
+
+def test_includes_that_double_are_refused_at_once(folder: Path) -> None:
+    for i in range(40):
+        twice = f"<include file='{i + 1}.xml'/><include file='./{i + 1}.xml'/>"
+        (folder / f"{i}.xml").write_text(f"<mujoco>{twice}</mujoco>")
+    (folder / "40.xml").write_text("<mujoco/>")
+    text = "<mujoco><include file='0.xml'/></mujoco>"
+    refuse(folder / "odd.xml", text, r"39\.xml includes 40\.xml once more")
+
+
+def test_folders_are_not_without_number(folder: Path) -> None:
+    many = "".join(f"<compiler meshdir='{i}'/>" for i in range(200))
+    refuse(folder / "odd.xml", f"<mujoco>{many}</mujoco>", "more than 100 folders")
 
 
 def test_a_soft_body_is_not_read_from_a_pipe(folder: Path) -> None:
