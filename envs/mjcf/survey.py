@@ -51,9 +51,8 @@ class _Survey:
         if path in above:
             raise ValueError(f"{path} includes itself")
         place = os.path.realpath(path)
-        if (
-            place in self._read
-        ):  # or forty files that include two each are read 2^40 times
+        # Or forty files that each include the next one twice are read 2^40 times.
+        if place in self._read:
             raise ValueError(f"{above[-1]} includes {path.name} once more")
         self._read.add(place)
         check_size(above[-1] if above else path, f"file {path.name!r}", path)
