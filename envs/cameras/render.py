@@ -130,5 +130,8 @@ def _make_context(model: mujoco.MjModel) -> mujoco.MjrContext:
 
 def _asset_key(model: mujoco.MjModel) -> int:
     """Equal for models whose assets are equal, so that they share a context."""
-    assets = (model.tex_data, model.mesh_vert, model.hfield_data, model.flex_vert)
+    assets = (
+        *(model.tex_data, model.tex_width, model.mesh_vert, model.flex_vert),
+        *(model.hfield_data, model.hfield_size),
+    )
     return hash(tuple(array.tobytes() for array in assets))

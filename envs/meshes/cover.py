@@ -99,8 +99,9 @@ def _simplify(folder: Path) -> Path:
     """A folder of this process with the same meshes in fewer triangles.
 
     Of files, unlike of arrays, MuJoCo keeps what it has compiled: 2 ms instead of 40.
+    Each robot's are apart, as files of several may have one name.
     """
-    out = Path(_keep_folder().name)
+    out = Path(tempfile.mkdtemp(dir=_keep_folder().name))
     for path in folder.glob("*.stl"):
         write_stl(out / path.name, merge_vertices(read_stl(path), MERGED))
     return out

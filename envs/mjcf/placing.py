@@ -14,11 +14,12 @@ from envs.mjcf.references import rename_body
 from envs.mjcf.scaling import scale
 from envs.rotation import turn_about_z
 
-TURNED = ("type", "axisangle", "xyaxes", "zaxis", "euler")  # instead of a quaternion
+QUATERNION = mujoco.mjtOrientation.mjORIENTATION_QUAT
 COPIED = (
-    *("type", "size", "pos", "quat", "fromto", "rgba", "material", "meshname"),
+    *("type", "size", "pos", "fromto", "rgba", "material", "meshname", "hfieldname"),
     *("contype", "conaffinity", "condim", "group", "friction", "mass", "density"),
-    *("margin", "gap", "solref", "solimp", "priority"),
+    *("typeinertia", "fitscale", "priority"),
+    *("margin", "gap", "solref", "solimp", "solmix"),
 )
 
 
@@ -34,9 +35,10 @@ def add_mjcf(
     """Adds an object of an MJCF file, standing on the table.
 
     Geoms that collide with anything in the file collide with the table, the gripper and
-    other objects; geoms that are only to look at stay so. Where the file puts the
-    object does not matter, how it turns it does. Equalities, tendons and exclusions
-    within the object come along; actuators, sensors, cameras and lights do not.
+    other objects; geoms that are only to look at stay so. The body's own turn counts,
+    not where the file puts it nor how what is around it is turned. Equalities, tendons
+    and exclusions within the object come along; actuators, sensors, cameras and lights
+    do not.
 
     Args:
         spec: The scene.
@@ -91,7 +93,28 @@ def split_part(spec: mujoco.MjSpec, body: Any, name: str, geoms: Iterable[Any]) 
     part = body.add_body(name=name)
     for geom in list(geoms):
         moved = part.add_geom(**{field: getattr(geom, field) for field in COPIED})
-        for field in TURNED:
-            setattr(moved.alt, field, getattr(geom.alt, field))
+        moved.quat = _read_turn(geom)
+        if geom.frame is not None:
+            moved.set_frame(_copy_frame(geom.frame, part))
+        called = geom.name
         spec.delete(geom)
+        moved.name = called  # contact pairs ask for it
     return part
+
+
+def _read_turn(element: Any) -> Any:
+    """How an element is turned, in whatever way and unit its file says it."""
+    if element.alt.type == QUATERNION:
+        return element.quat
+    how = element.compiler
+    return mujoco.MjSpec.resolve_orientation(
+        degree=how.degree, sequence=how.eulerseq, orientation=element.alt
+    )
+
+
+def _copy_frame(frame: Any, body: Any) -> Any:
+    """A frame like that of a geom, and those around it, on another body."""
+    copy = body.add_frame(pos=frame.pos, quat=_read_turn(frame))
+    if frame.frame is not None:
+        copy.set_frame(_copy_frame(frame.frame, body))
+    return copy

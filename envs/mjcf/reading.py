@@ -11,8 +11,9 @@ from typing import Any
 
 import mujoco
 
-from envs.mjcf.bounds import check_file, check_picture, check_size
+from envs.mjcf.bounds import check_image, check_size
 from envs.mjcf.references import cut_out
+from envs.mjcf.survey import check_file
 from envs.mjcf.textures import shrink_textures
 from envs.objects import COLLIDE_WITH, OBJECT_GROUP
 
@@ -126,10 +127,14 @@ def _make_collide(body: Any) -> bool:
 
 def _check_assets(file: mujoco.MjSpec, path: Path) -> None:
     folder = path.parent / (file.meshdir or "").replace("\\", "/")
-    for mesh in file.meshes:
-        check_size(path, f"mesh {mesh.name!r}", folder / mesh.file.replace("\\", "/"))
+    for asset in [*file.meshes, *file.skins]:
+        if asset.file:
+            element = f"{type(asset).__name__[3:].lower()} {asset.name!r}"
+            check_size(path, element, folder / asset.file.replace("\\", "/"))
     for field in file.hfields:
-        check_picture(path, f"hfield {field.name!r}", field.ncol, field.nrow)
+        if field.file:
+            picture = folder / field.file.replace("\\", "/")
+            check_image(path, f"hfield {field.name!r}", picture)
 
 
 def _find_bottom(body: Any, fixed: bool) -> float:
@@ -148,8 +153,17 @@ def _find_bottom(body: Any, fixed: bool) -> float:
     plane = model.geom("below").id
     geoms = [geom for geom in range(model.ngeom) if geom != plane]
     chosen = [geom for geom in geoms if model.geom_contype[geom]] or geoms
-    gaps = (
-        mujoco.mj_geomDistance(model, data, plane, geom, 2 * BELOW, None)
-        for geom in chosen
-    )
-    return min(gaps) - BELOW
+    return min(_find_lowest(model, data, geom, plane) for geom in chosen)
+
+
+def _find_lowest(
+    model: mujoco.MjModel, data: mujoco.MjData, geom: int, plane: int
+) -> float:
+    """Height of a geom's lowest point [m]; `plane` lies `BELOW` the origin."""
+    if model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_HFIELD:
+        gap = mujoco.mj_geomDistance(model, data, plane, geom, 2 * BELOW, None)
+        return gap - BELOW
+    # MuJoCo knows no distance to a height field, whose lower end is a box's.
+    up = data.geom_xmat[geom].reshape(3, 3)[2]
+    middle, half = model.geom_aabb[geom, :3], model.geom_aabb[geom, 3:]
+    return float(data.geom_xpos[geom, 2] + up @ middle - abs(up) @ half)

@@ -10,12 +10,17 @@ from typing import Any
 
 import mujoco
 
-SETTINGS = ("njmax", "nconmax", "nemax")
+SETTINGS = ("memory", "njmax", "nconmax", "nemax", "nstack", "nkey", "nuserdata")
 JOINT = mujoco.mjtEq.mjEQ_JOINT
+FLEXES = tuple(
+    kind for name, kind in mujoco.mjtEq.__members__.items() if "FLEX" in name
+)
+BODY = mujoco.mjtObj.mjOBJ_BODY  # what an equality of others than joints ties
 BODY_NAMES = {
     "excludes": ("bodyname1", "bodyname2"),
     "equalities": ("name1", "name2"),
 }
+BODY_LISTS = {"flexes": ("vertbody", "nodebody"), "skins": ("bodyname",)}  # soft
 
 
 def cut_out(file: mujoco.MjSpec, body: Any) -> None:
@@ -28,7 +33,7 @@ def cut_out(file: mujoco.MjSpec, body: Any) -> None:
         _delete(file, [sibling for sibling in outer.bodies if sibling != inner])
         _delete(file, [*outer.geoms, *outer.joints, *outer.sites])
         inner = outer
-    _delete(file, [*file.cameras, *file.lights])
+    _delete(file, [*file.cameras, *file.lights, *_list_soft_others(file, body)])
     _delete(file, [tie for tie in _list_ties(file) if not _is_within(tie, file, body)])
     _delete_unused(file)
 
@@ -37,9 +42,14 @@ def rename_body(spec: mujoco.MjSpec, old: str, new: str) -> None:
     """Lets what names a body name it anew."""
     for kind, fields in BODY_NAMES.items():
         for tie in getattr(spec, kind):
-            for field in fields:
+            for field in fields if getattr(tie, "objtype", BODY) == BODY else ():
                 if getattr(tie, field) == old:
                     setattr(tie, field, new)
+    for kind, fields in BODY_LISTS.items():
+        for one in getattr(spec, kind):
+            for field in fields:
+                names = [new if name == old else name for name in getattr(one, field)]
+                setattr(one, field, names)
 
 
 def _reset_settings(file: mujoco.MjSpec) -> None:
@@ -47,6 +57,21 @@ def _reset_settings(file: mujoco.MjSpec) -> None:
     sizes = [name for name in dir(plain) if name.startswith("nuser_")]
     for name in ("option", *SETTINGS, *sizes):
         setattr(file, name, getattr(plain, name))
+
+
+def _list_soft_others(file: mujoco.MjSpec, body: Any) -> list[Any]:
+    """Flexes and skins that are not of the object's bodies alone."""
+    bodies = _name_bodies(body)
+    return [
+        one
+        for kind, fields in BODY_LISTS.items()
+        for one in getattr(file, kind)
+        if not all(bodies.issuperset(getattr(one, field)) for field in fields)
+    ]
+
+
+def _name_bodies(body: Any) -> set[str]:
+    return {body.name, *(b.name for b in body.find_all(BODY))}
 
 
 def _list_ties(file: mujoco.MjSpec) -> list[Any]:
@@ -60,12 +85,14 @@ def _is_within(tie: Any, file: mujoco.MjSpec, body: Any) -> bool:
         return all(wrap.target is not None for wrap in tie.path)
     if isinstance(tie, mujoco.MjsPair):
         return {tie.geomname1, tie.geomname2} <= {geom.name for geom in file.geoms}
-    bodies = {body.name, *(b.name for b in body.find_all(mujoco.mjtObj.mjOBJ_BODY))}
+    bodies = _name_bodies(body)
     if isinstance(tie, mujoco.MjsExclude):
         return {tie.bodyname1, tie.bodyname2} <= bodies
     if tie.type == JOINT:
         joints = {joint.name for joint in file.joints}
         return {tie.name1, tie.name2 or tie.name1} <= joints
+    if tie.type in FLEXES:
+        return tie.name1 in {flex.name for flex in file.flexes}
     sites = {site.name for site in file.sites}
     return {tie.name1, tie.name2} <= bodies | sites
 

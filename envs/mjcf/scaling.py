@@ -8,6 +8,9 @@ import mujoco
 import numpy as np
 
 SLIDE = mujoco.mjtJoint.mjJNT_SLIDE
+JOINT = mujoco.mjtEq.mjEQ_JOINT
+ANCHORED = (mujoco.mjtEq.mjEQ_CONNECT, mujoco.mjtEq.mjEQ_WELD)
+JOINT_WRAP = mujoco.mjtWrap.mjWRAP_JOINT  # of a tendon that is a sum of joints
 
 
 def scale(file: mujoco.MjSpec, times: float) -> None:
@@ -19,6 +22,9 @@ def scale(file: mujoco.MjSpec, times: float) -> None:
         return
     for mesh in file.meshes:
         mesh.scale = np.array(mesh.scale) * times
+    for field in file.hfields:
+        field.size = field.size * times
+    _scale_ties(file, times)
     for part in file.bodies[1:]:
         _scale_body(part, times)
     for thing in [*file.geoms, *file.sites]:
@@ -32,6 +38,23 @@ def scale(file: mujoco.MjSpec, times: float) -> None:
         if joint.type == SLIDE:
             joint.range = joint.range * times
             joint.springref, joint.ref = joint.springref * times, joint.ref * times
+
+
+def _scale_ties(file: mujoco.MjSpec, times: float) -> None:
+    """Where bodies are tied to each other, by how much joints follow and ropes give."""
+    slides = {joint.name for joint in file.joints if joint.type == SLIDE}
+    for tie in file.equalities:
+        data = tie.data.copy()
+        if tie.type in ANCHORED:
+            data[:6] *= times  # the anchor and, of a weld, where the other body is
+        elif tie.type == JOINT:
+            data[:5] *= times if tie.name1 in slides else 1
+            data[:5] /= times ** np.arange(5) if tie.name2 in slides else 1
+        tie.data = data
+    for tendon in file.tendons:
+        if all(wrap.type != JOINT_WRAP for wrap in tendon.path):
+            tendon.range, tendon.width = tendon.range * times, tendon.width * times
+            tendon.springlength = tendon.springlength * times
 
 
 def _scale_body(body: Any, times: float) -> None:

@@ -8,12 +8,9 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from envs.mjcf.bounds import check_picture
+from envs.mjcf.bounds import DECODED, check_image, check_picture
 
 LARGEST = 256  # texels, a side: an object is seen in a hundred pixels
-# What pictures of strangers are decoded as, whatever they are called: some others that
-# Pillow knows, such as EPS, are run as programs.
-DECODED = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "TGA", "PPM")
 
 
 def shrink_textures(file: mujoco.MjSpec, path: Path) -> None:
@@ -29,32 +26,28 @@ def shrink_textures(file: mujoco.MjSpec, path: Path) -> None:
         ValueError: A picture is too large; names file and texture.
     """
     for texture in file.textures:
-        check_picture(path, f"texture {texture.name!r}", texture.width, texture.height)
-        picture = _find(file, path, texture.file) if texture.file else None
-        if picture is not None:
-            _take(texture, picture, path)
+        element = f"texture {texture.name!r}"
+        check_picture(path, element, texture.width, texture.height)
+        for side in filter(None, texture.cubefiles):
+            check_image(path, element, _locate(file, path, side))
+        picture = _locate(file, path, texture.file)
+        if texture.file and check_image(path, element, picture):
+            _take(texture, picture)
 
 
-def _find(file: mujoco.MjSpec, path: Path, name: str) -> Path | None:
-    name = name.replace("\\", "/")
-    found = path.parent / (file.texturedir or "").replace("\\", "/") / name
-    return found if found.is_file() else None
+def _locate(file: mujoco.MjSpec, path: Path, name: str) -> Path:
+    folder = (file.texturedir or "").replace("\\", "/")
+    return path.parent / folder / name.replace("\\", "/")
 
 
-def _take(texture: Any, picture: Path, path: Path) -> None:
-    from PIL import Image, UnidentifiedImageError  # slow to load, and seldom needed
+def _take(texture: Any, picture: Path) -> None:
+    from PIL import Image  # slow to load, and seldom needed
 
-    try:
-        with Image.open(picture, formats=DECODED) as opened:
-            check_picture(path, f"texture {texture.name!r}", *opened.size)
-            if max(texture.gridsize) > 1:
-                return  # several faces in one picture, which MuJoCo cuts
-            opened.thumbnail((LARGEST, LARGEST))
-            pixels = np.asarray(opened.convert("RGB"))
-    except UnidentifiedImageError:  # one of MuJoCo's own formats
-        return
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{path}, texture {texture.name!r}: {error}") from error
+    if max(texture.gridsize) > 1:
+        return  # several faces in one picture, which MuJoCo cuts
+    with Image.open(picture, formats=DECODED) as opened:
+        opened.thumbnail((LARGEST, LARGEST))
+        pixels = np.asarray(opened.convert("RGB"))
     texture.file = ""
     texture.height, texture.width, texture.nchannel = pixels.shape
     texture.data = pixels.tobytes()

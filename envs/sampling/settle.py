@@ -42,7 +42,7 @@ def settle(model: mujoco.MjModel) -> State | Restless:
     Physics that diverge are left as they are, for `envs.contract.check_state`.
     """
     robot, data = find_robot(model), mujoco.MjData(model)
-    _hold_home(robot, data)
+    hold_home(robot, data)
     mujoco.mj_step(model, data)  # leaves the contacts of what was built
     if trouble := _find_overlap(model, data, "is put"):
         return Restless(trouble)
@@ -71,9 +71,12 @@ def _find_unrest(state: State, speed: float) -> str:
     return f"body {drifting!r} does not come to rest" if drifting else ""
 
 
-def _hold_home(robot: Robot, data: mujoco.MjData) -> None:
+def hold_home(robot: Robot, data: mujoco.MjData) -> None:
+    """Sets the arm at home with its hand closed, as every scene starts."""
     count = len(robot.joints)
     data.qpos[:count] = data.ctrl[:count] = robot.home
+    data.qpos[count : robot.size] = data.ctrl[count:] = 0
+    data.qvel[: robot.size] = 0
 
 
 def _stop(robot: Robot, model: mujoco.MjModel, data: mujoco.MjData) -> State:

@@ -8,8 +8,9 @@ import mujoco
 
 from envs.execution.execute import run
 from envs.records import AnyAnswer, Plan
-from envs.robot import Robot, find_robot
+from envs.robot import find_robot
 from envs.sampling.reference import make_reference
+from envs.sampling.settle import hold_home
 from envs.scene import Scene, observe, segment
 from envs.state import State
 from envs.world import TIME_STEP
@@ -71,20 +72,12 @@ def _rest(model: mujoco.MjModel, after: mujoco.MjData) -> mujoco.MjData:
     robot, data = find_robot(model), mujoco.MjData(model)
     data.qpos[:], data.qvel[:] = after.qpos, after.qvel
     for _ in range(round(LONGEST_REST_S / TIME_STEP)):
-        _hold_home(robot, data)
+        hold_home(robot, data)
         mujoco.mj_step(model, data)
         if abs(data.qvel[robot.size :]).max(initial=0) < STILL:
             break
-    _hold_home(robot, data)
+    hold_home(robot, data)
     data.qvel[:] = 0
     data.time = 0
     mujoco.mj_forward(model, data)
     return data
-
-
-def _hold_home(robot: Robot, data: mujoco.MjData) -> None:
-    """Sets the arm at home with its hand closed, as every scene starts."""
-    count = len(robot.joints)
-    data.qpos[:count] = data.ctrl[:count] = robot.home
-    data.qpos[count : robot.size] = data.ctrl[count:] = 0
-    data.qvel[: robot.size] = 0

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from envs.mjcf.textures import DECODED
+from envs.mjcf.bounds import DECODED
 from policy.data.records import BrokenItem, Source
 
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"

@@ -42,11 +42,13 @@ class Settings:
     blind: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse unknown names."""
+        """Refuse unknown names and values."""
         for name, choices in (("prompt_style", STYLES), ("coordinates", COORDINATES)):
             value = getattr(self, name)
             if value not in choices:
                 raise ValueError(f"{name} is {value!r}; choose one of {choices}")
+        if not isinstance(self.blind, bool):
+            raise ValueError(f"blind is {self.blind!r}; choose true or false")
 
 
 def get_family_settings(model_type: str) -> Settings:

@@ -1,5 +1,6 @@
 """The camera: project and lift are inverses, and agree with the renderer."""
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from envs.cameras.viewpoint import CAMERA
 from envs.records import Camera
 from envs.sampling.sample import draw_scene
 from envs.scene import Scene, SceneConfig
+from envs.state import State
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +88,20 @@ def test_a_ray_that_misses_the_plane_is_nan_not_a_point_behind_the_camera(scene)
         camera, np.array([[0.5, 0.5]]), above, np.array([0, 0, 1.0])
     )
     assert np.isnan(lifted).all()
+
+
+def test_height_fields_of_the_same_shape_are_seen_in_their_own_size():
+    def count_pixels(side: float) -> int:
+        spec = mujoco.MjSpec()
+        spec.add_hfield(name="hill", nrow=2, ncol=2, size=(side, side, 0.1, 0.1))
+        spec.hfields[0].userdata = [0.0, 1.0, 1.0, 0.0]
+        kind = mujoco.mjtGeom.mjGEOM_HFIELD
+        spec.worldbody.add_geom(type=kind, hfieldname="hill")
+        spec.worldbody.add_camera(name="above", pos=(0, 0, 3))
+        model = spec.compile()
+        state = State(model, mujoco.MjData(model))
+        mujoco.mj_forward(model, state.data)
+        return int((render_geoms(state, "above", 64, 64) == 0).sum())
+
+    large, small = count_pixels(0.8), count_pixels(0.4)
+    assert small == pytest.approx(large / 4, rel=0.2)

@@ -63,6 +63,15 @@ def test_near_vertices_merge_and_a_shell_keeps_one_side(tmp_path) -> None:
     assert kept.sum(axis=1).min() == pytest.approx(60.025, abs=1e-3)
 
 
+def test_meshes_of_one_name_stay_those_of_their_robot(tmp_path) -> None:
+    for size, robot in enumerate(("one", "other"), start=1):
+        (tmp_path / robot).mkdir()
+        write_stl(tmp_path / robot / "link0.stl", size * np.eye(3)[None])
+    folders = [cover._simplify(tmp_path / robot) for robot in ("one", "other")]
+    sizes = [read_stl(folder / "link0.stl").max() for folder in folders]
+    assert sizes == [1, 2]
+
+
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr(extra, "find_assets", lambda: None)
     with pytest.raises(ValueError, match=r"look=mesh .* pip install 'graspo\[meshes"):

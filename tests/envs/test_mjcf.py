@@ -290,3 +290,101 @@ def test_parts_are_split_off_where_a_goal_needs_them(wild: Path) -> None:
     assert model.body("thing").geomnum == before.body("thing").geomnum - 1
     whole = before.body("thing").subtreemass
     assert model.body("thing").subtreemass == pytest.approx(whole)
+
+
+TURNED = """
+<mujoco>
+  <worldbody>
+    <body name="arm">
+      <freejoint/>
+      <geom name="rod" type="capsule" size="0.02 0.1" euler="90 0 0"/>
+      <frame pos="0 0 0.1"><frame euler="0 90 0">
+        <geom name="tip" type="capsule" size="0.01 0.05" pos="0.1 0 0"/></frame></frame>
+    </body>
+  </worldbody>
+  <contact><pair geom1="rod" geom2="tip"/></contact>
+</mujoco>
+"""
+
+
+@pytest.mark.parametrize("name", ["rod", "tip"])
+def test_a_part_that_is_split_off_stays_where_it_was(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "turned.xml"
+    path.write_text(TURNED)
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False  # as scenes have it; the file's angles are degrees
+    body = add_mjcf(spec, path, "thing", 0.5, 0.1, 0.3)
+    before = mujoco.MjData(spec.copy().compile())
+    split_part(spec, body, "thing/part", [spec.geom(f"thing/{name}")])
+    after = mujoco.MjData(spec.compile())
+    for data in (before, after):
+        mujoco.mj_forward(data.model, data)
+    for geom in ("thing/rod", "thing/tip"):
+        was, now = before.geom(geom), after.geom(geom)
+        np.testing.assert_allclose(now.xpos, was.xpos, atol=1e-12)
+        np.testing.assert_allclose(now.xmat, was.xmat, atol=1e-12)
+
+
+TIED = """
+<mujoco>
+  <asset>
+    <hfield name="hill" nrow="2" ncol="2" size="0.1 0.1 0.05 0.01" elevation="0 1 1 0"/>
+  </asset>
+  <worldbody>
+    <body name="field"><geom type="hfield" hfield="hill"/></body>
+    <body name="press">
+      <joint name="press" type="slide" axis="0 0 1" range="0 0.1"/>
+      <geom size="0.02"/>
+      <body name="wheel" pos="0.1 0 0"><joint name="wheel"/><geom size="0.02"/></body>
+      <body name="rod" pos="0 0.1 0"><joint/><geom size="0.02"/></body>
+    </body>
+  </worldbody>
+  <equality>
+    <joint joint1="press" joint2="wheel" polycoef="0 0.04 0.02 0 0"/>
+    <joint joint1="wheel" joint2="press" polycoef="0 10 20 0 0"/>
+    <connect body1="wheel" body2="rod" anchor="0.02 0 0"/>
+  </equality>
+</mujoco>
+"""
+
+
+def test_what_ties_parts_grows_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "tied.xml"
+    path.write_text(TIED)
+    small, _ = place(Mjcf(path, body="press"))
+    large, _ = place(Mjcf(path, body="press", scale=2.0))
+    before, after = small.eq_data, large.eq_data
+    assert after[0, :3] == pytest.approx(before[0, :3] * 2)
+    assert after[1, :3] == pytest.approx(before[1, :3] / [1, 2, 4])
+    assert after[2, :6] == pytest.approx(before[2, :6] * 2)
+
+
+def test_a_height_field_stands_on_the_table_in_any_size(tmp_path: Path) -> None:
+    path = tmp_path / "tied.xml"
+    path.write_text(TIED)
+    for scale in (1.0, 0.5):
+        model, data = place(Mjcf(path, body="field", fixed=True, scale=scale))
+        assert data.body("thing").xpos[2] == pytest.approx(0.01 * scale)
+        sizes = np.array([0.1, 0.1, 0.05, 0.01]) * scale
+        assert model.hfield_size[0] == pytest.approx(sizes)
+
+
+def test_a_soft_part_keeps_its_edges_and_leaves_another_objects_behind(
+    tmp_path: Path,
+) -> None:
+    sheet = "count='3 3 1' dim='2' spacing='.02 .02 .02' type='grid'"
+    path = tmp_path / "soft.xml"
+    path.write_text(
+        f"""
+        <mujoco><size memory="900M" nuserdata="3" nkey="2"/><worldbody>
+          <body name="other"><flexcomp name="far" {sheet}/></body>
+          <body name="toy"><freejoint/><geom size=".02"/>
+            <flexcomp name="skirt" {sheet} mass=".1">
+              <edge equality="true"/><pin id="0"/></flexcomp></body>
+        </worldbody></mujoco>
+        """
+    )
+    model, _ = place(path)
+    assert (model.nflex, model.neq) == (1, 1)
+    assert mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX, 0) == "thing/skirt"
+    assert model.body("thing").id in model.flex_vertbodyid

@@ -1,5 +1,6 @@
 """Films show the question, the motion without jumps, and the verdict."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v2 as imageio
@@ -8,9 +9,11 @@ import pytest
 
 import envs
 from envs.execution.execute import run
+from envs.execution.physics import Playback
 from envs.records import Completion, Outcome, ParseFailure, Plan, Reward
 from envs.rollout import Rollout
 from envs.video import film as video
+from envs.video import sheet
 from envs.video.clip import SIZE, film_clip, write_clip
 from envs.video.drawing import contact_sheet, draw_plan, load_font, wrap_text
 
@@ -76,6 +79,21 @@ def test_no_rollouts_make_no_file(tmp_path):
     with pytest.raises(ValueError, match="no frames"):
         video.write_rollout_videos([], tmp_path / "it.mp4")
     assert not list(tmp_path.iterdir())
+
+
+def test_of_physics_that_diverged_a_sheet_shows_the_start(scene, plan, monkeypatch):
+    def diverge(*_: object) -> tuple[Outcome, Playback]:
+        _, playback = run(scene, plan, keep_frames=True)
+        nothing = np.zeros_like(playback.frames)
+        lost = replace(playback, after=None, frames=nothing)
+        return Outcome(success=False, reason="diverged"), lost
+
+    still = sheet._photograph(scene, None)
+    monkeypatch.setattr(sheet, "replay", diverge)
+    said = Completion(text="")
+    tile = sheet.draw_tile(Rollout(scene=scene, completion=said, answer=plan))
+    drawn = draw_plan(still, plan, scale=1)
+    np.testing.assert_array_equal(tile[: sheet.SIDE], drawn)
 
 
 def test_a_plan_is_drawn_where_it_points_and_the_image_stays(scene, plan):

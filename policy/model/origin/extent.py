@@ -24,6 +24,7 @@ from policy.model.origin.refusals import REFUSALS, describe
 ROOM = 16  # times the numbers on disk: eight of four bits are one there
 BUFFERS = 2**28  # numbers that models keep beside their weights, masks for one
 _LENGTH = 8  # bytes of a safetensors file that say how long its header is
+_LONGEST = 100_000_000  # bytes of a header, for safetensors, too
 
 
 def check_extent(directory: Path, config: PretrainedConfig) -> None:
@@ -71,8 +72,14 @@ def count_numbers(path: Path) -> int:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(_LENGTH), "little")
-            header = json.loads(file.read(min(length, path.stat().st_size)))
+            header = json.loads(file.read(min(length, _LONGEST)))
         shapes = [e["shape"] for name, e in header.items() if name != "__metadata__"]
         return sum(math.prod(shape) for shape in shapes)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"weights of {path} are damaged: no header") from error

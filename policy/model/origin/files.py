@@ -34,8 +34,9 @@ def check_directory(directory: Path) -> None:
 
     Raises:
         FileNotFoundError: Names each that is missing.
-        ValueError: One cannot be read, or names code or a file elsewhere.
+        ValueError: One cannot be read, or names code or a file elsewhere, or is a pipe.
     """
+    _check_regular(directory)
     missing = [
         what
         for what, patterns in NEEDED.items()
@@ -61,6 +62,13 @@ def check_directory(directory: Path) -> None:
             _check_values(path, values)
     if "model_type" not in read_json(directory / "config.json"):
         raise ValueError(f"{directory / 'config.json'} has no model_type")
+
+
+def _check_regular(directory: Path) -> None:
+    """Refuses pipes and devices, which may be read for ever."""
+    for path in sorted(directory.iterdir()):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path} is no regular file: {ADVICE}")
 
 
 def read_json(path: Path) -> dict[str, Any]:

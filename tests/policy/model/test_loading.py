@@ -1,6 +1,7 @@
 """Loading, freezing and saving policies, and what is said when it cannot be done."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,6 +218,24 @@ def test_cut_off_weights_are_damaged(homes, tmp_path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(ValueError, match="damaged"):
+        policy.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_nobody_waits_for_a_pipe(homes, tmp_path, file: str) -> None:
+    copy_directory(homes["qwen3_vl"], tmp_path)
+    (tmp_path / file).unlink()
+    os.mkfifo(tmp_path / file)
+    with pytest.raises(ValueError, match=f"{file} is no regular file"):
+        policy.load(tmp_path)
+
+
+def test_a_header_that_is_too_deep_is_damaged(homes, tmp_path) -> None:
+    copy_directory(homes["qwen3_vl"], tmp_path)
+    header = b"[" * 100_000
+    length = len(header).to_bytes(8, "little")
+    (tmp_path / "model.safetensors").write_bytes(length + header)
+    with pytest.raises(ValueError, match="are damaged: no header"):
         policy.load(tmp_path)
 
 

@@ -132,6 +132,7 @@ def test_coordinates_of_an_unknown_family_have_to_be_set(tmp_path) -> None:
         ('{"style": "short"}', "keys may be"),
         (json.dumps({"prompt_style": "terse"}), "graspo.json.*'terse'.*paper"),
         (json.dumps({"coordinates": "metres"}), "'metres'.*normalized"),
+        (json.dumps({"blind": "false"}), "blind is 'false'; choose true or false"),
     ],
 )
 def test_bad_settings_name_the_culprit(tmp_path, text: str, message: str) -> None:

@@ -1,0 +1,99 @@
+"""Files of strangers that would be read for ever, or that fill the memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import mujoco
+import pytest
+
+from envs.mjcf import Mjcf, add_mjcf, bounds
+
+LONG = "<mesh name='m' builtin='{}' params='{}'/>"
+HOSTILE = {
+    "<model file='other.xml'/>": r"<model file='other\.xml'>: other models are not",
+    LONG.format("plate", "9000 9000"): r"<mesh params='9000 9000'>: that many copies",
+    LONG.format("supertorus", "900 .2 1 1"): r"<mesh params='900 .2 1 1'>: that many",
+    LONG.format("cone", "99999 .5"): r"<mesh params='99999 .5'>: that many copies",
+    LONG.format("plate", "x 1"): r"<mesh params='x 1'>: no number",
+    "<hfield name='h' nrow='60000' ncol='60000' size='1 1 1 1'/>": (
+        r"hfield 'h' is 60000 x 60000; at most"
+    ),
+    "<mesh name='m' file='pipe.obj'/>": r"<mesh file='pipe\.obj'>: .* no regular file",
+    "<texture name='t' type='2d' file='pipe.obj'/>": r"pipe\.obj is no regular file",
+    "<hfield name='h' file='large.png' size='1 1 1 1'/>": r"hfield 'h'.*(5000 x|2500)",
+    "<mesh name='m' file='large.bin' content_type='model/obj'/>": r"mesh 'm': large\.b",
+}
+BODY = "<body><geom type='mesh' mesh='m'/></body>"
+FIELD = "<body><geom type='hfield' hfield='h'/></body>"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What hostile files name, by bounds that are soon reached."""
+    from PIL import Image
+
+    os.mkfifo(tmp_path / "pipe.obj")
+    Image.new("L", (5000, 5000)).save(tmp_path / "large.png")
+    (tmp_path / "large.bin").write_bytes(bytes(2 << 20))
+    monkeypatch.setattr(bounds, "MOST_BYTES", 1 << 20)
+    return tmp_path
+
+
+def refuse(path: Path, text: str, why: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ValueError, match=why) as caught:
+        add_mjcf(mujoco.MjSpec(), Mjcf(path, fixed=True), "thing", 0.5, 0.0, 0.0)
+    assert "\n" not in str(caught.value)
+    assert path.parent.name in str(caught.value)
+
+
+@pytest.mark.parametrize("asset", HOSTILE, ids=lambda text: text[:30])
+def test_an_asset_without_an_end_is_refused(asset: str, folder: Path) -> None:
+    world = f"<worldbody>{FIELD if 'hfield' in asset else BODY}</worldbody>"
+    text = f"<mujoco><asset>{asset}</asset>{world}</mujoco>"
+    refuse(folder / "odd.xml", text, HOSTILE[asset])
+
+
+def test_each_side_of_a_cube_counts(folder: Path) -> None:
+    text = """
+    <mujoco><asset><texture name="t" type="cube" fileright="large.png"/>
+      <material name="t" texture="t"/></asset>
+      <worldbody><body><geom size="0.1" material="t"/></body></worldbody></mujoco>
+    """
+    refuse(folder / "odd.xml", text, r"texture 't' is 5000 x 5000")
+
+
+def test_what_is_included_is_a_file_of_some_size(folder: Path) -> None:
+    for name, why in (("pipe.obj", "no regular file"), ("large.bin", "has 2 MB")):
+        refuse(folder / "odd.xml", f"<mujoco><include file='{name}'/></mujoco>", why)
+
+
+def test_includes_that_double_are_refused_at_once(folder: Path) -> None:
+    for i in range(40):
+        twice = f"<include file='{i + 1}.xml'/><include file='./{i + 1}.xml'/>"
+        (folder / f"{i}.xml").write_text(f"<mujoco>{twice}</mujoco>")
+    (folder / "40.xml").write_text("<mujoco/>")
+    text = "<mujoco><include file='0.xml'/></mujoco>"
+    refuse(folder / "odd.xml", text, r"39\.xml includes 40\.xml once more")
+
+
+def test_folders_are_not_without_number(folder: Path) -> None:
+    many = "".join(f"<compiler meshdir='{i}'/>" for i in range(200))
+    refuse(folder / "odd.xml", f"<mujoco>{many}</mujoco>", "more than 100 folders")
+
+
+def test_a_soft_body_is_not_read_from_a_pipe(folder: Path) -> None:
+    text = """
+    <mujoco><compiler meshdir=".."/><worldbody><body><geom size="0.1"/>
+      <flexcomp name="f" type="mesh" file="pipe.obj"/></body></worldbody></mujoco>
+    """
+    (folder / "inner").mkdir()
+    refuse(folder / "inner" / "odd.xml", text, r"<flexcomp file='pipe\.obj'>")
+
+
+def test_elements_that_are_too_deep_are_refused(folder: Path) -> None:
+    deep = "<body><geom size='0.1'/>" * 3000 + "</body>" * 3000
+    text = f"<mujoco><worldbody>{deep}</worldbody></mujoco>"
+    refuse(folder / "odd.xml", text, "its elements are too deep")
