@@ -308,10 +308,9 @@ def test_what_else_is_measured_has_a_sentence_and_a_column_of_its_own(tmp_path):
         ledger.add(run, 1.0, {"figures": {"use_tool/test": row | digits}})
     text = write_page(ledger).read_text()
     assert "## 7. " in text and "box right" in text and "2 seeds" in text
-    assert re.search(
-        r"raises how often the box is on the right part by \+0\.[56]", text
-    )
-    assert re.search(r"\*\*Telling .* no difference to success", text)
+    box = r"raises how often the box is on the right part by \+0\.[56]"
+    assert re.search(rf"\*\*Telling .* {box}", text)
+    assert re.search(r"- Telling .* no difference to success", text)
 
 
 def test_what_a_question_of_unseen_kinds_is_measured_on_never_comes_in_training():
