@@ -21,7 +21,7 @@ from launching.launch import launch
 from launching.policies import load_policy
 from launching.rewards import choose_picture_mix, fit_reward
 from launching.settings import build, list_overrides
-from launching.sources import list_envs, read_source
+from launching.sources import complete, list_envs, read_source
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -248,9 +248,7 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
         config.rollout.setdefault("max_turns", config.max_turns)  # earlier versions
     config.setdefault("keep", 0)
     config.setdefault("log", ["tensorboard"])
-    config.setdefault("robot", "panda")
-    config.setdefault("without", [])
-    config.setdefault("knowledge", "none")
+    complete(config)
     config.quiet = False
     check_version(file, config, usual)
     for key, value in list_overrides().items():

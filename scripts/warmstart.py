@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from launching.choices import spell_command
 from launching.launch import launch
 from launching.settings import build
-from launching.sources import list_envs, read_camera
+from launching.sources import complete, describe_scenes, list_envs
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def main(config: DictConfig) -> None:
         kept = read_stored(run_dir / "config.yaml")
         kept.out, kept.n, kept.threads = config.out, config.n, config.threads
         kept.quiet = config.quiet
-        kept.setdefault("robot", config.robot)  # earlier versions knew one
+        complete(kept)
+        kept.setdefault("varied", True)  # as all were in earlier versions
         config = kept
     trainer = train(config, run_dir)
     ship(config, trainer, run_dir)
@@ -139,16 +140,7 @@ def hold_out(config: DictConfig) -> SceneSource:
     """The scenes that are never shown, as the policy is to see and answer them."""
     from policy.rollout.scene_source import SceneSource
 
-    return SceneSource(
-        names=list_envs(config),
-        split="test",
-        waypoints=config.waypoints,
-        camera=read_camera(config),
-        robot=config.robot,
-        look=config.look,
-        without=tuple(config.without),
-        knowledge=config.knowledge,
-    )
+    return SceneSource(names=list_envs(config), split="test", **describe_scenes(config))
 
 
 def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:

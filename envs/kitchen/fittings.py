@@ -216,8 +216,8 @@ def scatter(
         y: The fitting's middle [m].
         half: Half its width [m].
     """
-    count = int(np.ceil((y + half - (y - half)) / BLOCKED)) + 1
-    along = np.linspace(y - half, y + half, count)
+    low, high = y - half, y + half
+    along = np.linspace(low, high, int(np.ceil((high - low) / BLOCKED)) + 1)
     place = Placement(factors.rng, area=((0.40, 0.68), (-0.21, 0.21)))
     place.block([(x, float(beside), BLOCKED) for x in rows for beside in along])
     return add_distractors(spec, factors, place)

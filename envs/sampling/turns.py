@@ -41,11 +41,11 @@ def observe_after(scene: Scene, after: mujoco.MjData) -> Scene:
     """
     state = State(scene.model, after)
     asked = scene.observation
-    seen = observe(state, asked.instruction, asked.waypoints)
+    seen = observe(state, asked.instruction)
     return replace(
         scene,
         state=state,
-        observation=replace(seen, answer=asked.answer, knowledge=asked.knowledge),
+        observation=replace(asked, image=seen.image, camera=seen.camera),
         seen=segment(state),
     )
 

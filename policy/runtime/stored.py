@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-LONGEST = 2**18  # bytes of a configuration, which has some three thousand
+LONGEST = 2**18  # bytes; a configuration has some three thousand
 
 
 class _Plain(yaml.SafeLoader):
@@ -29,15 +29,24 @@ def read_yaml(file: Path) -> dict[str, Any]:
     Raises:
         ValueError: It is damaged, too long, or refers to something.
     """
-    if file.stat().st_size > LONGEST:
-        raise ValueError(f"{file} is no configuration of a run")
-    try:
-        values = yaml.load(file.read_text(encoding="utf-8"), _Plain)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is damaged ({_explain(error)})") from error
+    values = load_yaml(file)
     if not isinstance(values, dict):
         raise ValueError(f"{file} is damaged or empty")
     return values
+
+
+def load_yaml(file: Path) -> Any:
+    """Returns what a file of at most `LONGEST` bytes holds, whatever it is.
+
+    Raises:
+        ValueError: It is damaged, longer, or refers to something.
+    """
+    if file.stat().st_size > LONGEST:
+        raise ValueError(f"{file} has more than {LONGEST} bytes")
+    try:
+        return yaml.load(file.read_text(encoding="utf-8"), _Plain)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is damaged ({_explain(error)})") from error
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.evaluation.statistics import RESAMPLES, Estimate
-from policy.study.plan import MEASURES
-
-TRAINED = ("train", "warmstart", "compose")  # what of a run says so
+from policy.study.plan import MEASURES, TRAININGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +74,7 @@ def _read(rows: Sequence[Mapping[str, Any]], by: str) -> Variant:
             [[float(d) for one in row.values() for d in one[key]] for row in figures]
         ),
         figures={n: float(np.mean([one[n] for one in kinds])) for n in known},
-        trained=any(rows[0]["run"].get(key) is not None for key in TRAINED),
+        trained=any(rows[0]["run"].get(name) is not None for name in TRAININGS),
         smoothness=_read_end(rows, "smoothness"),
         contact_force=_read_end(rows, "contact_force"),
     )

@@ -36,6 +36,9 @@ QUESTIONS = {
     "grpo": "8",
 }
 
+# What of a run says that another seed is another training.
+TRAININGS = ("train", "warmstart", "compose")
+
 # What is known of each scene: name to its key in a row, and what it is, in words.
 MEASURES = {
     "success": ("solved", "success"),
@@ -153,8 +156,7 @@ class Question:
     def _varies(self, name: str) -> bool:
         """Whether another seed makes another run of it."""
         own = self.plain["runs"][name]
-        trained = {"train", "warmstart", "compose"} & own.keys()
-        return "answers" in self.plain or bool(trained)
+        return "answers" in self.plain or any(key in own for key in TRAININGS)
 
     def _make_run(self, name: str, seed: int, budget: str) -> Run:
         own = self.plain["runs"][name]

@@ -10,6 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from launching.choices import ALL, OFFLINE
 from launching.settings import build
 
+# Of scenes, what runs of earlier versions do not say, as it was then.
+EARLIER = {"robot": "panda", "look": "primitive", "without": [], "knowledge": "none"}
+
 
 def list_envs(config: DictConfig) -> tuple[str, ...]:
     """Returns the scenes that `env=` names: one, several, or all but those left out."""
@@ -39,19 +42,32 @@ def read_source(config: DictConfig, *envs: str) -> Any:
         names=names,
         split=config.split,
         shifts=tuple(config.shifts),
-        waypoints=config.waypoints,
         answer=config.answer,
         varied=config.varied,
-        camera=read_camera(config),
-        robot=config.robot,
-        look=config.look,
-        without=tuple(config.without),
-        knowledge=config.knowledge,
+        **describe_scenes(config),
     )
     if pictures is None:
         return scenes
     share = envs.count(OFFLINE) / len(envs)
     return MixedSource(scenes=scenes, pictures=pictures, share=share)
+
+
+def describe_scenes(config: DictConfig) -> dict[str, Any]:
+    """Fields of `SceneSource` that whoever learns from scenes or is measured has."""
+    return {
+        "waypoints": config.waypoints,
+        "camera": read_camera(config),
+        "robot": config.robot,
+        "look": config.look,
+        "without": tuple(config.without),
+        "knowledge": config.knowledge,
+    }
+
+
+def complete(config: DictConfig) -> None:
+    """Adds what runs of earlier versions do not say of their scenes, as these were."""
+    for key, value in EARLIER.items():
+        config.setdefault(key, value)
 
 
 def open_pictures(config: DictConfig) -> Any:

@@ -145,9 +145,9 @@ class Striker:
         while self.process.poll() is None and not ready():
             time.sleep(0.002)
 
-    def wait_for_steps(self, count: int) -> str:
-        """Until this process has written so many steps, and a moment longer."""
-        kept = find_newest(self.path)
+    def wait_for_steps(self, *counts: int) -> str:
+        """Until this process has written one of these many steps, and a moment."""
+        kept, count = find_newest(self.path), self.rng.choice(counts)
         if count:  # lines after the checkpoint are made anew
             self.wait_for(lambda: count_steps(self.path) <= kept)
         self.wait_for(lambda: count_steps(self.path) >= kept + count)
@@ -157,8 +157,7 @@ class Striker:
 
 def test_twenty_kills_of_the_whole_group(undisturbed: Path, tmp_path: Path) -> None:
     striker = Striker(tmp_path / "run", signal.SIGKILL, group=True)
-    steps = striker.rng.choices((0, 1, 2, 3), k=1000)
-    striker.repeat(20, lambda: striker.wait_for_steps(steps.pop()), undisturbed)
+    striker.repeat(20, lambda: striker.wait_for_steps(0, 1, 2, 3), undisturbed)
     print(f"kills of the group: {dict(striker.struck)}")  # noqa: T201
 
 
@@ -210,7 +209,6 @@ def test_ten_kills_of_single_workers(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_at_ten_places(undisturbed: Path, tmp_path: Path, number: int) -> None:
     striker = Striker(tmp_path / "run", number)
-    steps = striker.rng.choices((0, 1), k=1000)
-    striker.repeat(10, lambda: striker.wait_for_steps(steps.pop()), undisturbed)
+    striker.repeat(10, lambda: striker.wait_for_steps(0, 1), undisturbed)
     name = signal.Signals(number).name
     print(f"{name}: {dict(striker.struck)}, codes {dict(striker.codes)}")  # noqa: T201

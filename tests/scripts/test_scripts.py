@@ -144,6 +144,14 @@ def test_a_warm_start_begins_with_the_weights_it_is_given(tmp_path: Path) -> Non
     code, output = run("warmstart", *BRIEF, *third, cwd=tmp_path)
     assert code == 2
     assert "start=./first is of another size" in output
+    later = ("robot:", "look:", "without:", "knowledge:", "varied:", "  varied:")
+    lines = (tmp_path / "one" / "config.yaml").read_text().splitlines()
+    earlier = [line for line in lines if not line.startswith(later)]
+    assert len(earlier) == len(lines) - len(later)
+    (tmp_path / "one" / "config.yaml").write_text("\n".join(earlier))
+    code, output = run("warmstart", "resume=one", "out=again", "n=1", cwd=tmp_path)
+    assert code == 0, output
+    assert (tmp_path / "again" / "graspo.json").exists()
 
 
 def test_the_null_policy_can_be_named_and_filmed(tmp_path: Path) -> None:
