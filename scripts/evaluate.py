@@ -14,7 +14,7 @@ with printed figures beside them; with env=offline scorer=graspo is the default.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,6 @@ from launching.policies import choose_answerer, list_policies
 from launching.settings import build
 from launching.sources import list_envs, read_camera, read_source
 from omegaconf import DictConfig
-
-Solved = Mapping[str, Sequence[bool]]
-"""By kind of scene, whether each was solved."""
 
 
 def main(config: DictConfig) -> None:
@@ -40,7 +37,7 @@ def main(config: DictConfig) -> None:
     policies = list_policies(config)
     list_scorers(config)
     rows: list[list[dict[str, Any]]] = []
-    solved: list[tuple[str, Solved]] = []
+    solved: list[tuple[str, dict[str, Any]]] = []
     with Workers.of(rollout) as workers:
         for name, node in policies:
             answerer = choose_answerer(node, rollout.max_new_tokens)
@@ -52,9 +49,7 @@ def main(config: DictConfig) -> None:
     show_scores(every, screen)
     for one in workers.aside:
         screen.say(f"warning: {one}")
-    # Scenes are paired by their places, which what was put aside would shift.
-    paired = not (config.words or workers.aside)
-    pairs = compare(config, solved, screen) if paired else []
+    pairs = compare(config, solved, screen)
     if config.out:
         numbers = sorted({str(node.get("dtype")) for _, node in policies})
         write(Path(config.out), every, pairs)
@@ -78,7 +73,7 @@ def check(config: DictConfig) -> None:
 
 def examine(
     config: DictConfig, name: str, answerer: Any, workers: Any, screen: Any
-) -> tuple[list[dict[str, Any]], Solved]:
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Returns the rows of a policy, one a kind of scene, and what it solved."""
     measure = measure_words if config.words else measure_figures
     rows, solved = [], {}
@@ -137,7 +132,7 @@ def list_scorers(config: DictConfig, env: str = "") -> tuple[str, ...]:
 
 
 def compare(
-    config: DictConfig, solved: Sequence[tuple[str, Solved]], screen: Any
+    config: DictConfig, solved: Sequence[tuple[str, dict[str, Any]]], screen: Any
 ) -> list[dict[str, Any]]:
     """Shows what each policy gains over the first; returns rows by scene and in all."""
     from policy.evaluation.pairs import compare_solved
@@ -145,13 +140,15 @@ def compare(
 
     (first, before), *others = solved
     rows = []
-    for name, after in others if before else []:
+    for name, after in others:
         found = {key: p.to_row() for key, p in compare_solved(before, after).items()}
-        screen.say(tabulate_pairs(found, f"{name} beside {first}", config.env.name))
+        if found:
+            what = f"{name} beside {first}"
+            screen.say(tabulate_pairs(found, what, config.env.name))
         for key, row in found.items():
             env = key.partition("/")[2] or config.env.name
-            what = {"env": env, "split": config.split}
-            rows.append(what | {"policy": name, "beside": first} | row)
+            where = {"env": env, "split": config.split}
+            rows.append(where | {"policy": name, "beside": first} | row)
     return rows
 
 
@@ -172,7 +169,7 @@ def describe(path: Path, numbers: str, suite: str | None) -> None:
 
 def measure_figures(
     config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
-) -> tuple[dict[str, Any], Solved]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the paper's figures and success on the scenes of a source."""
     from policy.evaluation.evaluate import evaluate
     from policy.evaluation.scoreboard import Scoreboard
@@ -189,7 +186,7 @@ def measure_figures(
 
 def measure_words(
     config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
-) -> tuple[dict[str, Any], Solved]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns whether the policy follows the words on the scenes of a source."""
     from policy.evaluation.language import measure_obedience
 

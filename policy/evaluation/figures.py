@@ -41,14 +41,14 @@ class Evaluation:
             success is of the scenes, and each source has its `parse_rate/<source>`,
             `iou/<source>` and `average/<source>`.
         failures: Why answers failed, and how often, most frequent first.
-        solved: Whether each scene succeeded, by kind and in the order of the scenes,
-            to compare with another policy's (`policy.evaluation.pairs`).
+        solved: Whether each scene succeeded, by kind and seed, to compare with what
+            another policy solved (`policy.evaluation.pairs`).
     """
 
     n: int
     figures: dict[str, Estimate]
     failures: dict[str, int]
-    solved: dict[str, tuple[bool, ...]]
+    solved: dict[str, dict[int, bool]]
 
     def to_row(self) -> dict[str, Any]:
         """Returns means, intervals and failures as plain data for JSON."""
@@ -68,7 +68,7 @@ class Tally:
 
     def __init__(self, answer: str) -> None:
         self.answer = answer
-        self.success: dict[str, list[bool]] = {}
+        self.solved: dict[str, dict[int, bool]] = {}
         self.parsed: list[bool] = []
         self.metrics: list[Metrics] = []
         self.sources: list[tuple[str, bool, Metrics | None]] = []
@@ -84,8 +84,8 @@ class Tally:
         first, last = episode[0], episode[-1]
         self.parsed.append(not isinstance(first.answer, ParseFailure))
         if last.outcome is not None:
-            of_scene = self.success.setdefault(first.scene.name, [])
-            of_scene.append(last.outcome.success)
+            of_kind = self.solved.setdefault(first.scene.name, {})
+            of_kind[first.scene.seed] = last.outcome.success
         metrics = None
         if first.scene.reference is not None:
             metrics = compute_metrics(first.answer, first.scene.reference)
@@ -97,18 +97,19 @@ class Tally:
     def summarize(self) -> Evaluation:
         """Returns the figures of all scenes so far."""
         figures = {"parse_rate": estimate_rate(self.parsed)}
-        if self.success:
-            every = [done for row in self.success.values() for done in row]
+        if self.solved:
+            every = [done for row in self.solved.values() for done in row.values()]
             figures = {"success": estimate_rate(every)} | figures
-        if len(self.success) > 1:
-            for name, row in sorted(self.success.items()):
-                figures[f"success/{name}"] = estimate_rate(row)
+        if len(self.solved) > 1:
+            for name, row in sorted(self.solved.items()):
+                figures[f"success/{name}"] = estimate_rate([*row.values()])
         figures |= self._measure(self.metrics)
-        if self.success and self.success.keys() < {name for name, *_ in self.sources}:
+        if self.solved and self.solved.keys() < {name for name, *_ in self.sources}:
             figures |= self._tell_apart()
         failures = dict(self.failures.most_common())
-        solved = {name: tuple(row) for name, row in self.success.items()}
-        return Evaluation(n=self.n, figures=figures, failures=failures, solved=solved)
+        return Evaluation(
+            n=self.n, figures=figures, failures=failures, solved=self.solved
+        )
 
     def _measure(self, metrics: Sequence[Metrics]) -> dict[str, Estimate]:
         """The geometric figures of some answers."""

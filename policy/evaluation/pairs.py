@@ -15,6 +15,9 @@ from typing import Any
 
 from scipy.stats import binomtest, norm
 
+Solved = Mapping[str, Mapping[int, bool]]
+"""By kind of scene and seed, whether a scene was solved."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
@@ -69,60 +72,46 @@ def compare_pairs(before: Sequence[bool], after: Sequence[bool]) -> Pairs:
     )
 
 
-def compare_solved(
-    before: Mapping[str, Sequence[bool]], after: Mapping[str, Sequence[bool]]
-) -> dict[str, Pairs]:
+def compare_solved(before: Solved, after: Solved) -> dict[str, Pairs]:
     """Compares successes on all scenes and, of several kinds of scenes, on each.
 
     Args:
-        before: By kind of scene, successes in the order of the scenes.
-        after: Those of the other policy on the same scenes.
+        before: What one policy solved.
+        after: What the other did. A scene that either lacks is passed over: it was put
+            aside.
 
     Returns:
-        By name of the figure: `success`, and `success/<scene>` of several.
+        By name of the figure: `success`, and `success/<scene>` of several; nothing if
+        they share no scene.
     """
-    kinds = sorted(before)
-    every = [[done for kind in kinds for done in row[kind]] for row in (before, after)]
-    found = {"success": compare_pairs(*every)}
-    if len(kinds) > 1:
-        for kind in kinds:
-            found[f"success/{kind}"] = compare_pairs(before[kind], after[kind])
-    return found
+    found = {kind: _pair_up(before[kind], after.get(kind, {})) for kind in before}
+    kinds = sorted(kind for kind, pairs in found.items() if pairs)
+    every = [pair for kind in kinds for pair in found[kind]]
+    named = {f"success/{kind}": found[kind] for kind in kinds if len(kinds) > 1}
+    rows = {"success": every} | named if every else {}
+    return {
+        name: compare_pairs(*zip(*pairs, strict=True)) for name, pairs in rows.items()
+    }
 
 
-def keep_shared(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
-) -> list[list[Mapping[str, Any]]]:
-    """Returns the rows of the scenes that both have; one may lack what was put aside.
-
-    Args:
-        before: Rows of `evaluations/*.jsonl`.
-        after: Those of the other policy, in the same order.
-    """
-    both = [{(row["env"], row["seed"]) for row in rows} for rows in (before, after)]
-    shared = set.intersection(*both)
-    return [
-        [row for row in rows if (row["env"], row["seed"]) in shared]
-        for rows in (before, after)
-    ]
+def _pair_up(
+    before: Mapping[int, bool], after: Mapping[int, bool]
+) -> list[tuple[bool, bool]]:
+    return [(done, after[seed]) for seed, done in before.items() if seed in after]
 
 
-def list_solved(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[bool]]:
-    """Returns which scenes of `evaluations/*.jsonl` succeeded, by kind, in order.
+def list_solved(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, bool]]:
+    """Returns which scenes of `evaluations/*.jsonl` succeeded, by kind and seed.
 
     Annotated images, in which nothing is executed, are passed over.
 
     Args:
         rows: A row a turn; the last of a scene tells how it ended.
     """
-    solved: dict[str, list[bool]] = {}
+    solved: dict[str, dict[int, bool]] = {}
     for row in rows:
-        if row.get("reason", "") is None:
-            continue
-        of_kind = solved.setdefault(row["env"], [])
-        if row["turn"] > 1:
-            of_kind.pop()
-        of_kind.append(row["success"])
+        if row.get("reason", "") is not None:
+            solved.setdefault(row["env"], {})[row["seed"]] = row["success"]
     return solved
 
 

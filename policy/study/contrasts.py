@@ -7,15 +7,15 @@ again. With one seed it covers other scenes alone, and the page says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policy.evaluation.statistics import RESAMPLES, Estimate
-from policy.study.plan import MEASURES, TRAININGS
+from policy.study.plan import ASIDE, MEASURES, TRAININGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Variant:
     Attributes:
         name: As in the question's file.
         solved: [S, N] whether each of S trainings solves each of N scenes, or what
-            else is measured of it.
+            else is measured of it; nan of scenes that were put aside.
         figures: Mean of each figure over trainings and kinds of scenes.
         trained: Whether another seed is another training, here or of what it measures.
         smoothness: Of the answers of the last quarter of training, mean; nan without.
@@ -71,7 +71,7 @@ def _read(rows: Sequence[Mapping[str, Any]], by: str) -> Variant:
     return Variant(
         name=rows[0]["run"]["name"],
         solved=np.array(
-            [[float(d) for one in row.values() for d in one[key]] for row in figures]
+            [_read_digits(one[key] for one in r.values()) for r in figures]
         ),
         figures={n: float(np.mean([one[n] for one in kinds])) for n in known},
         trained=any(rows[0]["run"].get(name) is not None for name in TRAININGS),
@@ -80,28 +80,43 @@ def _read(rows: Sequence[Mapping[str, Any]], by: str) -> Variant:
     )
 
 
+def _read_digits(rows: Iterable[str]) -> list[float]:
+    return [np.nan if digit == ASIDE else float(digit) for digit in "".join(rows)]
+
+
 def _read_end(rows: Sequence[Mapping[str, Any]], name: str) -> float:
     curves = [row["found"].get("curves", {}).get(name, []) for row in rows]
     ends = [curve[-max(1, len(curve) // 4) :] for curve in curves if curve]
     return float(np.mean([np.mean(end) for end in ends])) if ends else float("nan")
 
 
+def keep_known(*variants: Variant) -> list[Variant]:
+    """Returns variants on the scenes that none of their trainings put aside.
+
+    Raises:
+        ValueError: They were measured on different scenes.
+    """
+    if len({one.scenes for one in variants}) > 1:
+        sizes = ", ".join(f"{one.name} on {one.scenes} scenes" for one in variants)
+        raise ValueError(f"measured were {sizes}: nothing to compare")
+    known = ~np.isnan(np.concatenate([one.solved for one in variants])).any(0)
+    return [replace(one, solved=one.solved[:, known]) for one in variants]
+
+
 def estimate_success(variant: Variant, seed: int = 0) -> Estimate:
     """Returns the success of trainings of a kind, with its interval."""
+    [variant] = keep_known(variant)
     return _bound(variant.solved, _draw(variant, seed)(variant.solved))
 
 
 def compare_variants(first: Variant, second: Variant, seed: int = 0) -> Estimate:
     """Returns how much more scenes the first kind of training solves than the second.
 
-    Raises:
-        ValueError: They were measured on different scenes.
+    Args:
+        first: On scenes that both know (`keep_known`).
+        second: The same.
+        seed: Of what is drawn again.
     """
-    if first.scenes != second.scenes:
-        raise ValueError(
-            f"{first.name} was measured on {first.scenes} scenes, {second.name} on "
-            f"{second.scenes}: nothing to compare"
-        )
     gains = [_draw(one, seed)(one.solved) for one in (first, second)]
     mean = first.solved.mean() - second.solved.mean()
     low, high = np.quantile(gains[0] - gains[1], [0.025, 0.975])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from policy.rollout.play import Referee
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 from policy.study.compose import compose
+from policy.study.plan import ASIDE
 
 LONGEST = 96  # tokens of an answer
 
@@ -70,7 +71,8 @@ def examine(
     Returns:
         By `<scene>/<split>` the figures of `scripts/evaluate.py` and, a digit a scene
         in the suite's order, `solved` and `touched`: whether the middle of the first
-        answer's box is in the reference's box. Plain data.
+        answer's box is in the reference's box. A dash is of a scene that was put aside.
+        Plain data.
     """
     models = [answer_greedily(policy.load(path), LONGEST) for path in policies]
     answerer = compose(*models) if len(models) > 1 else models[0]
@@ -92,7 +94,7 @@ def examine(
                 max_turns=sitting.max_turns,
                 suite=None if sitting.without else suite,
             )
-            touched: list[bool] = []
+            touched: dict[int, bool] = {}
             evaluation, _ = evaluate(
                 answerer,
                 exam,
@@ -100,20 +102,20 @@ def examine(
                 on_episode=partial(note_touch, touched),
             )
             found[f"{env}/{split}"] = evaluation.to_row() | {
-                "solved": join_digits(evaluation.solved[env]),
-                "touched": join_digits(touched),
+                "solved": join_digits(exam, evaluation.solved.get(env, {})),
+                "touched": join_digits(exam, touched),
             }
             done += sitting.n
             progress(done)
     return found
 
 
-def note_touch(touched: list[bool], episode: Sequence[Rollout]) -> None:
-    """Notes whether an episode's first answer touches the right part.
+def note_touch(touched: dict[int, bool], episode: Sequence[Rollout]) -> None:
+    """Notes by its seed whether an episode's first answer touches the right part.
 
     The episode itself is not kept: it is 15 MB.
     """
-    touched.append(touches(episode[0]))
+    touched[episode[0].scene.seed] = touches(episode[0])
 
 
 def touches(rollout: Rollout) -> bool:
@@ -126,6 +128,8 @@ def touches(rollout: Rollout) -> bool:
     return all(a <= m <= b for a, m, b in zip(low, middle, high, strict=True))
 
 
-def join_digits(flags: Sequence[bool]) -> str:
-    """Returns a digit for each scene."""
-    return "".join(str(int(flag)) for flag in flags)
+def join_digits(exam: Exam, flags: Mapping[int, bool]) -> str:
+    """Returns a digit for each scene that was asked for, a dash where there is none."""
+    return "".join(
+        str(int(flags[seed])) if seed in flags else ASIDE for seed in exam.list_seeds()
+    )

@@ -14,6 +14,7 @@ from policy.study.contrasts import (
     Variant,
     compare_variants,
     estimate_success,
+    keep_known,
     read_variants,
 )
 from policy.study.plan import MEASURES, Contrast, Question
@@ -45,6 +46,7 @@ def tell_variants(
 
 def tell_contrast(contrast: Contrast, first: Variant, second: Variant) -> str:
     """Returns what one way gains over another, in a sentence."""
+    first, second = keep_known(first, second)
     gain = compare_variants(first, second)
     means = f"{first.solved.mean():.2f} against {second.solved.mean():.2f}"
     size = f"{first.scenes} scenes, {_count_seeds(first, second)}"

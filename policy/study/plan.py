@@ -44,6 +44,8 @@ MEASURES = {
     "success": ("solved", "success"),
     "box": ("touched", "how often the box is on the right part"),
 }
+ASIDE = "-"
+"""In the place of a scene's digit: the scene was put aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from envs.video.film import write_rollout_videos
 from policy.evaluation.evaluate import Exam, evaluate
-from policy.evaluation.pairs import compare_solved, keep_shared, list_solved
+from policy.evaluation.pairs import compare_solved, list_solved
 from policy.model.vlm import VLM
 from policy.rollout.collect import answer_greedily
 from policy.rollout.play import Referee
@@ -15,12 +15,10 @@ from policy.training.run_dir import RunDir
 from policy.training.site import Site
 
 
-def compare(run: RunDir, before: dict[str, Any]) -> dict[str, Any]:
+def compare(run: RunDir) -> dict[str, Any]:
     """Returns what training gained, scene by scene, if anything was executed."""
-    kept = keep_shared(*(run.read_evaluation(name) for name in ("before", "after")))
-    if "success" not in before or not all(map(list_solved, kept)):
-        return {}
-    found = compare_solved(*map(list_solved, kept))
+    rows = (run.read_evaluation(name) for name in ("before", "after"))
+    found = compare_solved(*map(list_solved, rows))
     return {name: pairs.to_row() for name, pairs in found.items()}
 
 

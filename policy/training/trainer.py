@@ -127,7 +127,7 @@ def train(
             "peak_gib": measure_peak_gib(),
             "before": before,
             "after": after,
-            "paired": compare(run, before),
+            "paired": compare(run),
         }
         run.write_json("summary.json", summary)
         report(workers)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from policy.evaluation.pairs import compare_pairs, keep_shared, list_solved
+from policy.evaluation.pairs import compare_pairs, compare_solved, list_solved
 
 pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
@@ -72,20 +72,27 @@ def test_the_interval_covers_what_is_true_19_times_in_20(n, rates):
 
 
 def test_rows_of_several_turns_are_one_scene_that_ends_as_its_last():
-    ends = [("a", 1, True), ("b", 1, False), ("b", 2, True), ("a", 1, False)]
-    ends += [("a", 2, False), ("a", 3, False)]
-    rows = [{"env": e, "turn": t, "success": s, "reason": "missed"} for e, t, s in ends]
-    rows.append({"env": "offline", "turn": 1, "success": False, "reason": None})
-    assert list_solved(rows) == {"a": [True, False], "b": [True]}
+    ends = [("a", 7, 1, True), ("b", 7, 1, False), ("b", 7, 2, True)]
+    ends += [("a", 9, 1, False), ("a", 9, 2, False)]
+    keys = ("env", "seed", "turn", "success")
+    rows = [dict(zip(keys, end, strict=True), reason="missed") for end in ends]
+    image = {"env": "offline", "seed": 1, "turn": 1, "success": False, "reason": None}
+    assert list_solved([*rows, image]) == {"a": {7: True, 9: False}, "b": {7: True}}
 
 
 def test_what_was_put_aside_in_one_evaluation_is_compared_in_none():
-    def make(seeds: list[int], env: str = "a") -> list[dict]:
-        return [{"env": env, "seed": s, "turn": t} for s in seeds for t in (1, 2)]
-
-    pair = keep_shared(make([5, 3, 9]) + make([4], "b"), make([3, 9]) + make([5], "b"))
-    assert pair == [make([3, 9])] * 2
-    assert keep_shared([], make([1])) == [[], []]
+    before = {"a": {5: True, 3: True, 9: False}, "b": {4: False}}
+    found = compare_solved(before, {"a": {9: True, 3: False, 8: True}, "b": {}})
+    assert {name: (p.n, p.gained, p.lost) for name, p in found.items()} == {
+        "success": (2, 1, 1)
+    }
+    both = compare_solved(before, before)
+    assert {name: p.n for name, p in both.items()} == {
+        "success": 4,
+        "success/a": 3,
+        "success/b": 1,
+    }
+    assert compare_solved(before, {}) == compare_solved({}, before) == {}
 
 
 def test_what_cannot_be_paired_is_refused():

@@ -134,7 +134,7 @@ def test_evaluation_and_report_tell_the_sources_apart(run):
     found = read_run(run)
     after = found.figures["after"]
     solved = list_solved(found.evaluations["after"])
-    every = [done for row in solved.values() for done in row]
+    every = [done for row in solved.values() for done in row.values()]
     assert NAME not in solved and len(every) == 4
     assert after["success"] == sum(every) / 4
     for source in {*solved, NAME}:

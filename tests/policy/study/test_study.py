@@ -19,10 +19,18 @@ import envs
 from envs.objects.tools import KINDS
 from envs.records import Completion, ParseFailure
 from envs.rollout import Rollout
+from policy.evaluation.evaluate import Exam
+from policy.rollout.scene_source import SceneSource
 from policy.study import conduct as conducting
-from policy.study.contrasts import Variant, compare_variants, estimate_success
+from policy.study.contrasts import (
+    Variant,
+    compare_variants,
+    estimate_success,
+    keep_known,
+    read_variants,
+)
 from policy.study.ledger import Ledger
-from policy.study.measure import touches
+from policy.study.measure import join_digits, touches
 from policy.study.of_variants import tell_contrast
 from policy.study.page import write_page
 from policy.study.plan import BUDGETS, QUESTIONS, Contrast, Run, load_questions
@@ -168,8 +176,28 @@ def test_an_interval_tells_what_differs_from_what_may_not():
 
 def test_scenes_that_differ_are_not_compared():
     few = replace(make_variant("few", 0.5), solved=np.ones((1, 7)))
-    with pytest.raises(ValueError, match="few was measured on 7 scenes"):
-        compare_variants(few, make_variant("many", 0.5))
+    with pytest.raises(ValueError, match="few on 7 scenes, many on 100"):
+        keep_known(few, make_variant("many", 0.5))
+
+
+def test_scenes_that_one_training_put_aside_are_compared_in_none():
+    whole, lacking = make_variant("whole", 0.5), make_variant("lacking", 0.5)
+    lacking.solved[1, 4:7] = np.nan
+    words = tell_contrast(Contrast(of="", than="", says="It"), whole, lacking)
+    assert "(97 scenes" in words and "nan" not in words
+    known = estimate_success(lacking)
+    assert known.mean == np.delete(lacking.solved, [4, 5, 6], axis=1).mean()
+    assert known.low < known.mean < known.high
+
+
+def test_a_scene_that_was_put_aside_keeps_its_place_among_the_digits():
+    exam = Exam(source=SceneSource(names=("press_button",)), n=4, seed=3)
+    one, _, three, four = exam.list_seeds()
+    assert join_digits(exam, {four: True, one: False, three: True}) == "0-11"
+    row = {"solved": "0-11", "success": 0.67, "iou": 1, "average": 1, "parse_rate": 1}
+    found = {"run": {"name": "x"}, "found": {"figures": {"a/ood": row, "b/ood": row}}}
+    [variant] = read_variants([found]).values()
+    assert np.isnan(variant.solved[0]).tolist() == [i in (1, 5) for i in range(8)]
 
 
 def test_the_page_that_comes_along_is_made_of_the_rows_that_come_along(tmp_path):
