@@ -39,14 +39,17 @@ def main(config: DictConfig) -> None:
 
 
 def check(config: DictConfig) -> None:
-    """Refuses questions and budgets that do not exist."""
-    from envs.randomization.factors import check_choice
-    from policy.study.plan import BUDGETS, load_questions
+    """Refuses questions and budgets that do not exist, and scenes that are missing."""
+    from envs.registry import check_name
+    from policy.study.plan import load_questions
 
-    load_questions(list_names(config))
-    check_choice("budget", config.budget, BUDGETS)
+    questions = load_questions(list_names(config))
     if config.seeds is not None and config.seeds < 1:
         raise ValueError(f"seeds is {config.seeds}; at least 1")
+    runs = [run for one in questions for run in one.list_runs(config.budget, 1)]
+    for env in sorted({e for run in runs for e in run.exam.get("envs", ())}):
+        if config.run:
+            check_name(env)
 
 
 def list_names(config: DictConfig) -> list[str]:

@@ -11,6 +11,7 @@ from policy.study.prediction import Bin
 
 INK, ACCENT, FAINT = "#24292f", "#1f6feb", "#8c959f"
 WIDTH = 7.2  # inches
+NOTHING: Mapping[str, float] = {}
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "svg.hashsalt": "graspo",  # the same names in the file each time
@@ -48,7 +49,12 @@ def draw_deciles(curves: Mapping[str, Sequence[Bin]], path: Path) -> None:
 
 
 def draw_estimates(
-    estimates: Mapping[str, Estimate], label: str, path: Path, mark: float | None = None
+    estimates: Mapping[str, Estimate],
+    label: str,
+    path: Path,
+    *,
+    mark: float | None = None,
+    before: Mapping[str, float] = NOTHING,
 ) -> None:
     """Draws estimates with their intervals, one below the other.
 
@@ -57,6 +63,7 @@ def draw_estimates(
         label: What they are of.
         path: The file.
         mark: A value to compare them with.
+        before: Values to compare each with, by its name.
     """
     with _canvas(path, 0.7 + 0.27 * len(estimates)) as axes:
         rows = list(estimates.values())[::-1]
@@ -65,6 +72,8 @@ def draw_estimates(
             [max(0.0, one.mean - one.low) for one in rows],
             [max(0.0, one.high - one.mean) for one in rows],
         ]
+        for place, name in enumerate([*estimates][::-1] if before else []):
+            axes.plot(before[name], place, "o", mfc="white", mec=FAINT, ms=5)
         if mark is not None:
             axes.axvline(mark, color=FAINT, lw=1, ls="--")
         axes.errorbar(

@@ -83,7 +83,6 @@ def carry_out(run: Run, work: Path, hall: Hall) -> dict[str, Any]:
             found["figures"] = examine(
                 policies,
                 sitting,
-                hall.suite,
                 hall.workers,
                 lambda done: screen.move(bar, done),
             )

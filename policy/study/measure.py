@@ -9,13 +9,17 @@ from typing import Any
 
 import policy
 from envs.records import UNTOLD, Plan
+from envs.robot.registry import DEFAULT
 from envs.rollout import Rollout
-from envs.sampling.suite import Suite
+from envs.sampling.suite import Suite, load_suite
+from policy.evaluation.baselines import BASELINES
 from policy.evaluation.evaluate import Exam, evaluate
+from policy.home import find
 from policy.rollout.collect import answer_greedily
-from policy.rollout.play import Referee
+from policy.rollout.play import Answerer, Referee, answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
+from policy.runtime.manifest import SUITE
 from policy.study.compose import compose
 from policy.study.plan import ASIDE
 
@@ -33,6 +37,9 @@ class Sitting:
         without: Kinds of things that no scene has; frozen scenes have all, so then
             others are made, of seeds that nothing was trained on.
         knowledge: What is told beside the instruction (`policy.knowledge`).
+        robot: Which arm acts. Frozen scenes have the default one, so for another one,
+            too, others are made.
+        suite: The frozen scenes, a file.
         max_turns: Answers to a scene until one succeeds.
         waypoints: "2d", or "3d": answers name heights.
     """
@@ -44,27 +51,32 @@ class Sitting:
     waypoints: str = "2d"
     without: Sequence[str] = ()
     knowledge: str = UNTOLD
+    robot: str = DEFAULT
+    suite: str = SUITE
 
     @property
     def total(self) -> int:
         """How many scenes."""
         return self.n * len(self.envs) * len(self.splits)
 
+    def read_suite(self) -> Suite | None:
+        """Returns the frozen scenes; None if others are made."""
+        fresh = self.without or self.robot != DEFAULT
+        return None if fresh else load_suite(find(self.suite))
+
 
 def examine(
     policies: Sequence[str],
     sitting: Sitting,
-    suite: Suite,
     workers: Workers,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
     """Measures a policy, or two as one.
 
     Args:
-        policies: Its name, directory or hub id; or two, of which the first says where
-            to touch, the second where to go.
+        policies: Its name, directory or hub id, or that of a baseline; or two, of which
+            the first says where to touch, the second where to go.
         sitting: On what.
-        suite: The frozen scenes.
         workers: They build and execute.
         progress: Told the scenes done.
 
@@ -74,8 +86,9 @@ def examine(
         answer's box is in the reference's box. A dash is of a scene that was put aside.
         Plain data.
     """
-    models = [answer_greedily(policy.load(path), LONGEST) for path in policies]
-    answerer = compose(*models) if len(models) > 1 else models[0]
+    answerers = [choose_answerer(path) for path in policies]
+    answerer = compose(*answerers) if len(answerers) > 1 else answerers[0]
+    suite = sitting.read_suite()
     found: dict[str, Any] = {}
     done = 0
     for env in sitting.envs:
@@ -87,12 +100,13 @@ def examine(
                 answer=Plan.kind,
                 without=tuple(sitting.without),
                 knowledge=sitting.knowledge,
+                robot=sitting.robot,
             )
             exam = Exam(
                 source=source,
                 n=sitting.n,
                 max_turns=sitting.max_turns,
-                suite=None if sitting.without else suite,
+                suite=suite,
             )
             touched: dict[int, bool] = {}
             evaluation, _ = evaluate(
@@ -108,6 +122,13 @@ def examine(
             done += sitting.n
             progress(done)
     return found
+
+
+def choose_answerer(path: str) -> Answerer:
+    """Returns what answers scenes: a baseline, or a model that does not guess."""
+    if path in BASELINES:
+        return answer_scripted(BASELINES[path])
+    return answer_greedily(policy.load(path), LONGEST)
 
 
 def note_touch(touched: dict[int, bool], episode: Sequence[Rollout]) -> None:

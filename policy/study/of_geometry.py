@@ -38,7 +38,7 @@ def tell_prediction(
     deciles = {name: cut_deciles(table, name) for name in ("geometry", PRINTED)}
     draw_deciles(deciles, folder / "geometry_deciles.svg")
     draw_estimates(
-        auc, "AUC: success against failure", folder / "geometry_auc.svg", 0.5
+        auc, "AUC: success against failure", folder / "geometry_auc.svg", mark=0.5
     )
     count = len(np.unique(table["scene"]))
     return "\n".join(

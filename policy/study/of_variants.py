@@ -31,7 +31,7 @@ def tell_variants(
     figure = f"{question.name}.svg"
     success = {name: estimate_success(one) for name, one in variants.items()}
     first = next(iter(success.values())).mean
-    draw_estimates(success, "success on held-out scenes", folder / figure, first)
+    draw_estimates(success, "success on held-out scenes", folder / figure, mark=first)
     known = [c for c in question.contrasts if {c.of, c.than} <= variants.keys()]
     measures = dict.fromkeys(["success", *(c.by for c in known)])
     by = {name: read_variants(rows, name) for name in measures}

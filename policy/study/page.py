@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from policy.study.ledger import Ledger
+from policy.study.of_carrying import tell_carrying
 from policy.study.of_geometry import tell_prediction
 from policy.study.of_variants import tell_variants
 from policy.study.plan import QUESTIONS, Question, load_questions
@@ -36,6 +37,8 @@ it shows large effects alone.
 Teller = Callable[[Question, Sequence[Mapping[str, Any]], Path], str]
 """Writes a question's figures into a folder and returns its text."""
 
+TELLERS: Mapping[str, Teller] = {"geometry": tell_prediction, "carry": tell_carrying}
+
 
 def write_page(ledger: Ledger) -> Path:
     """Writes the page and its figures beside the rows; returns the page."""
@@ -43,9 +46,7 @@ def write_page(ledger: Ledger) -> Path:
     for question in load_questions():
         budget, rows = ledger.choose(question)
         if rows:
-            tell: Teller = (
-                tell_prediction if "answers" in question.plain else tell_variants
-            )
+            tell = TELLERS.get(question.name, tell_variants)
             title = f"## {QUESTIONS[question.name]}. {question.title}\n"
             made = f"`only={question.name} budget={budget}`: {_describe(rows)}"
             parts += [title, tell(question, rows, ledger.folder), made]

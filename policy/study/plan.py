@@ -34,6 +34,7 @@ QUESTIONS = {
     "heights": "6b",
     "knowledge": "7",
     "grpo": "8",
+    "carry": "9",
 }
 
 # What of a run says that another seed is another training.
