@@ -1,4 +1,4 @@
-"""Images in other light and on other ground."""
+"""Images in other light, on other ground and with other things on it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from policy.variety.frames import rotate
 GRAIN = (3, 40)  # cells of a new ground along the image's side
 DEPTH = 0.5  # how far a new ground's pattern may darken
 TINT = (0.45, 1.25)  # range of a new ground's brightness
+STRANGERS = 6  # most on a ground
+WIDE = (0.015, 0.07)  # half of a stranger, of the image's side
+CORNERS = (1, 2, 8)  # exponents of its outline: a rhombus, an ellipse, nearly a box
+HOLE = (0.4, 0.8)  # of a ring, of its width
 
 
 def jitter_colour(
@@ -40,6 +44,35 @@ def change_ground(
     changed = image.copy()
     changed[ground] = np.clip(image[ground] * shade[:, None] * tint, 0, 255)
     return changed
+
+
+def add_strangers(
+    image: NDArray[np.uint8], ground: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Returns the [H, W, 3] image with things that nobody knows on its [H, W] ground.
+
+    They are discs, rings, boxes and rhombs of any colour and lie behind what is named.
+    """
+    changed = image.copy()
+    for _ in range(rng.integers(1, STRANGERS + 1)):
+        shape, light = _draw_stranger(len(ground), rng)
+        seen = shape & ground
+        changed[seen] = light[seen, None] * rng.uniform(20, 255, 3)
+    return changed
+
+
+def _draw_stranger(
+    side: int, rng: np.random.Generator
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """[side, side] where one is, and how bright, 0.6 to 1 from one end to the other."""
+    places = (np.indices((side, side))[::-1].reshape(2, -1) + 0.5) / side
+    away = rotate(rng.uniform(0, np.pi)) @ (places - rng.uniform(0, 1, (2, 1)))
+    away /= rng.uniform(*WIDE, (2, 1))
+    far = (np.abs(away) ** CORNERS[rng.integers(len(CORNERS))]).sum(0)
+    hole = rng.uniform(*HOLE) if rng.random() < 0.3 else 0.0
+    shape = (far < 1) & (far >= hole)
+    light = 0.8 + 0.2 * np.clip(away[0], -1, 1)
+    return shape.reshape(side, side), light.reshape(side, side)
 
 
 def _draw_pattern(side: int, rng: np.random.Generator) -> NDArray[np.float64]:

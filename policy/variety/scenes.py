@@ -4,8 +4,9 @@ A policy that starts from random weights has met no word, colour or view but tho
 its examples: colours whose names it had never read took two thirds of its success, and
 verbs it had never read a third. A pretrained model knows thousands of both. So
 scenes appear in colours of a longer list and from ranges that are longer where nothing
-is held out, images in other light and on other ground, and an instruction keeps its
-names and loses other words. What is right to answer stays the same.
+is held out, images in other light, on other ground and with strange things on it, and
+an instruction keeps its names and loses other words. What is right to answer stays the
+same. Often all of it comes at once: what hardly matters alone matters together.
 
 No colour of things, pattern or sentence that a scene holds out is among them. Light and
 the tint of the ground do reach into what is held out there, and any common word may
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.randomization.colours import COLOURS, OTHER_COLOURS, PALETTE
-from policy.variety.images import change_ground, jitter_colour
+from policy.variety.images import add_strangers, change_ground, jitter_colour
 from policy.variety.words import loosen_words
 
 RECOLOURED = 0.7  # share of scenes in colours of the longer list
@@ -29,14 +30,17 @@ STRETCHED = 0.5  # share of scenes whose ranges are longer on these axes
 LONGER = ("camera", "lighting", "position", "shape")
 LOOSENED = 0.7  # share of instructions
 REGROUNDED = 0.6  # share of images
+STRANGE = 0.4  # share of images with things that nobody knows
+WHOLE = 0.3  # share in which all of this comes at once
 APART = 0.3  # between the colours of one scene, in red, green and blue 0..1
 
 
 def vary_scene(rng: np.random.Generator) -> dict[str, Any]:
     """Returns options of `envs.make_scene` for a scene that others do not draw."""
+    recoloured, stretched = _decide(rng, RECOLOURED, STRETCHED)
     return {
-        "colours": draw_colours(rng) if rng.random() < RECOLOURED else None,
-        "stretched": LONGER if rng.random() < STRETCHED else (),
+        "colours": draw_colours(rng) if recoloured else None,
+        "stretched": LONGER if stretched else (),
     }
 
 
@@ -54,11 +58,20 @@ def vary_view(
         instruction: The task in words.
         rng: Draws.
     """
-    if rng.random() < REGROUNDED:
+    regrounded, strange, loosened = _decide(rng, REGROUNDED, STRANGE, LOOSENED)
+    if regrounded:
         image = change_ground(image, parts == 0, rng)
-    if rng.random() < LOOSENED:
+    if strange:
+        image = add_strangers(image, parts == 0, rng)
+    if loosened:
         instruction = loosen_words(instruction, rng)
     return jitter_colour(image, rng), instruction
+
+
+def _decide(rng: np.random.Generator, *shares: float) -> list[bool]:
+    """Whether each of several things comes: all at once, or by its own share."""
+    whole = rng.random() < WHOLE
+    return [whole or rng.random() < share for share in shares]
 
 
 def draw_colours(rng: np.random.Generator) -> dict[str, str]:

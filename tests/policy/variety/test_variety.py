@@ -18,8 +18,16 @@ from policy.rollout.scene_source import SceneSource
 from policy.sft.data import BLOCK, ExampleSource, ExampleStream
 from policy.sft.example import Example, mirror_example, move_frame, vary_example
 from policy.variety.frames import draw_frame
-from policy.variety.images import TINT, change_ground
-from policy.variety.scenes import APART, LONGER, draw_colours
+from policy.variety.images import TINT, add_strangers, change_ground
+from policy.variety.scenes import (
+    APART,
+    LONGER,
+    RECOLOURED,
+    STRETCHED,
+    WHOLE,
+    draw_colours,
+    vary_scene,
+)
 from policy.variety.words import NAMES, PLACES, loosen_words
 
 SOURCE = ExampleSource(SceneSource(names=("pick_mug",)))
@@ -115,6 +123,23 @@ def test_a_new_ground_leaves_parts_alone(seed: int) -> None:
     before, after = (image[ground].mean() for image in (example.image, changed))
     assert TINT[0] / 2 < after / before < 1.15 * TINT[1]
     assert before != after
+
+
+@pytest.mark.parametrize("seed", KINDS)
+def test_strangers_lie_on_the_ground_alone(seed: int) -> None:
+    example = EVERY(seed)
+    ground = example.parts == 0
+    rng = np.random.default_rng(seed)
+    changed = add_strangers(example.image, ground, rng)
+    assert np.array_equal(changed[~ground], example.image[~ground])
+    seen = (changed != example.image).any(-1)
+    assert 0 < seen.mean() < 0.25
+
+
+def test_all_variety_often_comes_at_once() -> None:
+    options = [vary_scene(np.random.default_rng([seed, 2])) for seed in range(400)]
+    both = np.mean([bool(o["colours"]) and bool(o["stretched"]) for o in options])
+    assert WHOLE + 0.1 < both < WHOLE + (1 - WHOLE) * RECOLOURED * STRETCHED + 0.08
 
 
 @pytest.mark.parametrize("name", EVERY.scenes.names)
