@@ -86,7 +86,8 @@ def _read_digits(rows: Iterable[str]) -> list[float]:
 
 def _read_end(rows: Sequence[Mapping[str, Any]], name: str) -> float:
     curves = [row["found"].get("curves", {}).get(name, []) for row in rows]
-    ends = [curve[-max(1, len(curve) // 4) :] for curve in curves if curve]
+    # Where nothing is executed a curve is of zeros.
+    ends = [curve[-max(1, len(curve) // 4) :] for curve in curves if any(curve)]
     return float(np.mean([np.mean(end) for end in ends])) if ends else float("nan")
 
 
