@@ -26,7 +26,7 @@ from rich.text import Text
 from policy.records import GroupCount
 
 SHOWN = ("success", "reward", "affordance", "endpoint", "parse_rate", "filtered")
-# Share of the old in the shown figures: one step's 64 answers scatter by 6 points.
+# Share of the old in the shown figures: one step's 128 answers scatter by 4 points.
 SMOOTHING = 0.9
 # Between lines where there is no terminal to draw a bar in.
 LINE_EVERY = 10  # steps
