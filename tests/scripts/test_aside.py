@@ -29,14 +29,15 @@ def _one_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workers, "_collect", lose)
 
 
-def test_policies_that_answered_other_scenes_are_not_paired(
+def test_policies_are_paired_on_the_scenes_that_both_answered(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "rows.json"
     asked = ("policy=[expert,null]", "rollout.workers=0", f"out={out}")
     assert not call("evaluate", *QUICK, *asked)
     assert [row["n"] for row in json.loads(out.read_text())] == [1, 2]
-    assert not out.with_suffix(".pairs.json").exists()
+    [pairs] = json.loads(out.with_suffix(".pairs.json").read_text())
+    assert (pairs["n"], pairs["policy"], pairs["lost"]) == (1, "null", 1)
     said = capfd.readouterr().out
     assert "warning: put aside (build): scene 'press_button'" in said
 
