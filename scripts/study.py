@@ -47,9 +47,9 @@ def check(config: DictConfig) -> None:
     if config.seeds is not None and config.seeds < 1:
         raise ValueError(f"seeds is {config.seeds}; at least 1")
     runs = [run for one in questions for run in one.list_runs(config.budget, 1)]
-    for env in sorted({e for run in runs for e in run.exam.get("envs", ())}):
-        if config.run:
-            check_name(env)
+    envs = {env for run in runs for env in run.exam.get("envs", ())}
+    for env in sorted(envs) if config.run else ():
+        check_name(env)
 
 
 def list_names(config: DictConfig) -> list[str]:

@@ -16,16 +16,18 @@ import policy
 from envs.answer import format_answer
 from envs.records import Plan
 from envs.rollout import Rollout
-from envs.sampling.suite import Suite
+from envs.sampling.suite import load_suite
 from envs.scene import AnyScene
 from policy.evaluation.evaluate import split_batches
 from policy.evaluation.scorers import SCORERS, score_answer
+from policy.home import find
 from policy.records import Group
 from policy.rollout.collect import answer_by_sampling, answer_greedily
 from policy.rollout.config import RolloutConfig
 from policy.rollout.play import Answerer, Referee, answer_scripted, play
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
+from policy.runtime.manifest import SUITE
 from policy.study.measure import LONGEST
 from policy.study.plan import Run
 from rewards import compute_metrics
@@ -39,7 +41,6 @@ SMALLEST = 0.004  # image units: a box that errors have closed is as small as a 
 
 def collect_answers(
     run: Run,
-    suite: Suite,
     workers: Workers,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
@@ -50,7 +51,6 @@ def collect_answers(
             errors. Its `answers` name `n` scenes of each of `splits`, answered by each
             of `policies`: name to `policy`, `temperature` and `answers` of a model, or
             to `shift` or `jitter` of the expert.
-        suite: The frozen scenes.
         workers: They build and execute.
         progress: Told the scenes done.
 
@@ -58,6 +58,7 @@ def collect_answers(
         `columns` and `rows`, plain data: an answer a row.
     """
     rows: list[list[Any]] = []
+    suite = load_suite(find(SUITE))
     env, spec, done = run.name, run.answers, 0
     for split in spec["splits"]:
         draws = suite.list_draws(env, split)

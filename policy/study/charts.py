@@ -11,7 +11,6 @@ from policy.study.prediction import Bin
 
 INK, ACCENT, FAINT = "#24292f", "#1f6feb", "#8c959f"
 WIDTH = 7.2  # inches
-NOTHING: Mapping[str, float] = {}
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "svg.hashsalt": "graspo",  # the same names in the file each time
@@ -54,7 +53,7 @@ def draw_estimates(
     path: Path,
     *,
     mark: float | None = None,
-    before: Mapping[str, float] = NOTHING,
+    before: Mapping[str, float] | None = None,
 ) -> None:
     """Draws estimates with their intervals, one below the other.
 
@@ -66,20 +65,21 @@ def draw_estimates(
         before: Values to compare each with, by its name.
     """
     with _canvas(path, 0.7 + 0.27 * len(estimates)) as axes:
-        rows = list(estimates.values())[::-1]
+        names = list(estimates)[::-1]
+        rows = [estimates[name] for name in names]
         means = [one.mean for one in rows]
         away = [
             [max(0.0, one.mean - one.low) for one in rows],
             [max(0.0, one.high - one.mean) for one in rows],
         ]
-        for place, name in enumerate([*estimates][::-1] if before else []):
-            axes.plot(before[name], place, "o", mfc="white", mec=FAINT, ms=5)
+        for name, value in (before or {}).items():
+            axes.plot(value, names.index(name), "o", mfc="white", mec=FAINT, ms=5)
         if mark is not None:
             axes.axvline(mark, color=FAINT, lw=1, ls="--")
         axes.errorbar(
             means, range(len(rows)), xerr=away, fmt="o", color=ACCENT, ms=5, lw=1.5
         )
-        axes.set_yticks(range(len(rows)), list(estimates)[::-1])
+        axes.set_yticks(range(len(rows)), names)
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.grid(axis="x", color=FAINT, alpha=0.3, lw=0.6)
         axes.set_xlabel(label)

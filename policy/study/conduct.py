@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envs.sampling.suite import Suite, load_suite
-from policy.home import HOME, find
+from policy.home import HOME
 from policy.rollout.log import read_rows
 from policy.rollout.workers import Workers
-from policy.runtime.manifest import SUITE
 from policy.study.answers import collect_answers
 from policy.study.ledger import Ledger
 from policy.study.measure import Sitting, examine
@@ -40,7 +38,7 @@ def conduct(runs: Sequence[Run], ledger: Ledger, work: Path, screen: Screen) -> 
     if not left:
         return 0
     with Workers() as workers:
-        hall = Hall(suite=load_suite(find(SUITE)), workers=workers, screen=screen)
+        hall = Hall(workers=workers, screen=screen)
         for number, run in enumerate(left, start=1):
             start = time.monotonic()
             what = f"{run.question}, {run.name}, seed {run.seed}"
@@ -55,12 +53,10 @@ class Hall:
     """Where policies are examined.
 
     Attributes:
-        suite: The frozen scenes.
         workers: They build and execute.
         screen: Shows how far it is.
     """
 
-    suite: Suite
     workers: Workers
     screen: Screen
 
@@ -75,7 +71,7 @@ def carry_out(run: Run, work: Path, hall: Hall) -> dict[str, Any]:
         total = run.answers["n"] * len(run.answers["splits"])
         with screen.task(run.name, total) as bar:
             found |= collect_answers(
-                run, hall.suite, hall.workers, lambda done: screen.move(bar, done)
+                run, hall.workers, lambda done: screen.move(bar, done)
             )
     if run.exam:
         sitting = Sitting(**run.exam)

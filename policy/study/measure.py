@@ -9,7 +9,7 @@ from typing import Any
 
 import policy
 from envs.records import UNTOLD, Plan
-from envs.robot.registry import DEFAULT
+from envs.robot import DEFAULT
 from envs.rollout import Rollout
 from envs.sampling.suite import Suite, load_suite
 from policy.evaluation.baselines import BASELINES
@@ -86,7 +86,7 @@ def examine(
         answer's box is in the reference's box. A dash is of a scene that was put aside.
         Plain data.
     """
-    answerers = [choose_answerer(path) for path in policies]
+    answerers = [load_answerer(path) for path in policies]
     answerer = compose(*answerers) if len(answerers) > 1 else answerers[0]
     suite = sitting.read_suite()
     found: dict[str, Any] = {}
@@ -124,7 +124,7 @@ def examine(
     return found
 
 
-def choose_answerer(path: str) -> Answerer:
+def load_answerer(path: str) -> Answerer:
     """Returns what answers scenes: a baseline, or a model that does not guess."""
     if path in BASELINES:
         return answer_scripted(BASELINES[path])

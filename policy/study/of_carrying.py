@@ -38,7 +38,7 @@ def tell_carrying(
             {name: estimate_success(own[END]) for name, own in adapted.items()},
             f"success after practice; hollow: {START}, before it",
             folder / figure,
-            before={name: own[START].solved.mean() for name, own in adapted.items()},
+            before={n: estimate_success(own[START]).mean for n, own in adapted.items()},
         )
         parts += [f"![Success in each scene, before and after]({figure})\n"]
     return "\n".join([*parts, _tabulate(scenes) + "\n"])
@@ -70,7 +70,10 @@ def _tell_gain(scenes: Scenes) -> str:
     columns = ([own[key] for own in scenes.values()] for key in (START, END))
     before, after = map(_join, columns)
     gain = tell_contrast(Contrast(of=END, than=START, says=says), after, before)
-    ends = [[own[k].solved.mean() for k in (START, END)] for own in scenes.values()]
+    ends = [
+        [estimate_success(own[key]).mean for key in (START, END)]
+        for own in scenes.values()
+    ]
     known = [end for start, end in ends if start > NEVER]
     unknown = [end for start, end in ends if start <= NEVER]
     words = f"Of {len(known)} scenes that start above {NEVER}, "

@@ -14,7 +14,7 @@ TINT = (0.45, 1.25)  # range of a new ground's brightness
 STRANGERS = 6  # most on a ground
 WIDE = (0.015, 0.07)  # half of a stranger, of the image's side
 CORNERS = (1, 2, 8)  # exponents of its outline: a rhombus, an ellipse, nearly a box
-HOLE = (0.4, 0.8)  # of a ring, of its width
+HOLE = (0.4, 0.8)  # of a ring: where it begins, 1 being the outline
 
 
 def jitter_colour(

@@ -32,6 +32,7 @@ from policy.study.contrasts import (
 )
 from policy.study.ledger import Ledger
 from policy.study.measure import join_digits, touches
+from policy.study.of_carrying import tell_carrying
 from policy.study.of_variants import tell_contrast
 from policy.study.page import TELLERS, write_page
 from policy.study.plan import BUDGETS, QUESTIONS, Contrast, Run, load_questions
@@ -381,3 +382,14 @@ def test_how_far_a_policy_carries_is_told_by_scene(tmp_path):
     assert lines[0] == "| scene | expert | tiny | tiny_grpo | adapted |"
     assert len(lines) == 2 + 10 and "open_drawer, ur5e" in text
     assert (tmp_path / "carry.svg").stat().st_size > 1000
+    # A scene that one of them put aside counts for neither.
+    _, rows = ledger.choose(question)
+    [kettle] = [
+        row["found"]["figures"]["kitchen_kettle/test"]
+        for row in rows
+        if row["run"]["name"] == "tiny"
+    ]
+    kettle["solved"] = "-" + kettle["solved"][1:]
+    text = tell_carrying(question, rows, tmp_path)
+    assert "(999 scenes" in text and "nan" not in text
+    assert "Of 8 scenes that start above 0.05, 8 come to 0.8 or more" in text
