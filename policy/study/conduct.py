@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -95,14 +96,14 @@ def prepare(run: Run, work: Path) -> str:
         return warm_start(run.warmstart, folder)
     if run.train is None:
         return run.policy
-    words = [f"policy={run.policy}", *QUIETLY, *run.train, f"run_dir={folder}"]
+    words = [f"policy={run.policy}", *QUIETLY, *run.train, name_path("run_dir", folder)]
     if run.export:
         data = work / f"{run.question}_images_{digest_words(run.export)}"
         if not data.exists():
-            call("export", "policy=expert", *run.export, f"out={data}")
-        words.append(f"data.path={data}")
+            call("export", "policy=expert", *run.export, name_path("out", data))
+        words.append(name_path("data.path", data))
     if (folder / "config.yaml").exists():
-        words = [f"resume={folder}"]
+        words = [name_path("resume", folder)]
     if not (folder / "final").exists():
         call("train", *words)
     return str(folder / "final")
@@ -111,12 +112,17 @@ def prepare(run: Run, work: Path) -> str:
 def warm_start(words: Sequence[str], folder: Path) -> str:
     """Trains a policy from random weights, or goes on with that; returns it."""
     out = folder / "final"
-    asked = [*words, f"run_dir={folder}"]
+    asked = [*words, name_path("run_dir", folder)]
     if (folder / "config.yaml").exists():
-        asked = [f"resume={folder}"]
+        asked = [name_path("resume", folder)]
     if not out.exists():
-        call("warmstart", *asked, "n=1", "quiet=true", f"out={out}")
+        call("warmstart", *asked, "n=1", "quiet=true", name_path("out", out))
     return str(out)
+
+
+def name_path(key: str, path: Path) -> str:
+    """An argument of a script; quoted, so that a path may hold any sign."""
+    return f"{key}={json.dumps(str(path), ensure_ascii=False)}"
 
 
 def call(script: str, *words: str) -> None:

@@ -84,7 +84,7 @@ class Run:
     def slug(self) -> str:
         """A name for the folder of its training, which no other settings share."""
         words = (self.question, self.budget, self.name, f"seed {self.seed}")
-        plain = re.sub(r"[^\w.]+", "-", "_".join(words))
+        plain = re.sub(r"[^\w.]+", "-", "_".join(words), flags=re.ASCII)
         trained = (*(self.train or ()), *(self.warmstart or ()))
         return f"{plain}_{digest_words([self.policy, *self.export, *trained])}"
 

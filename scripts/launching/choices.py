@@ -61,6 +61,8 @@ def register_choices(policies: tuple[str, ...], all_envs: bool, compares: bool) 
 def spell(argument: str) -> list[str]:
     """Turns policy=<directory or hub id> and lists of names into what Hydra reads.
 
+    So do paths with letters that are not ASCII, which it takes in quotes alone.
+
     Raises:
         ValueError: An empty list.
     """
@@ -74,9 +76,11 @@ def spell(argument: str) -> list[str]:
         return [f"policy={SEVERAL}", f"policy.names=[{names}]"]
     if argument == "policy=null":  # the name of a baseline, not YAML's nothing
         return ['policy="null"']
-    if key != "policy" or not ("/" in value or Path(value).is_dir()):
+    if key == "policy" and ("/" in value or Path(value).is_dir()):
+        return ["policy=path", f"policy.path={_quote(value)}"]
+    if value.isascii() or value.startswith(("[", "{", "'", '"')):
         return [argument]
-    return ["policy=path", f"policy.path={_quote(value)}"]
+    return [f"{key}={_quote(value)}"]
 
 
 def _quote(value: str) -> str:
@@ -111,7 +115,8 @@ def shorten(words: Sequence[str]) -> list[str]:
 
 def _shorten(word: str) -> str:
     short, changed = LONG.subn(lambda m: f"{m[1] or m[2]}=", word, count=1)
-    ours = changed or word == 'policy="null"'
+    quoted = '="' in word and not word.isascii()
+    ours = changed or quoted or word == 'policy="null"'
     if ours:
         return re.sub(r'\\(.)|"', r"\1", short)
     return re.sub(r"\\([{}])", r"\1", word)  # of one job of several

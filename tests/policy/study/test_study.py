@@ -49,6 +49,7 @@ def test_a_question_compares_runs_that_it_has_and_no_two_are_the_same(question, 
     runs = question.list_runs(budget)
     assert len({json.dumps(run.to_plain()) for run in runs}) == len(runs)
     assert len({run.slug for run in runs}) == len(runs)
+    assert all(re.fullmatch(r"[\w.-]+", run.slug, re.ASCII) for run in runs)
     names = {run.name for run in runs}
     assert all({c.of, c.than} <= names for c in question.contrasts)
     assert question.contrasts or question.name in TELLERS
