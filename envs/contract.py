@@ -7,7 +7,7 @@ scene, split, seed and rule: a plug-in at fault is found without a debugger.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Real
 
@@ -81,16 +81,22 @@ def check_task(name: str, task: type) -> None:
     for member in NEEDED:
         require(
             f"scene {name!r}",
-            hasattr(task, member),
+            has_own(task, member),
             f"{task.__qualname__} has no {member!r}; needed: {', '.join(NEEDED)}",
         )
 
 
+def has_own(task: type, member: str) -> bool:
+    """Whether a class has a member that is not the one `Task` only describes."""
+    own = getattr(task, member, None)
+    return own is not None and own is not getattr(Task, member, None)
+
+
 def check_expert(where: str, task: Task) -> None:
     """The expert takes what experts take."""
-    expert = getattr(task, "expert", None)
-    if expert is None:
+    if not has_own(type(task), "expert"):
         return
+    expert = task.expert
     signature = inspect.signature(expert)
     names = ", ".join(signature.parameters)
     rule = (
@@ -102,6 +108,18 @@ def check_expert(where: str, task: Task) -> None:
         signature.bind(*EXPERT_TAKES)
     except TypeError as error:
         raise SceneError(f"{where}: {rule}") from error
+
+
+def check_goals(where: str, built: object) -> list[Goal]:
+    """What `build` returned, as a list of goals that are made of words."""
+    several = isinstance(built, Sequence) and not isinstance(built, str)
+    goals = list(built) if several else [built]
+    for goal in goals:
+        require(where, isinstance(goal, Goal), f"build returned {goal!r}, not a Goal")
+        words = (goal.instruction, *goal.aim, goal.thought, *goal.bystanders)
+        odd = [word for word in words if not isinstance(word, str)]
+        require(where, not odd, f"a Goal's words are {odd}, not text")
+    return goals
 
 
 def check_goal(where: str, goal: Goal, model: mujoco.MjModel) -> None:

@@ -55,9 +55,10 @@ def toppled(run: Execution, bodies: Iterable[str], limit_rad: float) -> bool:
 
 
 def touches(run: Execution, a: str, b: str) -> bool:
-    """Whether two bodies are in contact at the end."""
+    """Whether rigid shapes of two bodies are in contact at the end."""
     pair = run.model.body(a).id, run.model.body(b).id
-    contacts = run.model.geom_bodyid[run.after.contact.geom]  # [N, 2]
+    geoms = run.after.contact.geom  # [N, 2], -1 for what is soft
+    contacts = run.model.geom_bodyid[geoms[(geoms >= 0).all(axis=1)]]
     either = (contacts == pair) | (contacts == pair[::-1])
     return bool(either.all(axis=1).any())
 

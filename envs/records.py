@@ -216,7 +216,7 @@ class Outcome:
         reason: "" on success, else why not; a scene lists its own reasons.
         grasped: Whether the named part was held by both fingers at the end.
         progress: 0..1, how far the goal was reached.
-        contact_force: Largest contact force between a finger and anything, in newton.
+        contact_force: Largest net contact force on a finger, in newton.
         smoothness: 0..1, 1 for a straight even motion of the tool.
     """
 

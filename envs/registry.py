@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 
 import gymnasium
 
-from envs.contract import check_task
+from envs.contract import check_task, has_own
 from envs.meshes.extra import find_assets
 from envs.randomization.factors import check_choice
 
@@ -28,7 +28,8 @@ def register_scene(name: str, extra: str = "") -> Callable[[type], type]:
             and where it is not installed the scene is not listed.
 
     Raises:
-        ValueError: If another class holds the name, or the class is no task.
+        ValueError: If another class holds the name or its environment's, or the class
+            is no task. The same class again, edited meanwhile, takes its own place.
     """
 
     def register(task: type) -> type:
@@ -37,16 +38,27 @@ def register_scene(name: str, extra: str = "") -> Callable[[type], type]:
             _extras[name] = extra
         if extra and find_assets() is None:
             return task
-        taken = _tasks.setdefault(name, task)
-        if (taken.__module__, taken.__qualname__) != (
-            task.__module__,
-            task.__qualname__,
-        ):
-            raise ValueError(f"scene {name!r} is already registered by {taken}")
+        _check_free(name, task)
+        _tasks[name] = task
         _register_env(name)
         return task
 
     return register
+
+
+def _check_free(name: str, task: type) -> None:
+    for taken, other in _tasks.items():
+        same = (other.__module__, other.__qualname__) == (
+            task.__module__,
+            task.__qualname__,
+        )
+        if taken == name and not same:
+            raise ValueError(f"scene {name!r} is already registered by {other}")
+        if taken != name and name_env(taken) == name_env(name):
+            raise ValueError(
+                f"scene {name!r} would be {name_env(name)}, as {taken!r} is: choose "
+                "another name"
+            )
 
 
 def _register_env(name: str) -> None:
@@ -108,7 +120,7 @@ def check_name(name: str, key: str = "env") -> None:
 
 def has_expert(name: str) -> bool:
     """Whether a scene has a scripted expert, and so a reference."""
-    return hasattr(get_task(name), "expert")
+    return has_own(get_task(name), "expert")
 
 
 def list_kinds(name: str) -> tuple[str, ...]:

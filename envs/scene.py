@@ -6,9 +6,11 @@ An annotated image takes a scene's place where there is nothing behind it to act
 from __future__ import annotations
 
 import itertools
+import operator
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, SupportsIndex
 
 import mujoco
 import numpy as np
@@ -18,7 +20,7 @@ from envs.cameras import render
 from envs.cameras.camera import read_camera
 from envs.cameras.viewpoint import CAMERA, Viewpoint, read_viewpoint
 from envs.meshes.cover import PRIMITIVE
-from envs.randomization.colours import PALETTE
+from envs.randomization.colours import COLOURS, PALETTE
 from envs.randomization.factors import check_axes, check_choice
 from envs.records import UNTOLD, Observation, Question, Reference
 from envs.robot import DEFAULT, check_look, get_robot
@@ -61,8 +63,9 @@ class SceneConfig:
 
     Raises:
         ValueError: An unknown split, axis, colour, kind of waypoints, robot or look, a
-            camera that cannot be, a look that the robot does not have or whose extra is
-            missing, or a seed or draw below 0.
+            camera that cannot be, two colours that become one, a look that the robot
+            does not have or whose extra is missing, or a seed or draw that is no whole
+            number of at least 0.
     """
 
     name: str
@@ -86,12 +89,10 @@ class SceneConfig:
         check_choice("waypoints", self.waypoints, WAYPOINTS)
         get_robot(self.robot)
         check_look(self.look, self.robot)
-        for colour in itertools.chain(*(self.colours or {}).items()):
-            check_choice("colour", colour, tuple(PALETTE))
-        for number in ("seed", "draw"):
-            if (getattr(self, number) or 0) < 0:
-                raise ValueError(f"{number} is {getattr(self, number)}; at least 0")
+        _check_colours(self.colours or {})
         plain = {
+            "seed": _read_whole("seed", self.seed),
+            "draw": None if self.draw is None else _read_whole("draw", self.draw),
             "shifts": tuple(self.shifts),
             "colours": dict(self.colours or {}),
             "stretched": tuple(self.stretched),
@@ -121,6 +122,24 @@ class SceneConfig:
             for name, value in values.items()
             if name in kept or value != getattr(usual, name)
         }
+
+
+def _check_colours(colours: Mapping[str, str]) -> None:
+    for colour in itertools.chain(*colours.items()):
+        check_choice("colour", colour, tuple(PALETTE))
+    shown = Counter(colours.get(colour, colour) for colour in COLOURS)
+    if alike := [colour for colour, count in shown.items() if count > 1]:
+        raise ValueError(f"colours={dict(colours)}: more than one is {alike[0]!r}")
+
+
+def _read_whole(name: str, value: Any) -> int:
+    """A whole number of at least 0, of Python's kind whatever its own."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise ValueError(f"{name} is {value!r}; valid: whole numbers")
+    number = operator.index(value)
+    if number < 0:
+        raise ValueError(f"{name} is {number}; at least 0")
+    return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

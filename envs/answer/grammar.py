@@ -17,8 +17,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, TypeVar
 
 from envs.answer.reading import (
@@ -108,10 +109,13 @@ def format_answer(
         unit where a thin box would otherwise become empty.
 
     Raises:
-        ValueError: If the thought contains a tag of the grammar, or a number is NaN.
+        ValueError: If the thought contains a tag of the grammar, or a number is NaN or
+            infinite.
     """
     if tag := TAG.search(answer.thought):
         raise ValueError(f"thought contains {tag[0]!r}; it may hold any text but tags")
+    if not all(map(math.isfinite, _list_numbers(answer))):
+        raise ValueError(f"the answer has numbers that are not finite: {answer}")
     content: dict[str, Any] = {}
     if isinstance(answer, Plan | Affordance):
         content["affordance"] = _write_box(answer.box, codec)
@@ -199,6 +203,13 @@ def _locate(text: str, found: Found, lists: Sequence[list[float]]) -> tuple[Part
         )
         for place, (start, end) in enumerate(spans)
     )
+
+
+def _list_numbers(answer: Plan | Affordance | Trajectory) -> Iterator[float]:
+    if isinstance(answer, Plan | Affordance):
+        yield from answer.box
+    if isinstance(answer, Plan | Trajectory):
+        yield from chain.from_iterable(answer.waypoints)
 
 
 def _write_box(box: Sequence[float], codec: Codec) -> list[int]:

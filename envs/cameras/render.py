@@ -1,8 +1,8 @@
 """Images of a scene: colour, segmentation and depth, with one reused GL context.
 
 A new GL context costs 35-90 ms and a MuJoCo render context 10 ms more, a 224 x 224
-image 2 ms. A render context holds only textures, meshes and height fields, so every
-model without assets of its own can share one; models with assets get their own.
+image 2 ms. A render context holds only textures, meshes, skins and height fields, so
+every model without assets of its own can share one; models with assets get their own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ from envs.meshes.cover import show_cover
 from envs.state import State
 
 MAX_SIZE = 1024  # pixels, an image's longest side: size of the off-screen buffer
-MAX_GEOMS = 2000
 MAX_CONTEXTS = 4  # for models with assets; each holds its textures in memory
+# What a render context may hold a copy of, or count; not what a scene's draw changes.
+HELD = ("tex_", "mesh_", "skin_", "flex_", "hfield_")
+NOT_HELD = ("pathadr", "rgba", "matid", "group")
+ASSETS = tuple(
+    name
+    for name in dir(mujoco.MjModel)
+    if name.startswith(HELD) and not name.endswith(NOT_HELD)
+)
 _thread = local()  # a GL context belongs to the thread that made it
 
 
@@ -47,8 +54,8 @@ def render_geoms(
     scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 1
     image = np.empty((height, width, 3), np.uint8)
     _draw(state.model, scene, image, None)
-    red, green = image[..., 0].astype(np.int32), image[..., 1].astype(np.int32)
-    segment = red | green << 8  # MAX_GEOMS needs no third byte
+    red, green, blue = np.moveaxis(image.astype(np.int32), 2, 0)
+    segment = red | green << 8 | blue << 16
     owner = np.full(scene.ngeom + 1, -1, np.int32)
     for geom in scene.geoms[: scene.ngeom]:
         if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM:
@@ -73,7 +80,7 @@ def render_depth(
 def _update(state: State, camera: str | mujoco.MjvCamera) -> mujoco.MjvScene:
     model = state.model
     # Room for every geom and the lights' and joints' decoration.
-    scene = mujoco.MjvScene(model, min(2 * model.ngeom + 50, MAX_GEOMS))
+    scene = mujoco.MjvScene(model, 2 * model.ngeom + 50)
     view = _fix(model, camera) if isinstance(camera, str) else camera
     option = mujoco.MjvOption()
     option.sitegroup[:] = 0
@@ -130,8 +137,4 @@ def _make_context(model: mujoco.MjModel) -> mujoco.MjrContext:
 
 def _asset_key(model: mujoco.MjModel) -> int:
     """Equal for models whose assets are equal, so that they share a context."""
-    assets = (
-        *(model.tex_data, model.tex_width, model.mesh_vert, model.flex_vert),
-        *(model.hfield_data, model.hfield_size),
-    )
-    return hash(tuple(array.tobytes() for array in assets))
+    return hash(tuple(getattr(model, name).tobytes() for name in ASSETS))

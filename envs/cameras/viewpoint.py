@@ -40,6 +40,8 @@ def read_viewpoint(camera: Viewpoint | None) -> dict[str, Range]:
     Raises:
         ValueError: An unknown name, no range of numbers, or one outside the limits.
     """
+    if not isinstance(camera, Mapping | None):
+        raise ValueError(f"camera is {camera!r}; valid: of {', '.join(LIMITS)}, ranges")
     return {name: _read_range(name, given) for name, given in (camera or {}).items()}
 
 

@@ -139,9 +139,22 @@ class ManipulationEnv(gymnasium.Env[dict[str, Any], str]):
         for option in options or {}:
             check_choice("option", option, OPTIONS)
         drawn = {"seed": int(self.np_random.integers(SEEDS))}
-        self._scene = sample_scene(replace(self.config, **drawn | (options or {})))
+        config = replace(self.config, **drawn | (options or {}))
+        self._check_arm(config.robot)
+        self._scene = sample_scene(config)
         self._close_overview()  # it belongs to the last scene's model
         return self._observe(), self._describe()
+
+    def _check_arm(self, robot: str) -> None:
+        """Refuses an arm that is observed with as many joints as another has."""
+        own = self.config.robot
+        if "proprioception" in self._extras and (
+            get_robot(robot).size != get_robot(own).size
+        ):
+            raise ValueError(
+                f"robot {robot!r} has other joints than {own!r}, and proprioception is "
+                f"observed: make an environment with robot={robot!r}"
+            )
 
     def step(
         self, action: str

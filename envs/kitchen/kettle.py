@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.cameras.viewpoint import find_facing
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.kitchen import fittings
 from envs.kitchen.lifting import judge_lift, lift
@@ -50,7 +51,7 @@ class LiftKettle:
         colours = sample_colours(factors, len(spots))
         features = np.array([(x, y, 0.1) for x, y, _, _ in spots])
         names = [(colour, i) for i, colour in enumerate(colours)]
-        words = list_names(features)
+        words = list_names(features, find_facing(spec))
         if words and factors.rng.random() < ALIKE:
             names, colours = words, colours[:1] * len(spots)
         for i, (spot, colour) in enumerate(zip(spots, colours, strict=True)):

@@ -60,17 +60,15 @@ def add_mjcf(
             nothing of a body that is to move collides. One line names file and element.
     """
     source = source if isinstance(source, Mjcf) else Mjcf(source)
-    path = Path(source.path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no MJCF file {path}")
-    known = replace(source, scale=1.0)
-    file, root, bottom = read(known, path.stat().st_mtime_ns)
-    height = -bottom * source.scale if z is None else z
-    file = file.copy()
+    if not Path(source.path).is_file():
+        raise FileNotFoundError(f"no MJCF file {source.path}")
+    found = read(replace(source, scale=1.0))
+    height = -found.bottom * source.scale if z is None else z
+    file = found.file.copy()
     scale(file, source.scale)
     file.option = spec.option  # or MuJoCo warns of each that differs
     frame = spec.worldbody.add_frame(pos=(x, y, height), quat=turn_about_z(yaw))
-    body = frame.attach_body(file.body(root), f"{name}/", "")
+    body = frame.attach_body(file.body(found.root), f"{name}/", "")
     rename_body(spec, body.name, name)
     body.name = name
     if not source.fixed and not body.joints:

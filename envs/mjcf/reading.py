@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ class Mjcf:
             freely, or else its first, which one that is fixed always is.
         fixed: Whether it is fastened to the table; else it can be moved.
         scale: How many times as large as in the file it is.
+
+    Raises:
+        ValueError: A scale that is no positive number.
     """
 
     path: str | Path
@@ -40,20 +44,57 @@ class Mjcf:
     fixed: bool = False
     scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuses a size that nothing has."""
+        if not 0 < self.scale < inf:
+            raise ValueError(f"{self.path}: scale is {self.scale}; above 0")
 
-@lru_cache(KEPT)
-def read(source: Mjcf, changed: int) -> tuple[mujoco.MjSpec, str, float]:
-    """A file with nothing but the object, its body, and its lowest point [m].
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read of an object, in its file's size.
+
+    Attributes:
+        file: With nothing but the object.
+        root: Name of its body.
+        bottom: Height of its lowest point [m].
+        changed: The files that it is from, to when each was changed [ns].
+    """
+
+    file: mujoco.MjSpec
+    root: str
+    bottom: float
+    changed: dict[Path, int]
+
+
+_kept: dict[Mjcf, Found] = {}
+
+
+def read(source: Mjcf) -> Found:
+    """Reads an object; one of whose files any has changed is read again.
 
     Args:
         source: The object; its scale does not count here.
-        changed: When the file was: one that has changed is read again.
 
     Raises:
         ValueError: It cannot be taken; one line names file and element.
     """
+    kept = _kept.pop(source, None)
+    if kept is None or kept.changed != _date(kept.changed):
+        kept = _read(source)
+    _kept[source] = kept  # the last of them
+    if len(_kept) > KEPT:
+        del _kept[next(iter(_kept))]
+    return kept
+
+
+def _date(files: Iterable[Path]) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in files if file.exists()}
+
+
+def _read(source: Mjcf) -> Found:
     path = Path(source.path)
-    check_file(path)
+    changed = _date(check_file(path))
     with _naming(path):
         file = mujoco.MjSpec.from_file(str(path))
     body = _find_body(file, source)
@@ -67,13 +108,12 @@ def read(source: Mjcf, changed: int) -> tuple[mujoco.MjSpec, str, float]:
             f"nothing of {source.path} collides, so it would fall through the table: "
             "give a geom contype and conaffinity 1, or take fixed=True"
         )
-    for i, part in enumerate(body.find_all(mujoco.mjtObj.mjOBJ_BODY)):
-        part.name = part.name or f"part{i + 1}"
-    body.name = body.name or UNNAMED
+    _name_parts(body)
     _check_assets(file, path)
     shrink_textures(file, path)
     with _naming(path):
-        return file, body.name, _find_bottom(file.copy().body(body.name), source.fixed)
+        bottom = _find_bottom(file.copy().body(body.name), source.fixed)
+    return Found(file, body.name, bottom, changed)
 
 
 @contextmanager
@@ -104,6 +144,17 @@ def _find_first(file: mujoco.MjSpec, fixed: bool) -> Any:
         and any(joint.type == mujoco.mjtJoint.mjJNT_FREE for joint in body.joints)
     )
     return next(free, file.worldbody.first_body())
+
+
+def _name_parts(body: Any) -> None:
+    """Gives a body and those below it names, where they have none."""
+    parts = body.find_all(mujoco.mjtObj.mjOBJ_BODY)
+    taken = {part.name for part in parts}
+    for i, part in enumerate(parts):
+        names = (f"part{number}" for number in count(i + 1))
+        part.name = part.name or next(name for name in names if name not in taken)
+        taken.add(part.name)
+    body.name = body.name or UNNAMED
 
 
 def _weigh_by_groups(file: mujoco.MjSpec) -> None:
@@ -153,7 +204,9 @@ def _find_bottom(body: Any, fixed: bool) -> float:
     plane = model.geom("below").id
     geoms = [geom for geom in range(model.ngeom) if geom != plane]
     chosen = [geom for geom in geoms if model.geom_contype[geom]] or geoms
-    return min(_find_lowest(model, data, geom, plane) for geom in chosen)
+    lowest = [_find_lowest(model, data, geom, plane) for geom in chosen]
+    lowest += list(data.flexvert_xpos[:, 2] - model.flex_radius.max(initial=0))
+    return float(min(lowest, default=0.0))
 
 
 def _find_lowest(

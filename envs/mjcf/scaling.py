@@ -8,6 +8,8 @@ import mujoco
 import numpy as np
 
 SLIDE = mujoco.mjtJoint.mjJNT_SLIDE
+SHELL = mujoco.mjtGeomInertia.mjINERTIA_SHELL
+SHELL_MESH = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
 JOINT = mujoco.mjtEq.mjEQ_JOINT
 ANCHORED = (mujoco.mjtEq.mjEQ_CONNECT, mujoco.mjtEq.mjEQ_WELD)
 JOINT_WRAP = mujoco.mjtWrap.mjWRAP_JOINT  # of a tendon that is a sum of joints
@@ -20,10 +22,12 @@ def scale(file: mujoco.MjSpec, times: float) -> None:
     """
     if times == 1:
         return
+    shells = {m.name for m in file.meshes if m.inertia == SHELL_MESH}
     for mesh in file.meshes:
         mesh.scale = np.array(mesh.scale) * times
     for field in file.hfields:
         field.size = field.size * times
+    _scale_soft(file, times)
     _scale_ties(file, times)
     for part in file.bodies[1:]:
         _scale_body(part, times)
@@ -33,11 +37,26 @@ def scale(file: mujoco.MjSpec, times: float) -> None:
     for geom in file.geoms:
         geom.mass, geom.margin = geom.mass * times**3, geom.margin * times
         geom.gap = geom.gap * times
+        if geom.typeinertia == SHELL or geom.meshname in shells:
+            geom.density = geom.density * times  # of a surface: it weighs by area
     for joint in file.joints:
         joint.pos = joint.pos * times
         if joint.type == SLIDE:
             joint.range = joint.range * times
             joint.springref, joint.ref = joint.springref * times, joint.ref * times
+
+
+def _scale_soft(file: mujoco.MjSpec, times: float) -> None:
+    """Flexes and skins, which have points of their own."""
+    for flex in file.flexes:
+        flex.vert, flex.node = np.array(flex.vert) * times, np.array(flex.node) * times
+        flex.radius, flex.thickness = flex.radius * times, flex.thickness * times
+        flex.size = flex.size * times
+        flex.margin, flex.gap = flex.margin * times, flex.gap * times
+    for skin in file.skins:
+        skin.vert = np.array(skin.vert) * times
+        skin.bindpos = np.array(skin.bindpos) * times
+        skin.inflate = skin.inflate * times
 
 
 def _scale_ties(file: mujoco.MjSpec, times: float) -> None:

@@ -11,14 +11,18 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from envs.mjcf.bounds import MOST_ELEMENTS, check_picture, check_regular, check_size
+from envs.mjcf.parsing import parse_xml
 
 MANY = ("replicate", "flexcomp", "composite")  # elements with a `count`
 FOLDERS = ("assetdir", "meshdir", "texturedir")  # of the compiler
 MOST_FOLDERS = 100  # in each of which each file is looked for
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path) -> set[Path]:
     """Refuses an MJCF file that grows too large when it is read, or never ends.
+
+    Returns:
+        The file, and all that it includes or names.
 
     Raises:
         ValueError: It is no XML, or asks for too much; names file and element.
@@ -30,7 +34,7 @@ def check_file(path: Path) -> None:
         raise ValueError(f"{path}: its elements are too deep in each other") from error
     if count > MOST_ELEMENTS:
         raise ValueError(f"{path} has {count} elements; at most {MOST_ELEMENTS}")
-    survey.check_named()
+    return survey.check_named()
 
 
 class _Survey:
@@ -57,9 +61,7 @@ class _Survey:
         self._read.add(place)
         check_size(above[-1] if above else path, f"file {path.name!r}", path)
         try:
-            root = ElementTree.parse(path).getroot()
-        except ElementTree.ParseError as error:
-            raise ValueError(f"{path}: no XML: {error}") from error
+            root = parse_xml(path)
         except OSError as error:
             if not above:
                 raise
@@ -102,14 +104,20 @@ class _Survey:
         folders = (element.get(key) for key in FOLDERS if element.tag == "compiler")
         self._folders |= {self._base / folder for folder in folders if folder}
 
-    def check_named(self) -> None:
-        """Refuses what MuJoCo would read at once: too much, or without an end."""
+    def check_named(self) -> set[Path]:
+        """Refuses what MuJoCo would read at once: too much, or without an end.
+
+        Returns all files that are there.
+        """
         if len(self._folders) > MOST_FOLDERS:
             raise ValueError(f"{self._base}: files of more than {MOST_FOLDERS} folders")
+        found = {Path(path) for path in self._read}
         for path, element in self._named:
             check = check_size if element.tag in MANY else check_regular
-            for folder in self._folders:
-                check(path, _quote(element, "file"), folder / _read_file(element))
+            for file in (folder / _read_file(element) for folder in self._folders):
+                check(path, _quote(element, "file"), file)
+                found |= {file} if file.exists() else set()
+        return found
 
 
 def _read_file(element: ElementTree.Element) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ def shrink_textures(file: mujoco.MjSpec, path: Path) -> None:
         path: Where it was read from.
 
     Raises:
-        ValueError: A picture is too large; names file and texture.
+        ValueError: A picture is too large or damaged; names file and texture.
     """
     for texture in file.textures:
         element = f"texture {texture.name!r}"
@@ -32,7 +34,17 @@ def shrink_textures(file: mujoco.MjSpec, path: Path) -> None:
             check_image(path, element, _locate(file, path, side))
         picture = _locate(file, path, texture.file)
         if texture.file and check_image(path, element, picture):
-            _take(texture, picture)
+            with _naming(path, element, picture):
+                _take(texture, picture)
+
+
+@contextmanager
+def _naming(path: Path, element: str, picture: Path) -> Iterator[None]:
+    """Says which picture cannot be decoded; Pillow finds out in many ways."""
+    try:
+        yield
+    except (OSError, SyntaxError, EOFError) as error:
+        raise ValueError(f"{path}, {element}: {picture.name}: {error}") from error
 
 
 def _locate(file: mujoco.MjSpec, path: Path, name: str) -> Path:

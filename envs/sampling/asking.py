@@ -34,10 +34,15 @@ def ask(scene: Scene, instruction: str) -> Scene:
 
     Where they are those of another of its candidates, that is what counts from now on.
     Other words change what is read, not what is judged.
+
+    Raises:
+        ValueError: They are those of a candidate whose part is hidden.
     """
     for goal in scene.others:
-        asked = ask_goal(scene, goal) if goal.instruction == instruction else None
-        if asked is not None:
+        if goal.instruction == instruction:
+            asked = ask_goal(scene, goal)
+            if asked is None:
+                raise ValueError(f"{instruction!r}: {goal.part!r} cannot be seen")
             return asked
     return replace(
         scene, observation=replace(scene.observation, instruction=instruction)

@@ -16,6 +16,7 @@ from envs.contract import (
     blaming,
     check_expert,
     check_goal,
+    check_goals,
     check_state,
 )
 from envs.execution.execute import simulate
@@ -151,8 +152,8 @@ def _build(
     spec = build_world(factors, config.camera, config.robot, config.look)
     with blaming(config.where, "build"):
         built = task.build(spec, factors)
-        goals = [built] if isinstance(built, Goal) else list(built)
         model = spec.compile()
+    goals = check_goals(config.where, built)
     for goal in goals:
         check_goal(config.where, goal, model)
     return goals, model

@@ -23,7 +23,13 @@ from envs.randomization.factors import check_choice
 from envs.scene import Scene
 
 DIGITS = 5  # of positions: 10 um, far above what compilers and CPUs differ by
-SHOWN = ("geom_pos", "geom_quat", "geom_size", "geom_rgba", "geom_matid", "cam_fovy")
+BYTES = 10  # of a digest; those of 8 were of where things are and of colours alone
+SHOWN = (
+    *("geom_type", "geom_pos", "geom_quat", "geom_size", "geom_rgba", "geom_matid"),
+    *("mat_rgba", "tex_data", "mesh_vert", "cam_fovy"),
+    *("light_pos", "light_dir", "light_ambient", "light_diffuse", "light_specular"),
+)
+FELT = ("geom_friction", "body_mass", "jnt_range", "dof_damping", "actuator_gainprm")
 
 
 class Frozen(NamedTuple):
@@ -64,6 +70,11 @@ class Suite:
         """Raises a ValueError at the first scene that is not the one frozen."""
         for scene in scenes:
             frozen, built = self._find(scene), digest(scene)
+            if frozen and len(frozen) < len(built):
+                raise ValueError(
+                    f"the suite's digest of {scene.name!r}, {frozen}, is an earlier "
+                    "version's, which tells less: freeze its scenes again"
+                )
             if built != frozen:
                 raise ValueError(
                     f"scene {scene.name!r}, split {scene.split!r}, seed {scene.seed} "
@@ -77,15 +88,24 @@ class Suite:
 
 
 def digest(scene: Scene) -> str:
-    """Eight bytes, in hexadecimal, that tell a scene's first state from any other."""
+    """Ten bytes, in hexadecimal, that tell a scene's first state from any other.
+
+    They are of what is seen, felt and asked: places, shapes, colours, light, pictures,
+    masses, friction and joints, the words and what they mean.
+    """
     model, data, camera = scene.model, scene.data, scene.observation.camera
-    state = [data.qpos, data.xpos, camera.T_world_camera, model.light_diffuse]
-    state += [getattr(model, name) for name in SHOWN]
+    head, physics = model.vis.headlight, model.opt
+    state = [data.qpos, data.xpos, camera.T_world_camera, head.ambient, head.diffuse]
+    state += [physics.gravity, physics.timestep]
+    state += [getattr(model, name) for name in (*SHOWN, *FELT)]
     # Adding 0 turns a rounded -0 into 0.
     rounded = [np.round(np.asarray(array, np.float64), DIGITS) + 0.0 for array in state]
     content = b"".join(array.tobytes() for array in rounded)
-    words = scene.instruction.encode()
-    return hashlib.blake2b(content + words, digest_size=8).hexdigest()
+    goal = scene.goal
+    asked = (scene.instruction, *goal.aim, *goal.bystanders)
+    return hashlib.blake2b(
+        content + "\n".join(asked).encode(), digest_size=BYTES
+    ).hexdigest()
 
 
 def freeze(scenes: Sequence[Scene]) -> Suite:
@@ -122,9 +142,12 @@ def load_suite(path: Path) -> Suite:
                 for split, frozen in splits.items()
             }
         )
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not an evaluation suite: {error}") from error
 
 
 def _read(one: str | list) -> Frozen:
-    return Frozen(one) if isinstance(one, str) else Frozen(*one)
+    frozen = Frozen(one) if isinstance(one, str) else Frozen(*one)
+    if not isinstance(frozen.digest, str) or not isinstance(frozen.draw, int | None):
+        raise TypeError(f"{one} is no digest, or digest and draw")
+    return frozen

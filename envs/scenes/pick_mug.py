@@ -66,7 +66,7 @@ class PickMug:
     part_classes = ("mug", "handle", "rim")
 
     def build(self, spec: mujoco.MjSpec, factors: Factors) -> list[Goal]:
-        """Adds one to four mugs and up to four other objects; names one mug."""
+        """Adds one to four mugs and other things; names one mug."""
         place = Placement(factors.rng)
         mugs = _place_mugs(factors, place)
         names, colours = _name_mugs(mugs, factors, find_facing(spec))

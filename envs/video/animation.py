@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from envs.video.drawing import Image8
+from envs.video.files import writing
 
 ENDINGS = (".gif", ".webp")
 EVERY = 2  # so many pictures of a film are one here
@@ -41,17 +42,17 @@ def write_animation(path: Path, frames: Iterable[Image8], fps: float) -> None:
     durations = [round(1000 * EVERY * count / fps) for _, count in found]
     if path.suffix == ".gif":
         pictures = _reduce_colours(pictures)
-    path.parent.mkdir(parents=True, exist_ok=True)
     first, *others = pictures
     webp: dict[str, Any] = {"quality": QUALITY, "method": 4}
-    first.save(
-        path,
-        save_all=True,
-        append_images=others,
-        duration=durations,
-        loop=0,
-        **(webp if path.suffix == ".webp" else {}),
-    )
+    with writing(path) as partial:
+        first.save(
+            partial,
+            save_all=True,
+            append_images=others,
+            duration=durations,
+            loop=0,
+            **(webp if path.suffix == ".webp" else {}),
+        )
 
 
 def _count_equal(frames: Iterable[Image8]) -> Iterator[tuple[Image.Image, int]]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
 
-import imageio.v2 as imageio
 import mujoco
 
 from envs.cameras.render import render
@@ -19,6 +17,7 @@ from envs.records import AnyAnswer
 from envs.scene import Scene
 from envs.state import State
 from envs.video.drawing import Image8
+from envs.video.files import encode
 from envs.video.film import sample_motion
 from envs.video.motion import pose
 
@@ -66,12 +65,5 @@ def write_clip(path: Path, pictures: Iterable[Image8]) -> bool:
     first = next(pictures, None)
     if first is None:
         return False
-    partial = path.with_name(f".{path.stem}.partial.mp4")
-    writer: Any = imageio.get_writer(
-        partial, format="FFMPEG", fps=FPS, codec="libx264", ffmpeg_params=[*ENCODING]
-    )
-    with writer:
-        for picture in chain([first], pictures):
-            writer.append_data(picture)
-    partial.replace(path)
+    encode(path, chain([first], pictures), fps=FPS, ffmpeg_params=[*ENCODING])
     return True

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
 
-import imageio.v2 as imageio
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +35,7 @@ from envs.video.drawing import (
     load_font,
     wrap_text,
 )
+from envs.video.files import encode
 from envs.video.motion import FPS, pose, show_approach
 from envs.world import TIME_STEP
 
@@ -100,14 +99,7 @@ def write_video(path: str | Path, frames: Iterable[Image8]) -> None:
     first = next(frames, None)
     if first is None:
         raise ValueError(f"no frames to write to {path}")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer: Any = imageio.get_writer(
-        path, format="FFMPEG", fps=FPS, codec="libx264", quality=7
-    )
-    with writer:
-        for frame in chain([first], frames):
-            writer.append_data(frame)
+    encode(Path(path), chain([first], frames), fps=FPS, quality=7)
 
 
 def _hold(frame: Image8) -> Iterator[Image8]:

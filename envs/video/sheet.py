@@ -26,6 +26,7 @@ from envs.video.drawing import (
     load_font,
     wrap_text,
 )
+from envs.video.files import writing
 
 SIDE, CAPTION = 288, 56  # pixels
 COLUMNS = 5
@@ -43,10 +44,9 @@ def write_sheet(
         columns: Tiles a row.
     """
     tiles = [draw_tile(rollout) for rollout in rollouts]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(contact_sheet(tiles, min(columns, len(tiles)))).save(
-        path, quality=90
-    )
+    sheet = Image.fromarray(contact_sheet(tiles, min(columns, len(tiles))))
+    with writing(Path(path)) as partial:
+        sheet.save(partial, quality=90)
 
 
 def draw_tile(rollout: Rollout) -> Image8:

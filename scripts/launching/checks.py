@@ -8,6 +8,7 @@ This file must not import torch, nor what does: a mistake is answered at once.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ LEAST = {"seed": 0, "steps": 1, "videos": 0, "checkpoint_every": 1, "keep": 0}
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 DTYPES = ("float32", "bfloat16", "float16")  # of policy/model/loading.py
 ADVICE = "put it back as it was, or start a new run from a checkpoint by policy="
+FILES = (".json", ".mp4", ".gif", ".webp", ".png", ".jpg", ".html")
 DRIVERS = ("libcuda.so.1", "libamdhip64.so")  # either makes torch's device "cuda"
 
 
@@ -40,6 +42,8 @@ def check_config(config: DictConfig) -> None:
     for key in least.keys() & config.keys():
         if config[key] < least[key]:
             raise ValueError(f"{key} is {config[key]}; at least {least[key]}")
+    if config.get("out"):
+        check_out(Path(str(config.out)))
     if "env" in config:
         check_scenes(config)
     check_parts(config)
@@ -54,6 +58,17 @@ def check_resume(path: Path) -> None:
         raise FileNotFoundError(
             f"resume={path}: no config.yaml there, so it is not a run directory"
         )
+
+
+def check_out(path: Path) -> None:
+    """Refuses to write where nothing can be, before all the work is done."""
+    if path.suffix in FILES and path.is_dir():
+        raise ValueError(f"out={path} is a directory, not a file")
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    if not there.is_dir():
+        raise ValueError(f"out={path}: {there} is no directory")
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"out={path}: {there} cannot be written to")
 
 
 def check_scenes(config: DictConfig) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from envs.cameras.camera import intersect_plane, look_at, project, rays
-from envs.cameras.render import render_depth, render_geoms
+from envs.cameras.render import render, render_depth, render_geoms
 from envs.cameras.view import View
 from envs.cameras.viewpoint import CAMERA
 from envs.records import Camera
@@ -88,6 +88,67 @@ def test_a_ray_that_misses_the_plane_is_nan_not_a_point_behind_the_camera(scene)
         camera, np.array([[0.5, 0.5]]), above, np.array([0, 0, 1.0])
     )
     assert np.isnan(lifted).all()
+
+
+HALVES = np.repeat([[[255, 0, 0], [0, 0, 255]]], 2, axis=0).astype(np.uint8)
+SQUARE = "-1 -1 0  1 -1 0  1 1 0  -1 1 0"
+PYRAMID = SQUARE + "  0 0 -1"
+
+
+def paint(asset: str, geom: str) -> np.ndarray:
+    """[3] mean colour of what a camera sees that looks down at a geom or a skin."""
+    spec = mujoco.MjSpec.from_string(
+        f"""<mujoco><statistic extent="3"/><visual><headlight ambient="1 1 1"/></visual>
+        <asset><texture name="t" type="2d" builtin="flat" width="2" height="2"/>
+        <material name="t" texture="t" texuniform="false"/>{asset}</asset><worldbody>
+        <camera name="above" pos="0 0 3"/><body name="b">{geom}</body>
+        </worldbody></mujoco>"""
+    )
+    spec.textures[0].builtin, spec.textures[0].data = 0, HALVES.tobytes()
+    model = spec.compile()
+    state = State(model, mujoco.MjData(model))
+    mujoco.mj_forward(model, state.data)
+    return render(state, "above", 64, 64).astype(float)[24:40, 24:40].mean(axis=(0, 1))
+
+
+def test_meshes_alike_but_for_what_is_painted_on_them_are_seen_in_their_own_colours():
+    def paint_mesh(u: float) -> np.ndarray:
+        points = " ".join([f"{u} 0.5"] * 5)
+        return paint(
+            f"<mesh name='m' inertia='shell' vertex='{PYRAMID}' "
+            f"face='0 1 2 0 2 3 1 0 4 2 1 4 3 2 4 0 3 4' texcoord='{points}'/>",
+            "<geom type='mesh' mesh='m' material='t'/>",
+        )
+
+    left, right = paint_mesh(0.2), paint_mesh(0.8)
+    assert left[0] > 2 * left[2] and right[2] > 2 * right[0]
+
+
+def test_a_skin_is_seen_after_scenes_without_one():
+    """It used to be drawn from buffers that a context without skins does not have."""
+    plain = "<geom size='0.01'/>"
+    before = paint("", plain)
+    bone = "<bone body='b' bindpos='0 0 0' bindquat='1 0 0 0' vertid='0 1 2 3' "
+    skin = (
+        f"<skin name='s' rgba='0 1 0 1' vertex='{SQUARE}' face='0 1 2 0 2 3'>"
+        f"{bone} vertweight='1 1 1 1'/></skin>"
+    )
+    after = paint(skin, plain)
+    assert after[1] > before[1] + 50
+
+
+def test_a_scene_of_many_things_is_seen_whole():
+    spec = mujoco.MjSpec()
+    spec.worldbody.add_camera(name="above", pos=(0, 0, 3))
+    for i in range(2500):
+        x, y = divmod(i, 50)
+        place = (0.04 * x - 1, 0.04 * y - 1, 0)
+        spec.worldbody.add_geom(size=(0.02, 0, 0), pos=place)
+    model = spec.compile()
+    state = State(model, mujoco.MjData(model))
+    mujoco.mj_forward(model, state.data)
+    seen = np.unique(render_geoms(state, "above", 400, 400))
+    assert seen.max() == 2499 and len(seen) > 2400
 
 
 def test_height_fields_of_the_same_shape_are_seen_in_their_own_size():

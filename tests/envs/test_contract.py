@@ -17,7 +17,7 @@ from envs.records import Plan
 from envs.sampling import sample
 from envs.sampling.sample import make_scene
 from envs.skills import LIFT
-from envs.task import Goal
+from envs.task import Goal, Task
 from envs.testing import check_rest, check_scene
 
 
@@ -110,6 +110,10 @@ def judging(name, value):
     return type(f"Odd{name.title()}", (Good,), {"judge": judge})
 
 
+def building(value):
+    return type("Odd", (Good,), {"build": lambda self, spec, factors: value})
+
+
 class NoVerdict(Good):
     def judge(self, goal, run):
         return None
@@ -129,6 +133,10 @@ BROKEN = {
     ExitingJudge: r"judge raised SystemExit\(0\)",
     WritingJudge: r"judge writes into run\.before, where plans start",
     NoVerdict: r"judge returned None",
+    building("lift"): r"build returned 'lift', not a Goal",
+    building({"lift": 1}): r"build returned \{'lift': 1\}, not a Goal",
+    building(None): r"build returned None, not a Goal",
+    building(replace(Good.goal, thought=5)): r"a Goal's words are \[5\], not text",
     judging("progress", float("nan")): r"judge's progress is nan, not in 0\.\.1",
     judging("progress", float("inf")): r"judge's progress is inf, not in 0\.\.1",
     judging("progress", None): r"judge's progress is None, not in 0\.\.1",
@@ -287,6 +295,26 @@ def test_a_class_without_a_judge_is_no_scene() -> None:
 
     with pytest.raises(SceneError, match=r"Unfinished has no 'judge'; needed: skill"):
         register(Unfinished)
+
+
+def test_what_task_only_describes_is_no_member() -> None:
+    class Described(Task):
+        skill, build, judge, goal = LIFT, Good.build, Good.judge, Good.goal
+
+    assert make_scene(register(Described)).reference is None
+    with pytest.raises(SceneError, match=r"Empty has no 'judge'"):
+        register(type("Empty", (Task,), {"skill": LIFT, "build": Good.build}))
+
+
+def test_an_edited_scene_takes_its_own_place() -> None:
+    edited = type("Good", (Good,), {"__module__": Good.__module__})
+    register(Good)
+    register(edited)
+    assert registry.get_task("of_a_user") is edited
+    with pytest.raises(ValueError, match="already registered by"):
+        register(type("Other", (Good,), {}))
+    with pytest.raises(ValueError, match=r"would be graspo/OfAUser-v0, as 'of_a_user'"):
+        registry.register_scene("of-a-user")(Good)
 
 
 def test_a_scene_without_part_classes_or_expert_still_runs() -> None:

@@ -102,6 +102,16 @@ def test_an_episode_may_have_options_of_its_own(env):
         env.reset(options={"spilt": "ood"})
     with pytest.raises(ValueError, match=r"unknown split 'odd'"):
         env.reset(options={"split": "odd"})
+    with pytest.raises(ValueError, match=r"seed is '3'; valid: whole numbers"):
+        env.reset(options={"seed": "3"})
+    with pytest.raises(ValueError, match=r"camera is 5; valid: of azimuth"):
+        env.reset(options={"camera": 5})
+
+
+def test_an_episode_has_no_arm_that_is_observed_in_another_size():
+    env = ManipulationEnv("pick_mug", extras=["proprioception"])
+    with pytest.raises(ValueError, match=r"make an environment with robot='ur5e'"):
+        env.reset(options={"robot": "ur5e"})
 
 
 def test_an_action_that_is_no_text_says_what_takes_it(env):

@@ -102,6 +102,50 @@ def test_a_changed_file_is_read_again(odd: Path) -> None:
     assert place(robot)[1].body("thing").xpos[2] == pytest.approx(0.25)
 
 
+def test_an_included_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    path, inner = tmp_path / "outer.xml", tmp_path / "inner.xml"
+    path.write_text(
+        "<mujoco><worldbody><include file='inner.xml'/></worldbody></mujoco>"
+    )
+    for size in (0.1, 0.25):
+        inner.write_text(
+            f"<mujoco><body name='a'><freejoint/><geom size='{size}'/></body></mujoco>"
+        )
+        assert place(path)[0].geom_size[0, 0] == pytest.approx(size)
+
+
+def test_parts_without_a_name_get_one_that_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "named.xml"
+    part = "<body {}><geom size='0.1'/></body>"
+    inside = part.format("") + part.format("name='part2'") + part.format("")
+    path.write_text(
+        "<mujoco><worldbody><body name='a'><freejoint/><geom size='0.1'/>"
+        f"{inside}</body></worldbody></mujoco>"
+    )
+    names = {place(path)[0].body(i).name for i in range(2, 5)}
+    assert "thing/part2" in names and len(names) == 3
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_size_that_nothing_has_is_refused(scale: float, odd: Path) -> None:
+    with pytest.raises(ValueError, match=r"odd\.xml: scale is .*; above 0"):
+        Mjcf(odd, scale=scale)
+
+
+def test_a_body_without_shapes_stands_where_it_is_put(tmp_path: Path) -> None:
+    path = tmp_path / "frame.xml"
+    path.write_text("<mujoco><worldbody><body name='a'/></worldbody></mujoco>")
+    model, _ = place(Mjcf(path, fixed=True))
+    assert model.body("thing").pos[2] == 0
+
+
+def test_a_damaged_picture_is_named(wild: Path) -> None:
+    picture = next(wild.parent.rglob("skin.png"))
+    picture.write_bytes(picture.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"texture '\w+': skin\.png: "):
+        place(wild)
+
+
 def test_what_is_not_there_is_named(odd: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no MJCF file nowhere"):
         place("nowhere.xml")
@@ -242,7 +286,7 @@ HOSTILE = {
     "<body/>" * 20_001: r"has 200\d\d elements; at most 20000",
     "<include file='odd.xml'/>": r"odd\.xml includes itself",
     "<include file='/etc/shadow0'/>": r"odd\.xml: cannot read the included /etc/shad",
-    "<body": r"odd\.xml: no XML: not well-formed|no XML: unclosed",
+    "<body": r"odd\.xml: no XML in UTF-8: (not well-formed|unclosed)",
     "<body name='a'><wing/></body>": r"odd\.xml: XML Error: .*unrecognized .* 'wing'",
     "<body name='a'><joint/><geom size='1' mass='0'/></body>": (
         r"odd\.xml: Error: mass and inertia .* Element name 'object/a'"
@@ -388,3 +432,24 @@ def test_a_soft_part_keeps_its_edges_and_leaves_another_objects_behind(
     assert (model.nflex, model.neq) == (1, 1)
     assert mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX, 0) == "thing/skirt"
     assert model.body("thing").id in model.flex_vertbodyid
+
+
+def test_soft_parts_and_shells_grow_with_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "soft.xml"
+    path.write_text(
+        """
+        <mujoco><asset><mesh name="m" inertia="shell" scale=".02 .02 .02"
+          vertex="-1 -1 -1 1 -1 -1 1 1 -1 -1 1 -1 -1 -1 1 1 -1 1 1 1 1 -1 1 1"/></asset>
+        <worldbody><body name="a"><freejoint/><geom type="mesh" mesh="m"/>
+          <flexcomp name="f" type="grid" count="3 3 3" spacing=".05 .05 .05" dim="3"
+            radius=".002" rigid="true"/></body></worldbody></mujoco>
+        """
+    )
+    small, large = (place(Mjcf(path, scale=scale)) for scale in (1.0, 2.0))
+    for what in ("flex_radius", "flex_size"):
+        assert getattr(large[0], what) == pytest.approx(2 * getattr(small[0], what))
+    assert np.ptp(large[1].flexvert_xpos[:, 2]) == pytest.approx(0.2)
+    assert large[0].body_mass[1] == pytest.approx(8 * small[0].body_mass[1])
+    for model, data in (small, large):
+        lowest = data.flexvert_xpos[:, 2].min() - model.flex_radius[0]
+        assert lowest == pytest.approx(0)

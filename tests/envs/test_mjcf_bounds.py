@@ -8,7 +8,7 @@ from pathlib import Path
 import mujoco
 import pytest
 
-from envs.mjcf import Mjcf, add_mjcf, bounds
+from envs.mjcf import Mjcf, add_mjcf, bounds, survey
 
 LONG = "<mesh name='m' builtin='{}' params='{}'/>"
 HOSTILE = {
@@ -97,3 +97,23 @@ def test_elements_that_are_too_deep_are_refused(folder: Path) -> None:
     deep = "<body><geom size='0.1'/>" * 3000 + "</body>" * 3000
     text = f"<mujoco><worldbody>{deep}</worldbody></mujoco>"
     refuse(folder / "odd.xml", text, "its elements are too deep")
+
+
+TWO_DOCUMENTS = {
+    "<mujoco xmlns='urn:x'><worldbody>{}</worldbody></mujoco>": "namespaces",
+    "<mujoco><include file='other.xml'/></mujoco>": "other.xml: namespaces",
+    "<!DOCTYPE mujoco [<!ENTITY b '> <mujoco>{}</mujoco> <!-- '>]><mujoco/><!-- -->": (
+        "a document type"
+    ),
+    "<?xml version='1.0' encoding='cp037'?><mujoco>\xff</mujoco>": "no XML in UTF-8",
+    "<mujoco><asset><mesh name='m' file='a\tb.obj'/></asset>{}</mujoco>": "line break",
+}
+
+
+@pytest.mark.parametrize("text", TWO_DOCUMENTS, ids=lambda text: text[:30])
+def test_what_two_parsers_read_differently_is_refused(text: str, folder: Path) -> None:
+    (folder / "other.xml").write_text("<mujoco xmlns='urn:x'/>")
+    copies = "<replicate count='99999'><body><geom size='0.1'/></body></replicate>"
+    (folder / "odd.xml").write_bytes(text.replace("{}", copies).encode("latin-1"))
+    with pytest.raises(ValueError, match=TWO_DOCUMENTS[text]):
+        survey.check_file(folder / "odd.xml")

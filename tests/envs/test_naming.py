@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envs.meshes.extra import find_assets
 from envs.naming import RELATIONS, list_names
 from envs.sampling.sample import make_scene
 
@@ -35,11 +36,18 @@ def test_one_object_needs_no_name():
     assert list_names(np.zeros((1, 3))) == []
 
 
+MUGS, KETTLES = ("pick_mug", "mug", "rim"), ("kitchen_kettle", "kettle", "handle")
+needs_meshes = pytest.mark.skipif(not find_assets(), reason="no graspo[meshes]")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "part"), [MUGS, pytest.param(*KETTLES, marks=needs_meshes)]
+)
 @pytest.mark.parametrize("camera", [{}, {"azimuth": (55, 75)}, {"azimuth": -120}])
-def test_places_in_the_instruction_are_places_in_the_image(camera):
+def test_places_in_the_instruction_are_places_in_the_image(name, kind, part, camera):
     seen = set()
     for seed in range(40):
-        scene = make_scene("pick_mug", seed=seed, verify=False, camera=camera)
+        scene = make_scene(name, seed=seed, verify=False, camera=camera)
         word = next((w for w in ("left", "right") if w in scene.instruction), None)
         if word is None:
             continue
@@ -47,9 +55,9 @@ def test_places_in_the_instruction_are_places_in_the_image(camera):
         model = scene.model
         column = {}
         for body in (scene.goal.target, *scene.goal.bystanders):
-            if body.startswith("mug"):
-                part = model.body(f"{body}/rim").id
-                shown = np.append(model.geom_bodyid, -1)[scene.seen] == part
+            if body.startswith(kind):
+                named = model.body(f"{body}/{part}").id
+                shown = np.append(model.geom_bodyid, -1)[scene.seen] == named
                 if shown.any():
                     column[body] = np.nonzero(shown)[1].mean()
         end = min if word == "left" else max

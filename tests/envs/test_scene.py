@@ -16,6 +16,7 @@ from envs.sampling.labels import label_parts, mark_target
 from envs.sampling.sample import draw_scene, make_scene, sample_scene
 from envs.scene import Scene, SceneConfig
 from envs.scenes import pick_mug
+from envs.skills import LIFT
 
 
 def test_equal_seeds_give_equal_scenes_bit_for_bit():
@@ -127,6 +128,20 @@ def test_a_draw_that_cannot_be_used_is_named():
         SceneConfig(name="pick_mug", draw=-1)
 
 
+@pytest.mark.parametrize("seed", ["3", 1.5, True, None])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match=r"seed is .*; valid: whole numbers"):
+        SceneConfig(name="pick_mug", seed=seed)
+    plain = SceneConfig(name="pick_mug", seed=np.int64(3)).to_dict()
+    assert json.dumps(plain) == '{"name": "pick_mug", "split": "train", "seed": 3}'
+
+
+def test_two_colours_do_not_become_one():
+    with pytest.raises(ValueError, match="more than one is 'blue'"):
+        SceneConfig(name="pick_mug", colours={"red": "blue"})
+    SceneConfig(name="pick_mug", colours={"red": "blue", "blue": "red"})
+
+
 @pytest.mark.parametrize("axis", AXES)
 def test_a_shift_moves_its_own_axis_alone(axis):
     rng = np.random.default_rng(0)
@@ -168,7 +183,7 @@ def test_a_plug_in_that_exits_is_named_and_ends_nothing(monkeypatch, tmp_path):
 
 
 def test_a_scene_name_belongs_to_one_class():
-    other = type("Other", (), dict.fromkeys(("skill", "build", "judge")))
+    other = type("Other", (), dict.fromkeys(("skill", "build", "judge"), LIFT))
     with pytest.raises(ValueError, match="already registered"):
         registry.register_scene("pick_mug")(other)
     with warnings.catch_warnings():

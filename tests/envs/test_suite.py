@@ -6,7 +6,7 @@ import pytest
 from commands import ROOT
 
 import envs
-from envs.sampling.suite import Suite, digest, freeze, load_suite, save_suite
+from envs.sampling.suite import Frozen, Suite, digest, freeze, load_suite, save_suite
 from policy.evaluation.baselines import BASELINES
 from policy.evaluation.evaluate import Exam, evaluate
 from policy.rollout.play import Referee, answer_scripted
@@ -45,6 +45,31 @@ def test_a_digest_tells_scenes_apart_and_is_the_same_again(scenes) -> None:
     assert digest(replace(again, observation=asking)) != digest(again)
 
 
+LIGHT = ("light_pos", "light_ambient", "mat_rgba")
+PHYSICS = ("geom_friction", "body_mass", "jnt_range", "gravity")
+
+
+@pytest.mark.parametrize("what", [*LIGHT, *PHYSICS])
+def test_a_digest_is_of_light_and_physics_too(what, scenes) -> None:
+    scene = envs.make_scene("press_button", "test", 0)
+    array = getattr(scene.model, what, None)
+    array = scene.model.opt.gravity if array is None else array
+    array[:] = array * 1.01 + 0.01
+    assert digest(scene) != digest(scenes[0])
+
+
+def test_a_digest_is_of_what_is_judged(scenes) -> None:
+    scene = next(scene for scene in scenes if scene.others)
+    goal = replace(scene.others[0], instruction=scene.instruction)
+    assert digest(replace(scene, goal=goal)) != digest(scene)
+
+
+def test_digests_of_earlier_versions_are_said_to_be_such(scenes) -> None:
+    old = Suite(scenes={("press_button", "test"): {0: Frozen("d2a1b0b1761792af")}})
+    with pytest.raises(ValueError, match=r"d2a1b0b1761792af, is an earlier version's"):
+        old.check(scenes[:1])
+
+
 def test_another_scene_than_the_frozen_one_is_named(scenes) -> None:
     suite = freeze([replace(scenes[0], config=replace(scenes[0].config, seed=1))])
     with pytest.raises(
@@ -61,9 +86,11 @@ def test_unknown_names_list_the_valid_ones_and_no_suite_is_said_to_be_none(
         suite.list_seeds("x", "test")
     with pytest.raises(ValueError, match=r"unknown split 'ood'; valid: test"):
         suite.list_seeds("press_button", "ood")
-    (tmp_path / "odd.json").write_text("[1]")
-    with pytest.raises(ValueError, match=r"odd\.json is not an evaluation suite"):
-        load_suite(tmp_path / "odd.json")
+    one = '{"press_button": {"test": {"0": %s}}}'
+    for odd in ("[1]", "[" * 100_000, one % '["a", "0"]', one % "[3, 0]", one % "[]"):
+        (tmp_path / "odd.json").write_text(odd)
+        with pytest.raises(ValueError, match=r"odd\.json is not an evaluation suite"):
+            load_suite(tmp_path / "odd.json")
 
 
 def test_an_evaluation_takes_the_suites_seeds_and_no_more(scenes) -> None:

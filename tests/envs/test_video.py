@@ -75,6 +75,18 @@ def test_several_rollouts_become_one_file_that_plays(scene, tmp_path):
     reader.close()
 
 
+@pytest.mark.parametrize("ending", ["mp4", "gif", "webp"])
+def test_a_film_that_is_not_finished_is_not_there(ending, tmp_path):
+    def fail_later():
+        yield np.zeros((64, 64, 3), np.uint8)
+        yield np.ones((64, 64, 3), np.uint8)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        video.write_video(tmp_path / f"film.{ending}", fail_later())
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_rollouts_make_no_file(tmp_path):
     with pytest.raises(ValueError, match="no frames"):
         video.write_rollout_videos([], tmp_path / "it.mp4")

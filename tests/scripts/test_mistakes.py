@@ -77,6 +77,7 @@ TABLE = {
     "warmstart out=.": "out=. exists; choose another",
     "train env=kitchen_knob": "env=kitchen_knob needs the extra meshes: pip install",
     "evaluate env=[pick_mug,kitchen_knob]": "needs the extra meshes: pip install 'gra",
+    "record policy=null out=/dev/null/a.mp4": "/dev/null is no directory",
     "record look=mesh policy=null": "look=mesh needs the extra meshes: pip install",
     "play look=mash": "unknown look 'mash'; valid: primitive, mesh",
     "report run_dir=nowhere": "run_dir=nowhere: there is no such directory",
