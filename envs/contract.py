@@ -7,9 +7,10 @@ scene, split, seed and rule: a plug-in at fault is found without a debugger.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Real
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -110,10 +111,9 @@ def check_expert(where: str, task: Task) -> None:
         raise SceneError(f"{where}: {rule}") from error
 
 
-def check_goals(where: str, built: object) -> list[Goal]:
+def check_goals(where: str, built: Any) -> list[Goal]:
     """What `build` returned, as a list of goals that are made of words."""
-    several = isinstance(built, Sequence) and not isinstance(built, str)
-    goals = list(built) if several else [built]
+    goals: list[Any] = list(built) if isinstance(built, list | tuple) else [built]
     for goal in goals:
         require(where, isinstance(goal, Goal), f"build returned {goal!r}, not a Goal")
         words = (goal.instruction, *goal.aim, goal.thought, *goal.bystanders)

@@ -71,8 +71,11 @@ def choose_numbers(config: DictConfig) -> None:
     wanted, config.algo.bf16 = config.algo.bf16, False
     check_precision(wanted)
     needed = {"step", "trl", "trl_step"}.intersection(config.parts)
-    if wanted is False or not needed or config.size.random is not None:
-        return  # the other parts are in float32
+    own = not needed or config.size.random is not None  # in float32, or as size= says
+    if wanted is True and own:
+        raise ValueError("algo.bf16=true: is for the steps of policies with weights")
+    if wanted is False or own:
+        return
     job = Job(
         source=SceneSource(names=(config.env.name,)),
         mix=build(RewardMix, config.reward),

@@ -24,7 +24,7 @@ from launching.launch import launch
 from launching.policies import choose_answerer, list_policies
 from launching.settings import build
 from launching.sources import list_envs, read_camera, read_source
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 
 def main(config: DictConfig) -> None:
@@ -65,6 +65,11 @@ def check(config: DictConfig) -> None:
         raise ValueError(f"words=true with answer={config.answer}: use answer=plan")
     if config.words and OFFLINE in list_envs(config):
         raise ValueError(f"words=true: images of env={OFFLINE} have one candidate each")
+    if config.words and (config.max_turns != 1 or config.scorer):
+        key = "scorer" if config.scorer else "max_turns"
+        raise ValueError(f"words=true with {key}={config[key]}: one question a scene")
+    if config.suite and config.seed:
+        raise ValueError(f"seed={config.seed} with suite=: a suite has its own scenes")
     if config.suite and not find(config.suite).is_file():
         raise FileNotFoundError(f"suite={config.suite}: there is no such file")
     for env in list_envs(config):
@@ -190,9 +195,8 @@ def measure_words(
     """Returns whether the policy follows the words on the scenes of a source."""
     from policy.evaluation.language import measure_obedience
 
-    seeds = read_exam(config, source).list_seeds()
-    found = measure_obedience(answerer, source, workers, seeds, show)
-    return found.to_row(), {}
+    exam = read_exam(config, source)
+    return measure_obedience(answerer, exam, workers, show).to_row(), {}
 
 
 def read_exam(config: DictConfig, source: Any) -> Any:
@@ -220,12 +224,21 @@ def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:
         "camera": read_camera(config),
         "robot": config.robot,
         "look": config.look,
+        "varied": config.varied,
+        "without": list(config.without),
+        "knowledge": config.knowledge,
+        "data": _describe_data(config) if env == OFFLINE else None,
         "seed": config.seed,
         "waypoints": config.waypoints,
         "answer": config.answer,
         "max_turns": config.max_turns,
         "suite": config.suite,
     }
+
+
+def _describe_data(config: DictConfig) -> dict[str, Any]:
+    """Which annotated images."""
+    return OmegaConf.to_container(config.data)  # type: ignore[return-value]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from envs.scene import AnyScene, Scene
 from policy.evaluation.figures import Evaluation, Tally
 from policy.rollout.mixed_source import Source
 from policy.rollout.play import Answerer, Referee, play
+from policy.rollout.workers import Aside, Workers
 from rewards import check_answer
 
 BATCH = 50  # scenes at once: bounds memory, fills the cores
@@ -62,6 +63,11 @@ class Exam:
             )
         return seeds[: self.n]
 
+    def check_frozen(self, scenes: Sequence[AnyScene]) -> None:
+        """Raises a ValueError if a scene is not the suite's."""
+        if self.suite is not None:
+            self.suite.check([scene for scene in scenes if isinstance(scene, Scene)])
+
 
 def evaluate(
     answerer: Answerer,
@@ -85,8 +91,8 @@ def evaluate(
         The figures, and the rollouts of the first `keep` scenes, turn after turn.
 
     Raises:
-        ValueError: If a scene is not the suite's, or the mix has no reward for what is
-            asked.
+        ValueError: If a scene is not the suite's, the mix has no reward for what is
+            asked, or every scene was put aside.
     """
     source = exam.source
     if referee.mix is not None:
@@ -94,15 +100,34 @@ def evaluate(
     batches = split_batches(exam.list_seeds())
     tally, kept = Tally(source.answer), []
     for scenes in referee.workers.make_scenes(source, batches):
-        if exam.suite is not None:
-            exam.suite.check([scene for scene in scenes if isinstance(scene, Scene)])
-        for episode in _play_episodes(answerer, scenes, referee, exam.max_turns):
+        exam.check_frozen(scenes)
+        asked = _keep_asked(scenes, source, referee.workers)
+        for episode in _play_episodes(answerer, asked, referee, exam.max_turns):
             tally.add(episode)
             on_episode(episode)
             if tally.n <= keep:
                 kept += episode
         progress(tally.n)
+    if not tally.n:
+        raise ValueError(f"none of {exam.n} is left: {referee.workers.aside[-1]}")
     return tally.summarize(), kept
+
+
+def _keep_asked(
+    scenes: Sequence[AnyScene], source: Source, workers: Workers
+) -> list[AnyScene]:
+    """Puts aside images that stand in for another, which cannot be decoded.
+
+    In training the next one is as good; here each is measured once.
+    """
+    asked = []
+    for scene in scenes:
+        config = source.choose(scene.seed)
+        if isinstance(scene, Scene) or scene.config == config:
+            asked.append(scene)
+        else:
+            workers.aside.append(Aside(what="read", why="no image", scene=config))
+    return asked
 
 
 def split_batches(seeds: Sequence[int]) -> list[Sequence[int]]:

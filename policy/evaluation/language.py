@@ -18,11 +18,10 @@ from envs.answer import parse_answer
 from envs.records import ParseFailure, Plan, Reference
 from envs.sampling.asking import ask_goal
 from envs.sampling.reference import make_reference
-from envs.scene import Scene
-from policy.evaluation.evaluate import split_batches
+from envs.scene import AnyScene, Scene
+from policy.evaluation.evaluate import Exam, split_batches
 from policy.evaluation.statistics import Estimate, describe_estimates, estimate_rate
 from policy.rollout.play import Answerer
-from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 from rewards import compute_metrics
 
@@ -55,29 +54,30 @@ FIGURES = ("named", "unnamed", "chosen")
 
 def measure_obedience(
     answerer: Answerer,
-    source: SceneSource,
+    exam: Exam,
     workers: Workers,
-    seeds: Sequence[int],
     progress: Callable[[int], None] = lambda done: None,
 ) -> Obedience:
-    """Asks the scenes of some seeds for another of their candidates.
+    """Asks the scenes of an exam for another of their candidates.
 
     Args:
         answerer: The policy.
-        source: Where the scenes come from; of a kind with an expert.
+        exam: Scenes of a kind with an expert, one turn; those with one candidate alone
+            are left out.
         workers: They build and execute.
-        seeds: The scenes' seeds; scenes with one candidate alone are left out.
         progress: Told the number of scenes done after each batch.
 
     Raises:
-        ValueError: If no scene has a second candidate, or a part of a plan is asked,
-            which nobody executes.
+        ValueError: If no scene has a second candidate, a part of a plan is asked, which
+            nobody executes, or a scene is not the suite's.
     """
+    source = exam.source
     if source.answer != Plan.kind:
         raise ValueError(f"words=true with answer={source.answer}: use answer=plan")
     named, unnamed, chosen = [], [], []
     done = 0
-    for scenes in workers.make_scenes(source, split_batches(seeds)):
+    for scenes in workers.make_scenes(source, split_batches(exam.list_seeds())):
+        exam.check_frozen(scenes)
         pairs = list(_swap_all(scenes))
         answers = _hear(answerer, [other for _, other in pairs])
         for kept, place in ((unnamed, 0), (named, 1)):
@@ -115,10 +115,9 @@ def swap(scene: Scene) -> Scene | None:
     return next((other for other in asked if other is not None), None)
 
 
-def _swap_all(scenes: Sequence[Scene]) -> Iterator[tuple[Scene, Scene]]:
+def _swap_all(scenes: Sequence[AnyScene]) -> Iterator[tuple[Scene, Scene]]:
     for scene in scenes:
-        other = swap(scene)
-        if other is not None:
+        if isinstance(scene, Scene) and (other := swap(scene)) is not None:
             yield scene, other
 
 

@@ -53,7 +53,7 @@ class Aside:
     """Work that nobody could finish.
 
     Attributes:
-        what: "build", "execute" or "next turn".
+        what: "build", "execute", "next turn", or "read" of an image.
         why: What became of those who tried.
         scene: The scene's configuration.
         answers: What was to be executed.

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from policy.evaluation.statistics import RESAMPLES, Estimate
 from policy.study.plan import ASIDE, MEASURES, TRAININGS
 
+Row = Mapping[str, Any]
+"""A finished run, as in the ledger."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
@@ -61,6 +64,17 @@ def read_variants(
     """
     names = dict.fromkeys(row["run"]["name"] for row in rows)
     return {n: _read([r for r in rows if r["run"]["name"] == n], by) for n in names}
+
+
+def keep_scenes(rows: Sequence[Row], env: str) -> Sequence[Row]:
+    """Returns rows with what was measured on one kind of scene; "" keeps all."""
+
+    def keep(row: Row) -> Row:
+        figures = row["found"]["figures"].items()
+        kept = {kind: one for kind, one in figures if kind.partition("/")[0] == env}
+        return {**row, "found": {**row["found"], "figures": kept}}
+
+    return [keep(row) for row in rows] if env else rows
 
 
 def _read(rows: Sequence[Mapping[str, Any]], by: str) -> Variant:

@@ -59,17 +59,22 @@ class Ledger:
         replace_text(path, f"{old}{json.dumps(row)}\n")
 
     def choose(self, question: Question) -> tuple[str, list[dict[str, Any]]]:
-        """Returns the largest budget that any run of a question had, and its rows.
+        """Returns a budget of a question and its rows: the largest that answers it.
 
         Rows of settings that the question no longer has are left out.
         """
+        found = {b: self._list_known(question, b) for b in reversed(BUDGETS)}
+        first = [{one.of, one.than} for one in question.contrasts[:1]]
+        for budget, rows in found.items():
+            if rows and all(one <= {r["run"]["name"] for r in rows} for one in first):
+                return budget, rows
+        return next(((b, rows) for b, rows in found.items() if rows), (BUDGETS[0], []))
+
+    def _list_known(self, question: Question, budget: str) -> list[dict[str, Any]]:
         rows = self.read(question.name)
-        for budget in reversed(BUDGETS):
-            most = max((row["run"]["seed"] for row in rows), default=0) + 1
-            known = [run.to_plain() for run in question.list_runs(budget, most)]
-            if chosen := [row for row in rows if row["run"] in known]:
-                return budget, chosen
-        return BUDGETS[0], []
+        most = max((row["run"]["seed"] for row in rows), default=0) + 1
+        known = [run.to_plain() for run in question.list_runs(budget, most)]
+        return [row for row in rows if row["run"] in known]
 
     def _path(self, question: str) -> Path:
         return self.folder / f"{question}.jsonl"

@@ -27,6 +27,8 @@ from policy.study.tables import spell, tabulate
 
 GOOD = 0.8  # of geometry: IoU 0.8 and a path within 16 thousandths of the image, say
 PRINTED = "geometry, as printed"
+SHIFTED = "expert shifted by "
+FEW = 10  # successes, and failures, of which an AUC says something
 
 
 def tell_prediction(
@@ -51,7 +53,7 @@ def tell_prediction(
             "![AUC of each score](geometry_auc.svg)\n",
             _tabulate_parts(table, "env", "scene") + "\n",
             _tabulate_parts(table, "policy", "policy") + "\n",
-            _tell_experts(table) + "\n",
+            _tell_size(table, auc["geometry"]) + "\n",
             _tell_misled(table),
         ]
     )
@@ -101,18 +103,22 @@ def _tabulate_parts(table: Table, column: str, title: str) -> str:
     return tabulate([title, "answers", "success", "AUC of geometry"], rows)
 
 
-def _tell_experts(table: Table) -> str:
-    """What geometry is worth where all errors are of one size."""
-    kinds = [k for k in np.unique(table["policy"]) if k.startswith("expert")]
-    parts = [select(table, table["policy"] == kind) for kind in kinds]
-    known = [p for p in parts if 0 < p["success"].sum() < len(p["success"])]
-    values = [estimate_auc(part, "geometry").mean for part in known]
-    if not values:
+def _tell_size(table: Table, whole: Estimate) -> str:
+    """What geometry is worth where all errors are of one size: a shifted plan's."""
+    found = {}
+    for kind in np.unique(table["policy"]):
+        part = select(table, table["policy"] == kind)
+        solved = int(part["success"].sum())
+        if kind.startswith(SHIFTED) and FEW <= solved <= len(part["success"]) - FEW:
+            found[kind.removeprefix(SHIFTED)] = estimate_auc(part, "geometry")
+    if not found:
         return ""
+    said = ", ".join(f"{spell(auc)} for {size}" for size, auc in found.items())
+    less = all(auc.high < whole.low for auc in found.values())
     return (
-        "A large error fails and a small one does not, and that is most of what "
-        "geometry knows: where all errors are of one size, as with the expert's plan "
-        f"shifted or jittered, its AUC is {min(values):.2f} to {max(values):.2f}."
+        "Where all errors are of one size, as where all points of the expert's plan "
+        f"are shifted by so much of the image, the AUC of geometry is {said}"
+        + ("; so most of what it knows is how large an error is." if less else ".")
     )
 
 

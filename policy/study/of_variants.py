@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from policy.evaluation.statistics import Estimate
 from policy.study.charts import draw_estimates
 from policy.study.contrasts import (
     Variant,
     compare_variants,
     estimate_success,
     keep_known,
+    keep_scenes,
     read_variants,
 )
 from policy.study.plan import MEASURES, Contrast, Question
@@ -25,8 +27,8 @@ def tell_variants(
     question: Question, rows: Sequence[Mapping[str, Any]], folder: Path
 ) -> str:
     """Draws the figure of a question and returns its text."""
-    order = list(question.plain["runs"])
-    found = read_variants(rows)
+    order, shown = list(question.plain["runs"]), keep_scenes(rows, question.shown)
+    found = read_variants(shown)
     variants = {name: found[name] for name in order if name in found}
     figure = f"{question.name}.svg"
     success = {name: estimate_success(one) for name, one in variants.items()}
@@ -34,14 +36,19 @@ def tell_variants(
     draw_estimates(success, "success on held-out scenes", folder / figure, mark=first)
     known = [c for c in question.contrasts if {c.of, c.than} <= variants.keys()]
     measures = dict.fromkeys(["success", *(c.by for c in known)])
-    by = {name: read_variants(rows, name) for name in measures}
-    answers = [tell_contrast(c, by[c.by][c.of], by[c.by][c.than]) for c in known]
+    by = {name: read_variants(shown, name) for name in measures}
+    answers = [_tell_known(contrast, rows) for contrast in known]
     parts = [f"**{answers[0]}**\n"] if answers else []
     parts += [question.about + "\n", *(f"- {words}" for words in answers[1:])]
     parts += ["", f"![Success of each run]({figure})\n", _tabulate(variants, by) + "\n"]
     if len(kinds := _list_kinds(rows)) > 1:
         parts += [_tabulate_kinds(rows, list(variants), kinds) + "\n"]
     return "\n".join(parts)
+
+
+def _tell_known(contrast: Contrast, rows: Sequence[Mapping[str, Any]]) -> str:
+    found = read_variants(keep_scenes(rows, contrast.scene), contrast.by)
+    return tell_contrast(contrast, found[contrast.of], found[contrast.than])
 
 
 def tell_contrast(contrast: Contrast, first: Variant, second: Variant) -> str:
@@ -52,14 +59,22 @@ def tell_contrast(contrast: Contrast, first: Variant, second: Variant) -> str:
     size = f"{first.scenes} scenes, {_count_seeds(first, second)}"
     what = MEASURES[contrast.by][1]
     if gain.low > 0 or gain.high < 0:
-        word = "raises" if gain.low > 0 else "lowers"
-        return (
-            f"{contrast.says} {word} {what} by {spell(gain, True)}: {means} ({size})."
-        )
+        # Trainings differ by themselves: one of each is no rule.
+        once = first.trained and max(first.seeds, second.seeds) == 1
+        words = ("raised", "lowered") if once else ("raises", "lowers")
+        word, much = words[gain.high < 0], _spell_size(gain)
+        return f"{contrast.says} {word} {what} by {much}: {means} ({size})."
     return (
         f"{contrast.says} makes no difference to {what} that these runs could show: "
         f"{spell(gain, True)}, {means} ({size})."
     )
+
+
+def _spell_size(gain: Estimate) -> str:
+    """How much is gained or lost, without a sign."""
+    if gain.high < 0:
+        gain = Estimate(mean=-gain.mean, low=-gain.high, high=-gain.low)
+    return spell(gain)
 
 
 def _count_seeds(first: Variant, second: Variant) -> str:

@@ -29,9 +29,9 @@ line of JSON for each finished run; `only=<name>` does those of a question's run
 are missing. Brackets hold 95 % intervals. Scenes are those of the frozen
 suite ([assets/suite.json](../suite.json)), on which nothing is trained: `test` has new
 scenes of the kinds that the policy knows, `ood` has every factor shifted. The policy is
-the default one, 5.6 million parameters, unless a question says otherwise; what holds
-for it need not hold for a large model. `budget=small` has few steps, scenes and seeds:
-it shows large effects alone.
+the default one, 5.6 million parameters. Questions that take other scenes or policies
+say so; what holds for a small model need not hold for a large one. `budget=small` has
+few steps, scenes and seeds: it shows large effects alone.
 """
 
 Teller = Callable[[Question, Sequence[Mapping[str, Any]], Path], str]

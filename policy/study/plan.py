@@ -108,12 +108,14 @@ class Contrast:
         than: Name of another.
         says: What is done differently in the first, as the subject of a sentence.
         by: What is compared, one of `MEASURES`.
+        scene: The kind of scene on which it is; "" for all that are measured.
     """
 
     of: str
     than: str
     says: str
     by: str = "success"
+    scene: str = ""
 
     def __post_init__(self) -> None:
         """Refuses what is not measured."""
@@ -131,6 +133,8 @@ class Question:
         contrasts: What is compared; the first is the answer's sentence.
         seeds: How many by budget.
         plain: The rest of its file.
+        shown: The kind of scene of its figure and table, and of contrasts that name no
+            other; "" for all that are measured.
     """
 
     name: str
@@ -139,6 +143,7 @@ class Question:
     contrasts: Sequence[Contrast]
     seeds: Mapping[str, int]
     plain: Mapping[str, Any]
+    shown: str = ""
 
     def list_runs(self, budget: str, seeds: int | None = None) -> list[Run]:
         """Returns its runs, seed after seed, so that each can be shown as it comes.
@@ -212,11 +217,14 @@ def load_questions(only: Sequence[str] = ()) -> list[Question]:
 def load_question(name: str, folder: Path = FOLDER) -> Question:
     """Returns a question from its file."""
     plain = yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8"))
+    shown = plain.pop("shown", "")
+    contrasts = plain.pop("contrasts", [])
     return Question(
         name=name,
         title=plain.pop("title"),
         about=plain.pop("about"),
-        contrasts=[Contrast(**row) for row in plain.pop("contrasts", [])],
+        contrasts=[Contrast(**({"scene": shown} | row)) for row in contrasts],
         seeds=plain.pop("seeds"),
         plain=plain,
+        shown=shown,
     )

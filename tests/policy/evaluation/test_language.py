@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from envs import make_scene
+from envs.sampling.suite import Frozen, Suite
 from envs.scene import Scene
 from policy.evaluation.baselines import BASELINES, answer_expert
+from policy.evaluation.evaluate import Exam
 from policy.evaluation.language import measure_obedience, swap
 from policy.rollout.play import answer_scripted
 from policy.rollout.scene_source import SceneSource
@@ -15,9 +17,10 @@ from policy.rollout.workers import Workers
 BUTTONS = SceneSource(names=("press_button",), split="test")
 
 
-def measure(answer, source: SceneSource = BUTTONS):
+def measure(answer, suite: Suite | None = None):
+    exam = Exam(source=BUTTONS, n=4, suite=suite)
     with Workers(0) as workers:
-        return measure_obedience(answer_scripted(answer), source, workers, range(4))
+        return measure_obedience(answer_scripted(answer), exam, workers)
 
 
 def ignore_words(scene: Scene) -> str:
@@ -51,6 +54,13 @@ def test_who_ignores_the_words_does_what_was_not_named() -> None:
 def test_who_does_nothing_does_neither() -> None:
     found = measure(BASELINES["null"])
     assert found.named.mean == found.unnamed.mean == 0
+
+
+def test_scenes_that_are_not_the_suites_are_refused() -> None:
+    frozen = {seed: Frozen("0" * 20, 0) for seed in range(4)}
+    suite = Suite(scenes={("press_button", "test"): frozen})
+    with pytest.raises(ValueError, match="seed 0 is not the suite's"):
+        measure(answer_expert, suite)
 
 
 def test_scenes_without_a_choice_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,22 @@ def test_an_image_that_cannot_be_decoded_gives_way_to_the_next(tmp_path):
     assert source.prepare(11)().config.item.endswith(" 11")
 
 
+def test_an_exam_puts_aside_what_cannot_be_decoded(tmp_path):
+    folder = write(tmp_path / "set", 12, split="test", broken=(3, 4))
+    images = open_set(SetConfig(path=str(folder)))
+    exam = Exam(source=PictureSource(images=images, split="test"), n=12)
+    seen = []
+    with Workers(0) as workers:
+        found, _ = evaluate(
+            answer_scripted(BASELINES["expert"]),
+            exam,
+            Referee(workers=workers),
+            on_episode=lambda episode: seen.append(episode[0].scene.config.item),
+        )
+    assert found.n == len({*seen}) == 10
+    assert {one.scene.item[-2:] for one in workers.aside} == {" 3", " 4"}
+
+
 def test_what_is_sent_to_a_process_is_an_image_and_not_the_set(source):
     assert len(pickle.dumps(source.prepare(source.choose_seeds(1, 0)[0]))) < 20_000
 

@@ -28,6 +28,7 @@ from policy.study.contrasts import (
     compare_variants,
     estimate_success,
     keep_known,
+    keep_scenes,
     read_variants,
 )
 from policy.study.ledger import Ledger
@@ -167,12 +168,18 @@ def test_an_interval_tells_what_differs_from_what_may_not():
     gain = compare_variants(good, poor)
     assert 0 < gain.low < gain.mean < gain.high
     words = tell_contrast(Contrast(of="good", than="poor", says="It"), good, poor)
-    assert re.match(r"It raises success by \+0\.\d\d \[\+0.*3 seeds", words)
+    assert re.match(r"It raises success by 0\.\d\d \[0.*3 seeds\)", words)
+    words = tell_contrast(Contrast(of="poor", than="good", says="It"), poor, good)
+    assert re.match(r"It lowers success by 0\.\d\d \[0.*3 seeds\)", words)
     words = tell_contrast(Contrast(of="good", than="alike", says="It"), good, alike)
     assert "no difference" in words
     assert compare_variants(good, good).low <= 0 <= compare_variants(good, good).high
     one = make_variant("one", 0.6, seeds=1)
     assert "1 seed, so" in tell_contrast(Contrast(of="", than="", says="It"), one, one)
+    words = tell_contrast(
+        Contrast(of="", than="", says="It"), one, make_variant("two", 0.1, seeds=1)
+    )
+    assert re.match(r"It raised success by .*scenes alone\)", words)
     assert estimate_success(one).low < 0.6 < estimate_success(one).high
     asked = replace(one, trained=False)
     words = tell_contrast(Contrast(of="", than="", says="It"), asked, asked)
@@ -359,6 +366,36 @@ def test_what_a_question_of_unseen_kinds_is_measured_on_never_comes_in_training(
         assert measured == ({*KINDS} - unseen if known else unseen)
 
 
+def test_a_contrast_is_of_the_scene_that_it_names():
+    def make_row(name: str, learned: str, other: str) -> dict:
+        one = {"iou": 1.0, "average": 1.0, "parse_rate": 1.0, "success": 0.5}
+        figures = {"a/ood": one | {"solved": learned}, "b/ood": one | {"solved": other}}
+        return {"run": {"name": name}, "found": {"figures": figures}}
+
+    rows = [make_row("good", "1111", "0000"), make_row("poor", "0000", "1111")]
+    assert read_variants(rows)["good"].solved.mean() == 0.5
+    for env, mean in (("a", 1.0), ("b", 0.0)):
+        found = read_variants(keep_scenes(rows, env))["good"]
+        assert (found.scenes, found.solved.mean()) == (4, mean)
+
+
+def test_a_budget_is_shown_once_it_answers_the_question(tmp_path):
+    [question] = load_questions(["joint"])
+    ledger = Ledger(tmp_path)
+    one = {"solved": "01", "success": 0.5, "iou": 1, "average": 1, "parse_rate": 1}
+    found = {"figures": {"pick_mug/ood": one}}
+    for run in question.list_runs("full", 1)[:1]:
+        ledger.add(run, 1.0, found)
+    assert ledger.choose(question)[0] == "full"
+    for run in question.list_runs("small", 1):
+        ledger.add(run, 1.0, found)
+    assert ledger.choose(question)[0] == "small"
+    for run in question.list_runs("full", 1)[1:]:
+        ledger.add(run, 1.0, found)
+    budget, rows = ledger.choose(question)
+    assert (budget, len(rows)) == ("full", len(question.list_runs("full", 1)))
+
+
 def test_how_far_a_policy_carries_is_told_by_scene(tmp_path):
     [question] = load_questions(["carry"])
     ledger, rng = Ledger(tmp_path), np.random.default_rng(0)
@@ -375,7 +412,7 @@ def test_how_far_a_policy_carries_is_told_by_scene(tmp_path):
             figures[f"{env}/test"] |= {"average": 50.0, "parse_rate": 1.0}
         ledger.add(run, 1.0, {"figures": figures})
     text = write_page(ledger).read_text()
-    gain = r"raises success by \+0\.\d\d .*\(1000 scenes, 1 and 2 seeds\)"
+    gain = r"raises success by 0\.\d\d .*\(1000 scenes, 1 and 2 seeds\)"
     assert re.search(gain, text)
     assert "Of 8 scenes that start above 0.05, 8 come to 0.8 or more" in text
     assert "; of 2 that start lower, 1 come above 0.5." in text
