@@ -168,6 +168,11 @@ class Scene:
     reference: Reference | None
 
     @property
+    def goals(self) -> tuple[Goal, ...]:
+        """All that can be asked, what is asked first."""
+        return self.goal, *self.others
+
+    @property
     def name(self) -> str:
         """Registered name of its task."""
         return self.config.name

@@ -142,8 +142,12 @@ def record(run: RunDir, config: DictConfig, resumed: bool, screen: Screen) -> No
 def check_unfinished(run: RunDir, steps: int) -> None:
     """Raises a ValueError if a run has taken all its steps and left its policy."""
     from policy.runtime.whole import restore
+    from policy.training.checkpoint import list_steps
 
     restore(run.path / "final")
+    taken = max(list_steps(run.checkpoints), default=0)
+    if steps < taken:
+        raise ValueError(f"resume={run.path} steps={steps}: step {taken} is taken")
     done = run.read_json("summary.json")
     if done and done["steps"] >= steps and (run.path / "final").exists():
         raise ValueError(f"resume={run.path}: its {done['steps']} steps are done")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from launching.choices import spell_command
 from launching.launch import launch
-from launching.settings import build
+from launching.settings import build, list_overrides
 from launching.sources import complete, describe_scenes, list_envs
 from omegaconf import DictConfig, OmegaConf
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from policy.rollout.scene_source import SceneSource
     from policy.sft.trainer import Trainer
 
+RESUMED = ("resume", "out", "n", "threads", "quiet")
 PLACES = ("out", "run_dir", "n", "threads")  # change nothing about the weights
 
 
@@ -35,7 +37,11 @@ def main(config: DictConfig) -> None:
     """Trains, measures and writes the policy."""
     from launching.checks import read_stored
 
+    from policy.training.run_dir import RunDir
+
     out, run_dir = Path(config.out), open_run(config)
+    run = RunDir(run_dir)
+    run.take()
     if config.resume:
         kept = read_stored(run_dir / "config.yaml")
         kept.out, kept.n, kept.threads = config.out, config.n, config.threads
@@ -43,23 +49,50 @@ def main(config: DictConfig) -> None:
         complete(kept)
         kept.setdefault("varied", True)  # as all were in earlier versions
         config = kept
-    trainer = train(config, run_dir)
+    try:
+        trainer = train(config, run_dir)
+    except FloatingPointError as error:
+        sys.exit(f"error: {error}; lower sft.rate and sft.rate_matrices")
     ship(config, trainer, run_dir)
     shutil.copytree(run_dir / "policy", out)
+    run.close()
 
 
 def check(config: DictConfig) -> None:
-    """Refuses to overwrite a policy, and scenes that do not exist."""
+    """Refuses to overwrite a policy, and what does not exist or means nothing."""
     from launching.checks import check_numbers
 
     from envs import list_scenes
     from envs.randomization.factors import check_choice
+    from envs.robot import get_robot
+    from envs.scene import IMAGE_SIZE
+    from policy.home import find
+    from policy.sft.settings import SFTConfig
 
     check_numbers("sft.bf16", config.sft.bf16)
+    build(SFTConfig, config.sft)
+    if config.size.image != IMAGE_SIZE:
+        raise ValueError(f"size.image is {config.size.image}; scenes show {IMAGE_SIZE}")
+    start = find(config.start or ".")
+    if not start.is_dir() and start.parent.is_dir() and "/" in config.start:
+        raise FileNotFoundError(f"start={config.start}: there is no such directory")
+    get_robot(config.robot)
+    if config.resume:
+        check_resumed(config.resume)
     if Path(config.out).exists():
         raise FileExistsError(f"out={config.out} exists; choose another or remove it")
     for name in config.often:
         check_choice("often", name, list_scenes())
+
+
+def check_resumed(resume: str) -> None:
+    """Refuses what a run that goes on does not change."""
+    for key, value in list_overrides().items():
+        if key not in RESUMED:
+            raise ValueError(
+                f"{key}={value} beside resume={resume}: a resumed run keeps its "
+                f"configuration; only {', '.join(RESUMED[1:])} may change"
+            )
 
 
 def open_run(config: DictConfig) -> Path:
@@ -103,7 +136,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     from policy.model.tiny.tokenizer import build_tokenizer, list_colour_ids
     from policy.sft.data import Collator, ExampleSource
     from policy.sft.loss import Student
-    from policy.sft.optim import SFTConfig
+    from policy.sft.settings import SFTConfig
     from policy.sft.trainer import Trainer
     from policy.training.progress import Screen
 
@@ -187,6 +220,8 @@ def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:
         name="tiny" if config.out == "assets/tiny" else config.out,
         command=(run_dir / "command").read_text(),
         start=config.start or "random weights",
+        varied=config.varied,
+        blind=config.blind,
         seed=config.seed,
         steps=trainer.progress.step,
         batch=trainer.config.batch,

@@ -107,6 +107,7 @@ class UpdateMetrics:
         clip_fraction: Share of tokens whose ratio the clip held back.
         grad_norm: Mean norm of the gradient before clipping.
         skipped: Optimiser steps left out because loss or gradient was not finite.
+        taken: Those that were taken.
     """
 
     loss: float
@@ -114,6 +115,7 @@ class UpdateMetrics:
     clip_fraction: float
     grad_norm: float
     skipped: int
+    taken: int
 
 
 class Totals:
@@ -146,4 +148,5 @@ class Totals:
             clip_fraction=held / max(tokens, 1),
             grad_norm=sum(self.norms) / max(len(self.norms), 1),
             skipped=self.skipped,
+            taken=len(self.norms) - self.skipped,
         )

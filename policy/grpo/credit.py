@@ -106,26 +106,22 @@ def add_experts(
     """Lets the expert's answer to each scene join the scene's group.
 
     It was executed and succeeded when the scene was made. It was not sampled, so its
-    ratio is 1 and its advantage the same for every token.
+    ratio is 1 and its advantage the same for every token. Where there is no expert, an
+    answer that counts for nothing takes its place.
 
     Args:
         speller: Spells the answers.
         batch: P groups of G answers.
-        groups: Where they come from; without references the batch stays as it is.
+        groups: Where they come from.
         advantage: The advantage of the expert's tokens.
 
     Returns:
         P groups of G + 1 answers.
     """
-    experts: list[Completion] = []
-    for group in groups:
-        reference = group.scene.reference
-        if reference is None:
-            return batch
-        prompt = group.prompt
-        expert = reference.to_answer(prompt.answer)
-        experts.append(speller.spell(format_answer(expert, speller.codec(prompt))))
-    mask = _pad([[1.0] * len(expert.token_ids) for expert in experts], len(groups))
+    experts = [_spell_expert(speller, group) for group in groups]
+    counted = [float(group.scene.reference is not None) for group in groups]
+    rows = [[c] * len(e.token_ids) for c, e in zip(counted, experts, strict=True)]
+    mask = _pad(rows, len(groups))
     unknown = torch.where(mask > 0, torch.nan, 0.0)
     return replace(
         batch,
@@ -137,6 +133,15 @@ def add_experts(
         mask=_join(batch.mask, mask),
         old_logprobs=_join(batch.old_logprobs, unknown),
     )
+
+
+def _spell_expert(speller: Speller, group: Group) -> Completion:
+    """The expert's answer; where there is none, one of the group's."""
+    reference, prompt = group.scene.reference, group.prompt
+    if reference is None:
+        return group.rollouts[0].completion
+    expert = reference.to_answer(prompt.answer)
+    return speller.spell(format_answer(expert, speller.codec(prompt)))
 
 
 def compute_part_advantages(

@@ -268,13 +268,11 @@ def _minibatches(
     prompts: int, config: GRPOConfig, generator: torch.Generator
 ) -> Iterator[Tensor]:
     """Yields the rows of each minibatch, in a new order each pass."""
-    if config.minibatches > prompts:
-        raise ValueError(
-            f"minibatches is {config.minibatches}, more than the {prompts} prompts"
-        )
+    # Scenes that were put aside leave fewer prompts than were asked for.
+    parts = min(config.minibatches, prompts)
     for _ in range(config.num_iterations):
         order = torch.randperm(prompts, generator=generator)
-        yield from (rows.sort()[0] for rows in order.tensor_split(config.minibatches))
+        yield from (rows.sort()[0] for rows in order.tensor_split(parts))
 
 
 def _passes(

@@ -10,7 +10,7 @@ from rewards import TERMS
 from rewards.terms import PHYSICAL
 
 
-def describe(groups: Sequence[Group]) -> dict[str, float]:
+def describe(groups: Sequence[Group], several: bool = False) -> dict[str, float]:
     """Returns the means of a step's rollouts: reward, its terms, and how they read.
 
     `parse_rate` is the share of texts that could be read, `cut_off` of those that the
@@ -19,6 +19,10 @@ def describe(groups: Sequence[Group]) -> dict[str, float]:
     annotated images stand beside scenes, success and the other physical terms are of
     those alone that were executed, and each source has its `reward/<source>`,
     `affordance/<source>`, `endpoint/<source>` and `parse_rate/<source>`.
+
+    Args:
+        groups: Of the step.
+        several: Whether other steps may have other kinds of scenes.
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     count = len(rollouts)
@@ -32,7 +36,7 @@ def describe(groups: Sequence[Group]) -> dict[str, float]:
         "cut_off": sum(not r.completion.finished for r in rollouts) / count,
         "tokens": sum(tokens) / count,
         "surprise": -sum(logprobs) / max(sum(tokens), 1),
-        **_describe_scenes(groups),
+        **_describe_scenes(groups, several),
     }
 
 
@@ -43,9 +47,9 @@ def _average(term: str, rollouts: Sequence[Rollout]) -> float:
     return sum(r.reward.terms[term] for r in counted) / len(counted)
 
 
-def _describe_scenes(groups: Sequence[Group]) -> dict[str, float]:
+def _describe_scenes(groups: Sequence[Group], several: bool) -> dict[str, float]:
     names = sorted({group.scene.name for group in groups})
-    if len(names) == 1:
+    if len(names) == 1 and not several:
         return {}
     rollouts: dict[str, list[Rollout]] = {name: [] for name in names}
     for group in groups:

@@ -22,6 +22,7 @@ from envs.robot import DEFAULT, check_look, get_robot
 from envs.scene import Scene, SceneConfig
 from policy.knowledge import check_knowledge
 from policy.variety.scenes import vary_scene, vary_view
+from policy.variety.words import list_names
 from rewards import RewardMix, check_answer
 
 
@@ -189,7 +190,8 @@ class SceneSource:
         seen = replace(scene.observation, answer=self.answer)
         if self.varied:
             rng, parts = np.random.default_rng([seed, 3]), envs.label_parts(scene)
-            image, words = vary_view(seen.image, parts, seen.instruction, rng)
+            names = list_names([goal.instruction for goal in scene.goals])
+            image, words = vary_view(seen.image, parts, seen.instruction, rng, names)
             seen = replace(seen, image=image, instruction=words)
         return replace(scene, observation=seen)
 

@@ -27,14 +27,13 @@ that Graspo executes. It knows these scenes and nothing else.
 
 ## Training
 
-Supervised, on the answers of a scripted expert: `{command}`. No human annotation, no
-pretrained weights.
+Supervised, on the answers of a scripted expert: `{command}`. No human annotation.
 
 | | |
 |---|---|
 | scenes | {scenes} |
 | data | {examples:,} images of split `train`, made on the fly |
-| varied | mirrored, bent; other colours, grounds and words (`policy/variety/`) |
+| varied | {looks} |
 | seed | {seed} (weights, scenes, order) |
 | steps | {steps:,} of {batch} examples |
 | time | {minutes:.0f} minutes on {device} |
@@ -73,6 +72,8 @@ class Provenance:
         name: The name or path it is loaded by.
         command: What to type for the same training.
         start: The weights it began with.
+        varied: Whether examples got other looks, words and frames.
+        blind: Whether it was shown grey instead of images.
         seed: The training's seed.
         steps: Steps taken.
         batch: Examples a step.
@@ -85,6 +86,8 @@ class Provenance:
     name: str
     command: str
     start: str
+    varied: bool
+    blind: bool
     seed: int
     steps: int
     batch: int
@@ -106,6 +109,7 @@ def write_card(
     """
     text = _CARD.format(
         **asdict(origin),
+        looks=describe_looks(origin),
         n=next(iter(measured.values())).n,
         scenes=", ".join(f"`{env}`" for env in measured),
         examples=origin.steps * origin.batch,
@@ -114,6 +118,13 @@ def write_card(
         figures="\n".join(_format_row(env, m) for env, m in measured.items()),
     )
     (directory / "README.md").write_text(text)
+
+
+def describe_looks(origin: Provenance) -> str:
+    """Returns how examples looked, in words."""
+    varied = "mirrored, bent; other colours, grounds and words (`policy/variety/`)"
+    looks = varied if origin.varied else "mirrored"
+    return "grey instead of images" if origin.blind else looks
 
 
 def _format_row(env: str, measured: Evaluation) -> str:

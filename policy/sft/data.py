@@ -28,6 +28,7 @@ from policy.model.tiny.tokenizer import END, IMAGE, PAD
 from policy.records import Prompt
 from policy.rollout.scene_source import SceneSource
 from policy.sft.example import Example, mirror_example, vary_example
+from policy.variety.words import list_names
 
 IGNORED = -100
 BLOCK = 2048  # scenes; 400 MB of examples a worker
@@ -64,6 +65,7 @@ class ExampleSource:
             instruction=scene.instruction,
             plan=reference.to_plan(),
             one_sided=bool(config.stretched),
+            names=list_names([goal.instruction for goal in scene.goals]),
         )
 
 
@@ -110,11 +112,13 @@ class ExampleStream(Dataset):
         self.source = source
         self.seed = seed
         self.varied = varied
-        self._recent: dict[int, Example] = {}
+        self._block, self._recent = 0, dict[int, Example]()
 
     def __getitem__(self, index: int) -> Example:
         """Returns example `index`, always the same one."""
         block, place = divmod(index, 2 * BLOCK)
+        if block != self._block:  # what other processes were asked for stays here
+            self._block, self._recent = block, {}
         scene = block * BLOCK + place % BLOCK
         example = self._recent.pop(scene, None) or self._make(scene)
         rng = np.random.default_rng([self.seed, index, 1])

@@ -31,6 +31,7 @@ class Example:
         plan: The expert's answer.
         one_sided: Whether it is drawn from ranges whose mirror image is held out.
         told: Whether what is known beside the instruction is said, if anything is.
+        names: Words by which the instruction is told from others that could be asked.
     """
 
     image: NDArray[np.uint8]
@@ -40,11 +41,13 @@ class Example:
     plan: Plan
     one_sided: bool = False
     told: bool = True
+    names: frozenset[str] = frozenset()
 
 
 def vary_example(example: Example, rng: np.random.Generator) -> Example:
     """Returns the example with another look, in other words, perhaps another frame."""
-    image, words = vary_view(example.image, example.parts, example.instruction, rng)
+    words = example.instruction
+    image, words = vary_view(example.image, example.parts, words, rng, example.names)
     varied = replace(example, image=image, instruction=words)
     return move_frame(varied, rng) if rng.random() < MOVED else varied
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -67,13 +68,25 @@ def save_state(
         old.unlink()
 
 
+def _read_state(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
+    file = folder / "progress.json"
+    try:
+        progress = Progress(**json.loads(file.read_text()))
+        file = folder / f"step_{progress.step}.safetensors"
+        return progress, load_file(file)
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        raise ValueError(f"{file} is damaged: {error}; start anew") from error
+
+
 def load_state(
     run_dir: Path, student: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
 ) -> Progress:
-    """Reads a state into a student and its optimizers."""
-    folder = run_dir / "state"
-    progress = Progress(**json.loads((folder / "progress.json").read_text()))
-    tensors = load_file(folder / f"step_{progress.step}.safetensors")
+    """Reads a state into a student and its optimizers.
+
+    Raises:
+        ValueError: It is damaged; names the file.
+    """
+    progress, tensors = _read_state(run_dir / "state")
     moments: dict[str, dict[str, Tensor]] = {}
     for key in [key for key in tensors if "@" in key]:
         kind, name = key.split("@", 1)

@@ -21,12 +21,12 @@ from policy.sft.data import IGNORED, Batch, Collator, Example, ExampleStream
 from policy.sft.figures import draw_curve, measure_corner_entropy, measure_forced
 from policy.sft.loss import AnswerLoss, Student, compute_cue_loss, compute_part_loss
 from policy.sft.optim import (
-    SFTConfig,
     build_optimizers,
     schedule_blur,
     schedule_dense,
     schedule_rate,
 )
+from policy.sft.settings import SFTConfig
 from policy.sft.state import Progress, has_state, load_state, save_state, trim_log
 
 Source = Callable[[int], Example]

@@ -10,6 +10,8 @@ renamed when complete. The newest that its seal fits is gone on from.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -28,6 +30,7 @@ from policy.runtime.seal import NAME as SEAL
 from policy.runtime.seal import DamagedError, read_seal, seal
 from policy.runtime.whole import write_whole
 
+SAMPLED = 64  # numbers of a weight that tell it from another
 STATE_FILE = "trainer.safetensors"
 _NAME = re.compile(r"step_(\d+)")
 
@@ -72,7 +75,7 @@ def save_checkpoint(
     def write(path: Path) -> None:
         save_policy(learner, path)
         save_file(_pack(learner), path / STATE_FILE)
-        seal(path, step=step, config=config)
+        seal(path, step=step, config=config, base=sample_base(learner.vlm))
 
     path = write_whole(folder / f"step_{step}", write)
     # A run that passed over a damaged one has it still, of a later step.
@@ -89,9 +92,32 @@ def save_policy(learner: Learner, path: Path) -> None:
 
 
 def load_checkpoint(learner: Learner, folder: Path, step: int) -> None:
-    """Restores the checkpoint of a step; 0 leaves the learner as it is."""
-    if step:
-        _unpack(learner, load_file(folder / f"step_{step}" / STATE_FILE))
+    """Restores the checkpoint of a step; 0 leaves the learner as it is.
+
+    Raises:
+        ValueError: What does not train has other weights than when it was made.
+    """
+    if not step:
+        return
+    path = folder / f"step_{step}"
+    facts = json.loads((path / SEAL).read_text()) if (path / SEAL).exists() else {}
+    base = sample_base(learner.vlm)
+    if facts.get("base", base) != base:
+        raise ValueError(
+            f"{path} was made from other weights than policy= has now: put them back, "
+            "or start a new run from the checkpoint by policy="
+        )
+    _unpack(learner, load_file(path / STATE_FILE))
+
+
+def sample_base(vlm: VLM) -> str:
+    """Returns a digest of some numbers of each weight that does not train."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, weight in vlm.model.named_parameters():
+        if not weight.requires_grad:
+            few = weight.detach().flatten()[:: max(1, weight.numel() // SAMPLED)]
+            digest.update(name.encode() + few.float().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def find_sound(

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from envs.registry import has_expert, list_scenes
 from policy.grpo.config import GRPOConfig
 from policy.rollout.config import RolloutConfig
 from policy.rollout.mixed_source import Source
@@ -61,8 +62,21 @@ class Job:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least {value}")
         if not self.mix.needs_reference:
             object.__setattr__(self, "algo", replace(self.algo, part_weight=0.0))
+        if self.algo.minibatches > self.rollout.prompts:
+            raise ValueError(
+                f"algo.minibatches is {self.algo.minibatches}, more than "
+                f"rollout.prompts={self.rollout.prompts}"
+            )
+        self._check_experts()
         self.source.check_turns(self.rollout.max_turns)
         self.source.check_mix(self.mix, self.picture_mix)
+
+    def _check_experts(self) -> None:
+        """Refuses to learn from experts alone where there is none."""
+        alone = self.algo.expert_advantage and not self.algo.answer_weight
+        for name in self.source.names if alone else ():
+            if name in list_scenes() and not has_expert(name):
+                raise ValueError(f"env={name} has no expert, and only experts teach")
 
     @property
     def answers(self) -> int:

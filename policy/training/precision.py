@@ -46,7 +46,7 @@ class Precision:
 
 def check_precision(wanted: str | bool) -> None:
     """Raises a ValueError for anything but auto, true and false."""
-    if wanted not in CHOICES:
+    if wanted != AUTO and not isinstance(wanted, bool):  # 0 equals False
         raise ValueError(f"algo.bf16 is {wanted!r}; valid: auto, true, false")
 
 

@@ -176,7 +176,7 @@ def _learn(
 ) -> None:
     """Takes the steps that are left and adds them to the history."""
     job, run, leads = site.job, site.run, site.team.leads
-    skipped = _count_lost(site.history, job)
+    skipped = _count_lost(site.history)
     with site.screen.task("training", job.steps, done) as bar:
         for step in range(done + 1, job.steps + 1):
             row, batch = _step(learner, feed, site, step)
@@ -185,7 +185,7 @@ def _learn(
             if leads:
                 run.log_step(row)
             site.screen.show_step(bar, row)
-            skipped = skipped + 1 if _is_lost(row, job) else 0
+            skipped = skipped + 1 if _is_lost(row) else 0
             if skipped == MAX_SKIPPED:
                 _give_up(learner, batch, site, step)
             asked = site.team.tell(site.stop.number)  # all stop at the same step
@@ -205,14 +205,14 @@ def _save(learner: Learner, site: Site, step: int) -> None:
     save_checkpoint(learner, run.checkpoints, step, config=config, keep=keep)
 
 
-def _is_lost(row: dict[str, Any], job: Job) -> bool:
+def _is_lost(row: dict[str, Any]) -> bool:
     """Whether a step moved no weight because no gradient was finite."""
-    return row["skipped"] == job.algo.num_iterations * job.algo.minibatches
+    return row["skipped"] > 0 and not row.get("taken")
 
 
-def _count_lost(history: list[dict[str, Any]], job: Job) -> int:
+def _count_lost(history: list[dict[str, Any]]) -> int:
     """How many steps a resumed run lost last, since it started or gave up."""
-    lost = sum(1 for _ in takewhile(lambda row: _is_lost(row, job), reversed(history)))
+    lost = sum(1 for _ in takewhile(lambda row: _is_lost(row), reversed(history)))
     return lost % MAX_SKIPPED
 
 
@@ -242,7 +242,7 @@ def _step(
             site.run.history.add_aside(step, aside)
     row = {
         "step": step,
-        **describe(groups),
+        **describe(groups, several=len({*job.source.names}) > 1),
         "filtered": 1 - float(batch.signal.float().mean()),
         **asdict(learned),
         "put_aside": len(aside),
@@ -268,7 +268,7 @@ def _update(learner: Learner, batch: Batch, site: Site, step: int) -> UpdateMetr
         team=site.team,
         lanes=count_lanes(learner.vlm.model),
     )
-    if not _is_lost(asdict(learned), job):
+    if not _is_lost(asdict(learned)):
         learner.average.update(learner.vlm)
     return learned
 

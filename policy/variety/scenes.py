@@ -16,6 +16,7 @@ stand in for another.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def vary_view(
     parts: NDArray[np.uint8],
     instruction: str,
     rng: np.random.Generator,
+    names: Collection[str] = (),
 ) -> tuple[NDArray[np.uint8], str]:
     """Returns image and instruction with another look and other words.
 
@@ -57,6 +59,7 @@ def vary_view(
         parts: [H, W] part classes; what is 0 may change its looks.
         instruction: The task in words.
         rng: Draws.
+        names: Words that stay, beside those that the library's scenes name things by.
     """
     regrounded, strange, loosened = _decide(rng, REGROUNDED, STRANGE, LOOSENED)
     if regrounded:
@@ -64,7 +67,7 @@ def vary_view(
     if strange:
         image = add_strangers(image, parts == 0, rng)
     if loosened:
-        instruction = loosen_words(instruction, rng)
+        instruction = loosen_words(instruction, rng, names)
     return jitter_colour(image, rng), instruction
 
 

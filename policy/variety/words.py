@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from itertools import groupby
 
 import numpy as np
@@ -25,13 +26,22 @@ NAMES = THINGS.union(PALETTE, PLACES)  # what tells one thing in a scene from an
 _FILLERS = tuple(word for word in WORDS if word not in NAMES)
 
 
-def loosen_words(instruction: str, rng: np.random.Generator) -> str:
+def list_names(instructions: Collection[str]) -> frozenset[str]:
+    """Returns the words by which one of some instructions is told from another."""
+    words = [{*re.findall(r"\w+", instruction)} for instruction in instructions]
+    return frozenset(set.union(*words) - set.intersection(*words))
+
+
+def loosen_words(
+    instruction: str, rng: np.random.Generator, names: Collection[str] = ()
+) -> str:
     """Returns the instruction with its names, and other words than before around them.
 
-    Names tell one goal from another: colours, places, things and their parts. Other
-    words are left out, replaced by any word, or joined by one. Two names of different
-    things may change places: which one fits into the other is seen, not read. A place
-    names something before its name alone, not in "push the drawer back in".
+    Names tell one goal from another: colours, places, things and their parts, and what
+    else is among `names` of this scene. Other words are left out, replaced by any word,
+    or joined by one. Two names of different things may change places: which one fits
+    into the other is seen, not read. A place names something before its name alone, not
+    in "push the drawer back in".
     """
     words = re.findall(r"\s*(?:\w+|[^\w\s])", instruction)
     if rng.random() < SWAPPED:
@@ -39,7 +49,7 @@ def loosen_words(instruction: str, rng: np.random.Generator) -> str:
     loose: list[str] = []
     for word in words:
         chance = rng.random()
-        if word.strip() in NAMES or chance > CHANGED:
+        if word.strip() in NAMES or word.strip() in names or chance > CHANGED:
             loose.append(word)
         elif chance > DROPPED:
             loose.append(_draw_word(rng))

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from launching.choices import BASELINES, OFFLINE
 from launching.mistakes import check_kinds
 from launching.policies import list_policies, read_lora
-from launching.settings import build
+from launching.settings import build, list_overrides
 from launching.sources import list_envs, read_camera, read_source
 
 LEAST = {"seed": 0, "steps": 1, "videos": 0, "checkpoint_every": 1, "keep": 0}
@@ -47,6 +47,7 @@ def check_config(config: DictConfig) -> None:
     if "env" in config:
         check_scenes(config)
     check_parts(config)
+    check_used(config)
     if "policy" in config:
         for _, node in list_policies(config):
             check_policy(node)
@@ -136,9 +137,19 @@ def check_parts(config: DictConfig) -> None:
         build(RewardMix, config.reward)
 
 
+def check_used(config: DictConfig) -> None:
+    """Refuses words that would change nothing."""
+    for key, value in list_overrides().items():
+        if key.startswith("data.") and OFFLINE not in list_envs(config):
+            raise ValueError(f"{key}={value}: is for env={OFFLINE}")
+        lora = "policy" in config and config.policy.get("lora") is not None
+        if key == "policy.trainable" and lora:
+            raise ValueError(f"{key}={value}: is for policy.lora=null; adapters train")
+
+
 def check_numbers(key: str, wanted: Any) -> None:
     """Refuses all that a choice of bfloat16 cannot be."""
-    if wanted not in ("auto", True, False):
+    if wanted != "auto" and not isinstance(wanted, bool):  # 0 equals False
         raise ValueError(f"{key} is {wanted!r}; valid: auto, true, false")
 
 

@@ -37,8 +37,10 @@ def test_runs_side_by_side_go_into_a_file_of_their_own(run: Path) -> None:
         (["run_dir={run}/.."], "so it is not a run directory"),
         (["run_dir=[{run},{run}]"], "several runs need a file to write"),
         (["run_dir={run}", "films=-1"], "films is -1; at least 0"),
+        (["run_dir={run}", "out={run}"], "begun is a directory, not a file"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(run, arguments, message: str) -> None:
     said = call("report", *(a.format(run=run) for a in arguments))
     assert said.startswith("error: ") and message in said and "\n" not in said
+    assert [path.name for path in run.parent.iterdir()] == ["begun"]

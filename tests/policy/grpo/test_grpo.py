@@ -202,9 +202,17 @@ def test_a_step_that_is_not_finite_does_not_hold_up_the_others() -> None:
     batch = compare(draw(policy), torch.rand(2, 4), config)
     optimizer = torch.optim.Adam(policy.model.parameters())
     poisoned = poison(batch, "a reward that is no number")
-    assert step(policy, optimizer, poisoned, config).skipped == 1
+    metrics = step(policy, optimizer, poisoned, config)
+    assert (metrics.skipped, metrics.taken) == (1, 1)
     assert policy.model.logits.isfinite().all()
     assert policy.model.logits.any()
+
+
+def test_fewer_prompts_than_minibatches_are_a_minibatch_each() -> None:
+    policy, config = Bandit(), GRPOConfig(minibatches=8)
+    batch = compare(draw(policy), torch.rand(2, 4), config)
+    optimizer = torch.optim.Adam(policy.model.parameters())
+    assert step(policy, optimizer, batch, config).taken == 2 * config.num_iterations
 
 
 def draw(policy: Bandit) -> list[list[Completion]]:

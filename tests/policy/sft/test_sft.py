@@ -23,7 +23,8 @@ from policy.sft.card import Provenance, write_card
 from policy.sft.data import IGNORED, Collator, Example, ExampleSource, ExampleStream
 from policy.sft.example import mirror_example
 from policy.sft.loss import Student, blur_targets, patchify
-from policy.sft.optim import SFTConfig, schedule_blur, schedule_rate
+from policy.sft.optim import schedule_blur, schedule_rate
+from policy.sft.settings import SFTConfig
 from policy.sft.trainer import Trainer
 
 TOKENIZER = build_tokenizer()
@@ -141,6 +142,23 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path) -> None:
     assert (whole / "curve.png").is_file()
 
 
+@pytest.mark.parametrize("name", ["progress.json", "step_8.safetensors"])
+def test_a_damaged_state_is_named(name: str, tmp_path) -> None:
+    build_trainer(tmp_path).run(SOURCE, SOURCE, seed=0)
+    file = next((tmp_path / "state").glob(name.replace("8", "*")))
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(ValueError, match=rf"{file.name} is damaged: "):
+        build_trainer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("hold", 1.0), ("warmup", 0.0), ("batch", 0), ("rate", -1.0)]
+)
+def test_settings_that_mean_nothing_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"sft\.{name} is {value}; "):
+        replace(CONFIG, **{name: value})
+
+
 def test_training_lowers_the_loss(tmp_path) -> None:
     config = replace(CONFIG, steps=16, batch=4, every=1, save_s=1e9, warmup=0.1)
     build_trainer(tmp_path, config).run(SOURCE, SOURCE, seed=0)
@@ -159,6 +177,8 @@ def test_the_card_states_data_seed_time_and_figures(tmp_path) -> None:
         batch=32,
         minutes=55.1,
         device="2 CPU cores",
+        varied=False,
+        blind=False,
         parameters=5.4,
         image=224,
     )
@@ -170,7 +190,13 @@ def test_the_card_states_data_seed_time_and_figures(tmp_path) -> None:
     measured = Evaluation(n=4, figures=figures, failures={"missed": 1}, solved=solved)
     write_card(tmp_path, origin, {"pick_mug": measured})
     text = (tmp_path / "README.md").read_text()
-    facts = ("3,200 images", "| seed | 7", "55 minutes on 2 CPU cores", "1 missed")
+    facts = (
+        "3,200 images",
+        "| varied | mirrored |",
+        "| seed | 7",
+        "55 minutes on 2 CPU cores",
+        "1 missed",
+    )
     for fact in (*facts, "| `pick_mug` | 0.750 (0.301 to 0.954) |"):
         assert fact in text
 

@@ -16,11 +16,16 @@ import pytest
 from commands import ROOT
 from runs import JOB, execute, read_log
 
+import policy
+from policy.model.adapters import LoraSpec
 from policy.runtime.seal import DamagedError, read_seal, seal
 from policy.runtime.whole import restore, write_whole
 from policy.training.checkpoint import (
+    build_learner,
     find_sound,
     list_steps,
+    load_checkpoint,
+    save_checkpoint,
 )
 from policy.training.run_dir import RunDir
 from policy.training.stop import Stopped, StopSignals
@@ -145,6 +150,18 @@ def copied(run: Path, tmp_path: Path) -> Path:
 
 def resume(path: Path) -> None:
     execute(path, replace(JOB, steps=4, n=0, keep=2), resume=True)
+
+
+def test_adapters_are_not_put_on_other_weights(tmp_path: Path) -> None:
+    lora = LoraSpec(rank=4, alpha=8, seed=0)
+    own, other = (
+        build_learner(policy.load(name, lora=lora, device="cpu"), JOB.algo)
+        for name in ("tiny", "tiny_grpo")
+    )
+    save_checkpoint(own, tmp_path, 3)
+    load_checkpoint(own, tmp_path, 3)
+    with pytest.raises(ValueError, match=r"step_3 was made from other weights"):
+        load_checkpoint(other, tmp_path, 3)
 
 
 def test_the_newest_checkpoints_stay(run: Path) -> None:

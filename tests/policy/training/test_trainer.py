@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from envs import parse_answer, simulate
 from policy.grpo.average import list_trainable
 from policy.grpo.config import OPTIMIZERS, GRPOConfig, LearningRates
 from policy.grpo.credit import build_batch
+from policy.grpo.grpo import update
 from policy.grpo.optimizer import build_optimizer, set_rates
 from policy.model.vlm import VLM
 from policy.records import Group
@@ -160,6 +162,29 @@ def test_the_experts_answer_joins_the_group_as_text_that_succeeds() -> None:
         assert (batch.advantages[i, -1][inside] == 2).all()
         assert batch.old_logprobs[i, -1][inside].isnan().all()
         assert not batch.old_logprobs[i, :-1].isnan().any()
+
+
+def test_a_scene_without_an_expert_takes_no_other_scenes_away() -> None:
+    vlm, groups = collect_two_groups()
+    alone = replace(groups[0].rollouts[0].scene, reference=None)
+    rollouts = tuple(replace(r, scene=alone) for r in groups[0].rollouts)
+    mixed = [replace(groups[0], rollouts=rollouts), groups[1]]
+    config = GRPOConfig(part_weight=0.0, answer_weight=0.0, expert_advantage=1.0)
+    batch, _ = build_batch(vlm, mixed, config, JOB.sampling)
+    assert batch.signal.tolist() == [False, True]
+    assert not batch.mask[0, -1].any() and batch.mask[1, -1].any()
+    own = build_learner(vlm, JOB.algo)
+    metrics = update(vlm, own.optimizer, batch, config, torch.Generator())
+    assert math.isfinite(metrics.loss) and metrics.taken and not metrics.skipped
+
+
+def test_where_there_is_no_expert_nobody_can_learn_from_one_alone(monkeypatch) -> None:
+    algo = replace(JOB.algo, answer_weight=0.0, expert_advantage=1.0)
+    replace(JOB, algo=algo)
+    monkeypatch.setattr("policy.training.job.has_expert", lambda name: False)
+    with pytest.raises(ValueError, match="env=pick_mug has no expert"):
+        replace(JOB, algo=algo)
+    replace(JOB, algo=replace(algo, answer_weight=1.0))
 
 
 def test_supervision_learns_of_the_experts_answer_alone() -> None:

@@ -28,7 +28,7 @@ from policy.variety.scenes import (
     draw_colours,
     vary_scene,
 )
-from policy.variety.words import NAMES, PLACES, loosen_words
+from policy.variety.words import NAMES, PLACES, list_names, loosen_words
 
 SOURCE = ExampleSource(SceneSource(names=("pick_mug",)))
 EVERY = ExampleSource(SceneSource(names=tuple(envs.list_common()), varied=True))
@@ -190,6 +190,26 @@ def test_words_that_name_something_in_a_scene_are_known_as_names() -> None:
             words = [set(re.findall(r"\w+", text)) for text in asked]
             deciding = set.union(*words) - set.intersection(*words)
             assert deciding <= NAMES or name == "use_tool", deciding - NAMES
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=50)
+def test_what_tells_a_scenes_goals_apart_stays(seed: int) -> None:
+    asked = ["pick up the kettle", "pick up the bread", "take the milk off"]
+    names = list_names(asked)
+    assert names.issuperset({"kettle", "bread", "milk"}) and "the" not in names
+    for words in asked:
+        loose = loosen_words(words, np.random.default_rng(seed), names)
+        assert names.intersection(words.split()) <= {*re.findall(r"\w+", loose)}
+
+
+def test_scenes_that_another_process_mirrors_are_not_kept() -> None:
+    example = SOURCE(0)
+    stream = ExampleStream(lambda _: example, seed=0, varied=False)
+    for block in range(3):
+        for place in range(0, BLOCK, 512):
+            stream[2 * BLOCK * block + place]
+        assert len(stream._recent) == BLOCK // 512
 
 
 @given(st.integers(0, 10**6))
