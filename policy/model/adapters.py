@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,17 @@ def list_adapters(model: PreTrainedModel) -> set[str]:
         for parameter in getattr(layer, kind).parameters()
     }
     return {name for name, p in model.named_parameters() if id(p) in inside}
+
+
+def copy_to_cpu(model: Any) -> Any:
+    """Returns a copy whose numbers are in the CPU's memory: a full GPU has no room."""
+    made: dict[int, Any] = {}
+    for weight in model.parameters():
+        copied = weight.detach().cpu().clone()
+        made[id(weight)] = nn.Parameter(copied, requires_grad=weight.requires_grad)
+    for buffer in model.buffers():
+        made[id(buffer)] = buffer.detach().cpu().clone()
+    return copy.deepcopy(model, made)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from envs.answer import Codec
-from policy.model.adapters import add_adapters, merged
+from policy.model.adapters import add_adapters, copy_to_cpu, merged
 from policy.model.processing import Processor
 from policy.model.recompute import recompute_layers
 from policy.model.sampling import Sampled
@@ -259,7 +259,7 @@ class VLM:
         path.mkdir(parents=True, exist_ok=True)
         model = self.model
         if self._adapted is not None:
-            model = copy.deepcopy(self._adapted).merge_and_unload()
+            model = copy_to_cpu(self._adapted).merge_and_unload()
         model.save_pretrained(path)
         self.processor.save(path)
 
