@@ -249,11 +249,13 @@ class Picture:
         config: Where it is from.
         observation: What the policy sees and is asked.
         reference: The annotation. Of what it lacks, box or path, nothing is asked.
+        stands_for: The name of another, which was asked for and cannot be decoded.
     """
 
     config: PictureConfig
     observation: Question
     reference: Reference
+    stands_for: str = ""
 
     @property
     def name(self) -> str:

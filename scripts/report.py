@@ -36,6 +36,8 @@ def check(config: DictConfig) -> None:
         raise ValueError(f"films is {config.films}; at least 0")
     if len(paths) > 1 and not config.out:
         raise ValueError("several runs need a file to write: out=compare.html")
+    if config.out and Path(str(config.out)).is_dir():  # whatever its ending
+        raise ValueError(f"out={config.out} is a directory, not a file")
 
 
 def read_paths(config: DictConfig) -> list[Path]:

@@ -101,7 +101,7 @@ def evaluate(
     tally, kept = Tally(source.answer), []
     for scenes in referee.workers.make_scenes(source, batches):
         exam.check_frozen(scenes)
-        asked = _keep_asked(scenes, source, referee.workers)
+        asked = _keep_asked(scenes, referee.workers)
         for episode in _play_episodes(answerer, asked, referee, exam.max_turns):
             tally.add(episode)
             on_episode(episode)
@@ -113,20 +113,19 @@ def evaluate(
     return tally.summarize(), kept
 
 
-def _keep_asked(
-    scenes: Sequence[AnyScene], source: Source, workers: Workers
-) -> list[AnyScene]:
+def _keep_asked(scenes: Sequence[AnyScene], workers: Workers) -> list[AnyScene]:
     """Puts aside images that stand in for another, which cannot be decoded.
 
     In training the next one is as good; here each is measured once.
     """
     asked = []
     for scene in scenes:
-        config = source.choose(scene.seed)
-        if isinstance(scene, Scene) or scene.config == config:
+        if isinstance(scene, Scene) or not scene.stands_for:
             asked.append(scene)
-        else:
-            workers.aside.append(Aside(what="read", why="no image", scene=config))
+            continue
+        config = replace(scene.config, item=scene.stands_for)
+        why = "it cannot be decoded"
+        workers.aside.append(Aside(what="read", why=why, scene=config))
     return asked
 
 

@@ -12,7 +12,7 @@ from envs.sampling.asking import ask
 from envs.sampling.sample import sample_scene
 from envs.scene import Scene, SceneConfig
 from policy.evaluation.evaluate import split_batches
-from policy.rollout.log import has_scene, read_answer, read_rows
+from policy.rollout.log import has_scene, read_answer, read_answers
 from policy.rollout.play import Answerer
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
@@ -94,10 +94,10 @@ def read_takes(path: Path, only_success: bool = False) -> Iterator[Take]:
         only_success: Whether to leave out what failed.
 
     Raises:
-        ValueError: A row names no scene that can be made.
+        ValueError: A line is no row of an answer, or names no scene that can be made.
     """
-    for number, row in enumerate(read_rows(path), start=1):
-        failed = only_success and not row.get("success")
+    for number, row in enumerate(read_answers(path), start=1):
+        failed = only_success and not row["success"]
         if row.get("turn", 1) > 1 or failed or not has_scene(row):
             continue
         try:
@@ -108,5 +108,5 @@ def read_takes(path: Path, only_success: bool = False) -> Iterator[Take]:
                 instruction=row["instruction"],
                 success=row["success"],
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}, row {number}: {error}") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error

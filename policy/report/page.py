@@ -11,7 +11,7 @@ from typing import Any
 
 from policy.report.curves import ChartGroup, draw_curves
 from policy.report.films import Media, choose_films, make_films, make_images
-from policy.report.run import Row, Run, read_run
+from policy.report.run import PLAYED, Row, Run, read_run
 from policy.report.scenes import Case, list_judged, pair_up, sort_cases
 from policy.report.tables import (
     list_figures,
@@ -22,6 +22,7 @@ from policy.report.tables import (
 )
 from policy.report.views import Card, build_card, word_reason
 from policy.report.words import (
+    WHEN,
     describe_run,
     flatten,
     list_differences,
@@ -87,7 +88,7 @@ def write_report(
     Raises:
         FileNotFoundError: It is not a run directory.
     """
-    run = read_run(path)
+    run, files = read_run(path), Files()
     media = dict.fromkeys(run.evaluations, Media(folder=path / "evaluations"))
     cases = sort_cases(pair_up(run.evaluations))
     # Of a run that is going on other scenes will be worth a film at its end.
@@ -103,7 +104,9 @@ def write_report(
         verdicts=VERDICTS,
         figures=list_figures(run),
         settings=flatten(run.config),
-        **_show(cases, filmed, media),
+        files=files.content,
+        **_show(cases, filmed, media, files),
+        **_show_played(run, films, files, workers),
         **_draw([run]),
     )
 
@@ -122,12 +125,12 @@ def write_comparison(
     Raises:
         FileNotFoundError: One of them is not a run directory.
     """
-    runs = [read_run(path) for path in paths]
-    labels = _label(runs)
-    last = dict(zip(labels, map(_get_last, runs), strict=True))
+    runs, files = [read_run(path) for path in paths], Files()
+    labels, shared = _label(runs), _find_shared(runs)
+    rows = [run.evaluations.get(shared, []) for run in runs]
     folders = [Media(folder=run.path / "evaluations") for run in runs]
     media = dict(zip(labels, folders, strict=True))
-    cases = sort_cases(pair_up(last)) if all(last.values()) else []
+    cases = sort_cases(pair_up(dict(zip(labels, rows, strict=True))))
     filmed = choose_films(cases, films)
     _make(media, cases, filmed, workers)
     return _write(
@@ -139,7 +142,9 @@ def write_comparison(
         verdicts=VERDICTS | {"gained": "only the second", "lost": "only the first"},
         rows=[_summarize(*pair) for pair in zip(runs, labels, strict=True)],
         differences=list_differences(runs),
-        **_show(cases, filmed, media),
+        when=WHEN.get(shared, ""),
+        files=files.content,
+        **_show(cases, filmed, media, files),
         **_draw(runs),
     )
 
@@ -156,13 +161,14 @@ def _make(
 
 
 def _show(
-    cases: Sequence[Case], filmed: Sequence[Case], media: Mapping[str, Media]
+    cases: Sequence[Case],
+    filmed: Sequence[Case],
+    media: Mapping[str, Media],
+    files: Files,
 ) -> dict[str, Any]:
     """What the parts about scenes show."""
-    files = Files()
-    shown, judged = _list_shown(cases, filmed), list_judged(cases)
-    cards = [build_card(case, media, files.add) for case in shown]
-    reasons = list_reasons(cases)
+    cards = _build_cards(cases, filmed, media, files)
+    judged, reasons = list_judged(cases), list_reasons(cases)
     return {
         "cases": len(cases),
         "cards": cards,
@@ -170,9 +176,29 @@ def _show(
         "by_scene": rate_by_scene(judged),
         "by_factor": rate_by_factor(judged),
         "reasons": [(r, build_card(r.example, media, files.add)) for r in reasons],
-        "files": files.content,
         "choices": _list_choices(cards),
     }
+
+
+def _show_played(
+    run: Run, films: int, files: Files, workers: Workers
+) -> dict[str, Any]:
+    """What was tried in the playground: scenes of somebody's choice, so not counted."""
+    media = {PLAYED: Media(folder=run.path / "evaluations")}
+    cases = sort_cases(pair_up({PLAYED: run.played}))
+    filmed = choose_films(cases, films)
+    _make(media, cases, filmed, workers)
+    return {"tries": len(cases), "played": _build_cards(cases, filmed, media, files)}
+
+
+def _build_cards(
+    cases: Sequence[Case],
+    filmed: Sequence[Case],
+    media: Mapping[str, Media],
+    files: Files,
+) -> list[Card]:
+    shown = _list_shown(cases, filmed)
+    return [build_card(case, media, files.add) for case in shown]
 
 
 def _list_shown(cases: Sequence[Case], filmed: Sequence[Case]) -> list[Case]:
@@ -237,9 +263,13 @@ def _label(runs: Sequence[Run]) -> list[str]:
     return [f"{name} ({i})" for i, name in enumerate(names, start=1)]
 
 
-def _get_last(run: Run) -> list[Row]:
-    """The rows of a run's last evaluation."""
-    return list(run.evaluations.values())[-1] if run.evaluations else []
+def _find_shared(runs: Sequence[Run]) -> str:
+    """The last evaluation that all runs have, "" if there is none.
+
+    One run before its training says nothing about another after its own.
+    """
+    names = [n for n in WHEN if all(n in run.evaluations for run in runs)]
+    return names[-1] if names else ""
 
 
 def _summarize(run: Run, label: str) -> Row:

@@ -15,7 +15,8 @@ from policy.rollout.log import read_answers, read_rows
 from policy.runtime.stored import read_json, read_yaml
 
 Row = dict[str, Any]
-FIRST = ("before", "after")  # of the evaluations, in this order; others follow
+HELD_OUT = ("before", "after")  # evaluations of a run, in this order
+PLAYED = "played"  # what the playground has saved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,10 @@ class Run:
         path: Its directory.
         config: What was asked for; empty where there is no config.yaml.
         metrics: One row a step.
-        evaluations: Name to the rows of its answers, "before" and "after" first. What
-            was "after" its end is not, once it goes on for more steps.
+        evaluations: Name to the rows of its answers to held-out scenes, "before" first.
+            What was "after" its end is not, once it goes on for more steps. Of a
+            playground's directory, which is no run, "played" alone.
+        played: The rows of what was tried in the playground and saved beside a run's.
         figures: Name to the figures of an evaluation, as in summary.json.
         summary: What a finished run says of itself; empty before.
         manifest: How it was made; empty where that is not recorded.
@@ -37,6 +40,7 @@ class Run:
     config: Row
     metrics: list[Row]
     evaluations: dict[str, list[Row]]
+    played: list[Row]
     figures: dict[str, Row]
     summary: Row
     manifest: Row
@@ -80,18 +84,20 @@ def read_run(path: Path) -> Run:
             f"run_dir={path}: neither config.yaml nor evaluations/ there, so it is not "
             "a run directory"
         )
+    played = _take_played(evaluations, config)
     summary = _read(path / "summary.json", read_json)
     if summary.get("steps", 0) < config.get("steps", 0):  # it was done, and goes on
         summary = {}
         evaluations.pop("after", None)
     figures = {"before": _read(path / "before.json", read_json)} | {
-        name: summary[name] for name in FIRST if name in summary
+        name: summary[name] for name in HELD_OUT if name in summary
     }
     return Run(
         path=path,
         config=config,
         metrics=read_rows(path / "metrics.jsonl"),
         evaluations=evaluations,
+        played=played,
         figures={name: row for name, row in figures.items() if row.get("n")},
         summary=summary,
         manifest=_read(path / "manifest.json", read_json),
@@ -99,10 +105,15 @@ def read_run(path: Path) -> Run:
 
 
 def _read_evaluations(folder: Path) -> dict[str, list[Row]]:
-    names = [path.stem for path in sorted(folder.glob("*.jsonl"))]
-    names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    names = (*HELD_OUT, PLAYED)
     found = {name: read_answers(folder / f"{name}.jsonl") for name in names}
     return {name: rows for name, rows in found.items() if rows}
+
+
+def _take_played(evaluations: dict[str, list[Row]], config: Row) -> list[Row]:
+    """Takes out what was played beside a run; where there is no run, it stays."""
+    alone = not config and evaluations.keys() == {PLAYED}
+    return [] if alone else evaluations.pop(PLAYED, [])
 
 
 def _read(path: Path, read: Callable[[Path], Row]) -> Row:

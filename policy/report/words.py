@@ -8,6 +8,12 @@ from typing import Any
 
 from policy.report.run import Row, Run
 
+# What an evaluation is called where it is compared.
+WHEN = {
+    "before": "before training",
+    "after": "after training",
+    "played": "in the playground",
+}
 # Where and how, but not what: two runs differ in it, whatever they learn.
 INCIDENTAL = ("run_dir", "resume", "videos", "checkpoint_every", "camera.", "hydra.")
 

@@ -22,16 +22,12 @@ from envs.records import Affordance, AnyAnswer, ParseFailure, Plan, Trajectory
 from envs.rollout import Rollout
 from envs.sampling.factors import describe_factors
 from envs.scene import AnyScene, Scene
+from policy.rollout.rows import find_mistake
 from policy.runtime.whole import replace_bytes, replace_text
 
 TEXT_LIMIT = 2000  # characters of an answer that are kept
 IMAGES = "images"  # folder beside the lines
 QUALITY = 85  # of JPEG: 5 kB an image and no visible loss
-# What every row has; see `describe_rollout`.
-ROW = {
-    *("env", "seed", "scene", "instruction", "text", "box", "waypoints"),
-    *("parse_failure", "success", "reason", "terms", "reward"),
-}
 
 
 class EvaluationLog:
@@ -142,13 +138,12 @@ def read_answers(path: Path) -> list[dict[str, Any]]:
     """Returns the rows of a file of `evaluations/`; see `read_rows`.
 
     Raises:
-        ValueError: A line is no row of an answer.
+        ValueError: A line is no row of an answer; the field is named.
     """
     rows = read_rows(path)
     for number, row in enumerate(rows, start=1):
-        if not (row.keys() >= ROW and isinstance(row["scene"], dict)):
-            lacks = ", ".join(sorted(ROW - row.keys())) or "a scene"
-            raise ValueError(f"{path}, line {number} is no answer: it lacks {lacks}")
+        if mistake := find_mistake(row):
+            raise ValueError(f"{path}, line {number} is no answer: {mistake}")
     return rows
 
 
@@ -161,16 +156,21 @@ def read_answer(row: dict[str, Any]) -> AnyAnswer:
     """Returns the answer of a row, equal to the one that was executed."""
     box, path = row["box"], row["waypoints"]
     if box is not None and path is not None:
-        return Plan(box=tuple(box), waypoints=_read_path(path))
+        return Plan(box=_read_box(box), waypoints=_read_path(path))
     if box is not None:
-        return Affordance(box=tuple(box))
+        return Affordance(box=_read_box(box))
     if path is not None:
         return Trajectory(waypoints=_read_path(path))
     return ParseFailure(reason=row["parse_failure"] or "")
 
 
+def _read_box(box: Sequence[float]) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = map(float, box)
+    return x1, y1, x2, y2
+
+
 def _read_path(path: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(point) for point in path)
+    return tuple(tuple(map(float, point)) for point in path)
 
 
 def _describe_expert(rollout: Rollout) -> dict[str, Any] | None:

@@ -195,6 +195,7 @@ def make_picture(
             reference=Reference(
                 box=item.box or NO_BOX, waypoints=tuple(map(tuple, path))
             ),
+            stands_for="" if item is items[0] else items[0].name,
         )
     raise ValueError(
         f"{len(items)} images in a row cannot be decoded, the last: {last}"

@@ -18,13 +18,15 @@ from envs.scene import Scene, SceneConfig
 from policy.rollout.log import has_scene, read_answer, read_answers
 
 FOLDER = "evaluations"
-NAMES = ("played", "after", "before")  # the first that there is
+NAMES = ("after", "before", "played")  # the first that there is
 
 Row = dict[str, Any]
 
 
 def read_episodes(run_dir: Path) -> list[list[Row]]:
-    """Returns the rows of a directory's last answers to scenes, an episode each.
+    """Returns the rows of a run's last answers to scenes, an episode each.
+
+    Those of the playground are taken only where there is nothing of a run.
 
     Raises:
         FileNotFoundError: It is no directory of a run.
@@ -79,5 +81,5 @@ def _read_outcome(row: Row) -> Outcome | None:
 def _make_scene(row: Row) -> Scene:
     try:
         return sample_scene(SceneConfig(**row["scene"]))
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         raise ValueError(f"scene {row['scene']!r} of an answer: {error}") from error

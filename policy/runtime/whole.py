@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -39,10 +40,18 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
-    """Writes a file; the one before stays until the new one is whole."""
+    """Writes a file; the one before stays until the new one is whole.
+
+    Where that fails, nothing else is left.
+    """
     partial, _ = _name_aside(path)
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):  # what went wrong first is what counts
+            partial.unlink()
+        raise
 
 
 def restore(path: Path) -> None:

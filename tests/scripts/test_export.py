@@ -19,7 +19,8 @@ from policy.evaluation.baselines import answer_null
 from policy.rollout.log import describe_episode
 from policy.rollout.rebuild import read_episodes
 
-QUICK = ("rollout.workers=0", "env=press_button")
+ALONE = ("rollout.workers=0",)
+QUICK = (*ALONE, "env=press_button")
 
 
 def answer(scene: envs.Scene, text: str) -> Rollout:
@@ -52,7 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_answers_of_a_run_become_annotations(run, tmp_path):
     out = tmp_path / "set"
-    said = call("export", f"run_dir={run}", "format=graspo", f"out={out}", *QUICK)
+    said = call("export", f"run_dir={run}", "format=graspo", f"out={out}", *ALONE)
     assert not said
     rows = [*map(json.loads, (run / "evaluations" / "after.jsonl").open())]
     items = open_set(SetConfig(path=str(out))).items
@@ -63,7 +64,7 @@ def test_answers_of_a_run_become_annotations(run, tmp_path):
 def test_only_what_succeeded_becomes_an_episode(run, tmp_path, capfd):
     out = tmp_path / "set"
     asked = ("only=success", f"run_dir={run}", "format=lerobot", f"out={out}")
-    assert not call("export", *asked, *QUICK, "quiet=true")
+    assert not call("export", *asked, *ALONE, "quiet=true")
     assert not capfd.readouterr().out
     command = f"python scripts/export.py only=success run_dir={run} format=lerobot"
     assert command in (out / "README.md").read_text()
@@ -94,7 +95,7 @@ def test_an_export_that_ends_early_leaves_nothing(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(writer.LeRobotWriter, "finish", stop)
     out = tmp_path / "set"
-    said = call("export", f"run_dir={run}", "format=lerobot", f"out={out}", *QUICK)
+    said = call("export", f"run_dir={run}", "format=lerobot", f"out={out}", *ALONE)
     assert said == "stopped: nothing was written"
     assert not list(tmp_path.iterdir())
 
@@ -134,6 +135,6 @@ def test_images_beside_the_scenes_of_a_run_are_left_out(run, tmp_path):
     row |= {"env": "offline", "scene": picture, "reason": None, "success": False}
     file.write_text(json.dumps(row) + "\n" + file.read_text())
     out = tmp_path / "set"
-    assert not call("export", f"run_dir={mixed}", "format=graspo", f"out={out}", *QUICK)
+    assert not call("export", f"run_dir={mixed}", "format=graspo", f"out={out}", *ALONE)
     assert len(open_set(SetConfig(path=str(out))).items) == 2
     assert read_episodes(mixed) == read_episodes(run)

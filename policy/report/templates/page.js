@@ -71,7 +71,7 @@
   // Filters; what they say is kept, so that a page that reloads stays as it is.
   const form = document.getElementById("filters");
   if (form) {
-    const cards = [...document.querySelectorAll(".card")];
+    const cards = [...document.querySelectorAll("#cards .card")];
     const count = document.getElementById("count"), more = document.getElementById("more");
     let limit = PAGE;
     const matches = (card, wanted) =>

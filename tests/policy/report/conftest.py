@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from envs.rollout import Rollout
 from envs.sampling.turns import follow_up
 from policy.evaluation.evaluate import Exam, evaluate
 from policy.evaluation.figures import Evaluation
-from policy.rollout.log import EvaluationLog
+from policy.rollout.log import EvaluationLog, read_rows
 from policy.rollout.play import Referee, answer_scripted
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
@@ -94,6 +95,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     summary = {"steps": 100, "seconds": 431.0, "seed": 0} | figures
     (path / "summary.json").write_text(json.dumps(summary))
     (path / "manifest.json").write_text(json.dumps({"commit": "abc", "note": HOSTILE}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def played(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run, where somebody has tried a scene twice in the playground."""
+    path = tmp_path_factory.mktemp("played") / "both" / "first"
+    shutil.copytree(finished, path)
+    rows = read_rows(path / "evaluations" / "before.jsonl")
+    plans = [row for row in rows if row["env"] == "press_button" and row["box"]]
+    scene = plans[0]["scene"] | {"seed": 7}
+    own = {"scene": scene, "seed": 7, "instruction": "tried by hand", "policy": "hand"}
+    text = "".join(
+        json.dumps(next(row for row in plans if row["success"] is done) | own) + "\n"
+        for done in (False, True)
+    )
+    (path / "evaluations" / "played.jsonl").write_text(text)
     return path
 
 

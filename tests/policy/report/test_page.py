@@ -149,6 +149,27 @@ def test_runs_of_one_name_are_told_apart(comparison: Path) -> None:
     assert "both/first (1)" in text and "both/first (2)" in text
 
 
+def test_filters_leave_what_was_played_alone(
+    browser: Browser, played: Path, tmp_path: Path
+) -> None:
+    with Workers(0) as workers:
+        file = write_report(played, workers, films=2, out=tmp_path / "page.html")
+    with visit(browser, file.as_uri()) as visited:
+        cards = visited.page.locator("#played .card:visible")
+        choose(visited, scene="pick_mug")
+        assert cards.count() == 2
+        assert visited.page.inner_text("#count").endswith(" of 12 scenes")
+        scroll_through(visited)
+        images = visited.page.locator("#played img")
+        assert images.evaluate_all("all => all.every(i => i.naturalWidth === 224)")
+        cards.locator(".play").last.press("Enter")
+        film = visited.page.locator("#played video")
+        film.evaluate("film => new Promise(done => film.oncanplay = done)")
+        visited.page.uncheck("#filters [name=expert]")
+        assert not cards.locator(".expert").first.is_visible()
+        assert not visited.errors and not visited.requests
+
+
 def test_filters_outlive_a_reload(browser: Browser, page: Path) -> None:
     with visit(browser, page.as_uri()) as visited:
         choose(visited, verdict="gained")

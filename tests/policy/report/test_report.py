@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,7 +16,7 @@ from envs import format_answer, parse_answer
 from envs.records import Plan
 from policy.report.curves import draw_curves, smooth
 from policy.report.films import Media, choose_films, film_attempt, make_films
-from policy.report.page import write_report
+from policy.report.page import write_comparison, write_report
 from policy.report.run import read_run
 from policy.report.scenes import Case, pair_up, sort_cases
 from policy.report.tables import list_reasons, rate_by_factor, rate_by_scene, rate_cases
@@ -183,6 +184,104 @@ def test_a_run_with_fewer_files_shows_what_it_has(finished, tmp_path, left) -> N
     with Workers(0) as workers:
         page = write_report(path, workers, films=0).read_text()
     assert ("No evaluation on held-out scenes" in page) == ("evaluations" not in left)
+
+
+def read_main(page: Path) -> str:
+    """What a page shows, without its markup."""
+    body = page.read_text().partition("<main")[2].partition("</main>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def test_what_was_played_in_a_run_changes_none_of_its_figures(
+    finished, played, tmp_path
+) -> None:
+    out = tmp_path / "page.html"
+    with Workers(0) as workers:
+        alone = read_main(write_report(finished, workers, films=0, out=out))
+        both = read_main(write_report(played, workers, films=0, out=out))
+    run = read_run(played)
+    assert [*run.evaluations] == ["before", "after"] and len(run.played) == 2
+    shown, _, tried = both.partition(" Played ")
+    assert shown == alone.partition(" How it was made ")[0]
+    assert tried.count("tried by hand") == 2 and "press_button · ood 7" in tried
+    assert "no figure of this page counts them" in tried
+
+
+def test_what_was_played_has_its_image_and_its_film(played, tmp_path) -> None:
+    out = tmp_path / "page.html"
+    with Workers(0) as workers:
+        page = write_report(played, workers, films=2, out=out).read_text()
+    section = page.partition('<section id="played">')[2].partition('id="made"')[0]
+    assert section.count('class="card"') == 2 and "▶ film" in section
+    assert section.count('<g class="expert">') == 2
+    names = set(re.findall(r'data-(?:file|film)="(\w+\.\w+)"', section))
+    held = page.partition('id="files">')[2].partition("</script>")[0]
+    assert len(names) > 2 and names <= json.loads(held).keys()
+
+
+def test_a_directory_of_the_playground_shows_what_was_played(played, tmp_path) -> None:
+    path = tmp_path / "alone"
+    rows = Path("evaluations") / "played.jsonl"
+    (path / "evaluations").mkdir(parents=True)
+    shutil.copy(played / rows, path / rows)
+    run = read_run(path)
+    assert [*run.evaluations] == ["played"] and not run.played
+    with Workers(0) as workers:
+        shown = read_main(write_report(path, workers, films=0))
+    assert "Attempts at press_button. played 0.50" in shown
+    assert "Why it fails" in shown and shown.count("tried by hand") == 2
+
+
+def test_a_run_that_has_begun_and_was_played_in_has_no_figures_yet(
+    played, tmp_path
+) -> None:
+    path = _copy(played, tmp_path)
+    for name in ("before", "after"):
+        (path / "evaluations" / f"{name}.jsonl").unlink()
+    for name in ("summary.json", "before.json"):
+        (path / name).unlink()
+    with Workers(0) as workers:
+        shown = read_main(write_report(path, workers, films=0))
+    assert "No evaluation on held-out scenes yet." in shown and " Played " in shown
+
+
+def begin(finished: Path, tmp_path: Path) -> Path:
+    """A run like another, that is not done: it has no evaluation after training."""
+    path = Path(shutil.copytree(finished, tmp_path / "begun"))
+    (path / "evaluations" / "after.jsonl").unlink()
+    (path / "summary.json").unlink()
+    return path
+
+
+def test_runs_are_compared_on_the_last_evaluation_that_all_have(
+    finished, played, tmp_path
+) -> None:
+    begun, done = begin(finished, tmp_path), _copy(played, tmp_path)
+
+    def compare(*runs: Path) -> str:
+        out = tmp_path / "page.html"
+        with Workers(0) as workers:
+            return read_main(write_comparison(runs, out, workers, films=0))
+
+    first, last = compare(begun, done), compare(finished, done)
+    three = compare(finished, done, begun)
+    same = "on the same 12 scenes"
+    assert f"+0.000 run over begun before training, {same}" in first
+    assert f"+0.000 run over first after training, {same}" in last
+    for shown, when in ((first, "before"), (last, "after"), (three, "before")):
+        assert f"The same scenes {when} training" in shown
+        assert f"Why they fail {when} training" in shown
+    assert "tried by hand" not in last
+
+
+def test_runs_that_share_no_evaluation_are_not_compared(finished, tmp_path) -> None:
+    done, begun = _copy(finished, tmp_path), begin(finished, tmp_path)
+    (done / "evaluations" / "before.jsonl").unlink()
+    with Workers(0) as workers:
+        page = write_comparison([begun, done], tmp_path / "out.html", workers, films=0)
+    shown = read_main(page)
+    assert "The runs were not measured on the same scenes." in shown
+    assert "McNemar" not in shown and "The same scenes" not in shown
 
 
 def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,24 @@ import pytest
 from PIL import Image
 
 import envs
-from envs.records import Affordance, Completion, ParseFailure, Trajectory
+from envs.records import Affordance, Completion, ParseFailure, Plan, Trajectory
 from envs.rollout import Rollout
 from envs.scene import SceneConfig
+from policy.export.takes import find_log, read_takes
 from policy.report.run import read_run
 from policy.rollout.log import (
     IMAGES,
     TEXT_LIMIT,
     EvaluationLog,
+    describe_episode,
     describe_rollout,
     read_answer,
     read_answers,
     read_rows,
     save_jpeg,
 )
-from policy.rollout.rebuild import read_episodes
+from policy.rollout.rebuild import read_episodes, rebuild
+from policy.rollout.rows import SHOWN
 
 
 def test_a_row_makes_the_same_scene_and_answer_again(tmp_path: Path) -> None:
@@ -90,19 +95,112 @@ def test_a_kill_leaves_no_half_of_a_picture(tmp_path: Path, monkeypatch) -> None
     assert not (tmp_path / "a.jpg").exists()
 
 
-@pytest.mark.parametrize("lost", ["text", "scene", "terms"])
-def test_a_row_that_is_no_answer_is_named(tmp_path: Path, lost: str) -> None:
+@pytest.fixture(scope="module")
+def row() -> dict[str, Any]:
+    """A row of `evaluations/`, as it is read."""
     scene = envs.make_scene("press_button", verify=False)
+    assert scene.reference is not None
     rollout = Rollout(
-        scene=scene, completion=Completion(text=""), answer=ParseFailure(reason="x")
+        scene=scene, completion=Completion(text=""), answer=scene.reference.to_plan()
     )
-    row = describe_rollout(rollout)
-    path = tmp_path / "evaluations" / "after.jsonl"
-    path.parent.mkdir()
-    path.write_text(json.dumps(row) + "\n")
-    assert read_episodes(tmp_path) == [read_answers(path)]
-    del row[lost]
-    path.write_text(path.read_text() + json.dumps(row) + "\n")
-    for read in (read_episodes, read_run):
+    [described] = describe_episode([rollout])
+    return json.loads(json.dumps(described | {"image": "a.jpg"}))
+
+
+def write(folder: Path, *rows: dict[str, Any], name: str = "after") -> Path:
+    path = folder / "evaluations" / f"{name}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def export(run: Path) -> None:
+    list(read_takes(find_log(run)))
+
+
+@pytest.mark.parametrize("lost", ["text", "scene", "terms"])
+def test_a_row_that_is_no_answer_is_named(tmp_path: Path, row, lost: str) -> None:
+    path = write(tmp_path, row)
+    assert read_episodes(tmp_path) == [read_answers(path)] == [[row]]
+    write(tmp_path, row, {name: row[name] for name in row if name != lost})
+    for read in (read_episodes, read_run, export):
         with pytest.raises(ValueError, match=rf"line 2 is no answer: it lacks {lost}"):
             read(tmp_path)
+
+
+HUGE = 10**400  # of JSON, but no float
+WRONG = {
+    "env": [[1], None],
+    "seed": ["x", 1.5, True],
+    "scene": [None, [], {}, {"name": [1]}],
+    "instruction": [None],
+    "text": [None, 5],
+    "box": ["abcd", [1, 2], [0, 0, 1, math.nan], [0, 0, 1, HUGE], [0, 0, 1, "1"], {}],
+    "waypoints": [5, [], [1, 2], [[1, 2], [1, 2, 3]], [[1]], [[0, math.inf]], [None]],
+    "parse_failure": [5],
+    "success": ["no", None, 1],
+    "reason": [5, False],
+    "terms": [None, {"success": "x"}, {"success": None}],
+    "reward": ["x", None, True],
+    "turn": ["x", None],
+    "expert": ["x", {}, {"box": None, "waypoints": []}],
+    "factors": [[1], {"light": [1, 2]}, {"light": True}],
+    "image": [5, None],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [pytest.param(k, v, id=f"{k}-{i}") for k in WRONG for i, v in enumerate(WRONG[k])],
+)
+def test_a_value_that_cannot_be_is_named_wherever_rows_are_read(
+    tmp_path: Path, row, field: str, value: object
+) -> None:
+    path = write(tmp_path, row, row | {field: value})
+    shown = repr(value)[:SHOWN]
+    said = f"{path}, line 2 is no answer: {field} is {shown}; valid: "
+    for read in (read_episodes, read_run, export):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"box": None, "waypoints": None, "parse_failure": "no_answer", "reason": ""},
+        {"box": None, "waypoints": [[0, 1, 0.5]]},
+        {"expert": None, "factors": {"light": 1, "first word": "press"}},
+        {"expert": {"box": [0.0] * 4, "waypoints": []}, "terms": {}},
+    ],
+)
+def test_what_may_be_missing_or_whole_is_no_mistake(tmp_path, row, change) -> None:
+    path = write(tmp_path, row | change)
+    assert read_answers(path) == [row | change]
+    export(tmp_path)
+
+
+def test_numbers_without_a_point_are_numbers(tmp_path: Path, row) -> None:
+    [written] = read_answers(write(tmp_path, row | {"box": [0, 0, 1, 10**30]}))
+    answer = read_answer(written)
+    assert isinstance(answer, Plan) and answer.box == (0, 0, 1, 1e30)
+    assert {type(value) for value in answer.box} == {float}
+
+
+@pytest.mark.parametrize("wrong", [{"seed": "x"}, {"colours": 5}, {"unknown": 1}])
+def test_a_scene_that_cannot_be_made_is_one_line(tmp_path, row, wrong) -> None:
+    write(tmp_path, row | {"scene": row["scene"] | wrong})
+    with pytest.raises(ValueError, match=r"after\.jsonl, line 1: "):
+        export(tmp_path)
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        list(rebuild(read_episodes(tmp_path)[0]))
+
+
+def test_answers_of_a_run_come_before_what_was_played_in_it(tmp_path, row) -> None:
+    played = row | {"text": "played"}
+    write(tmp_path, played, name="played")
+    assert read_episodes(tmp_path) == [[played]]
+    for name in ("before", "after"):
+        write(tmp_path, row | {"text": name}, name=name)
+        assert read_episodes(tmp_path) == [[row | {"text": name}]]
+        [take] = read_takes(find_log(tmp_path))
+        assert take.text == name
