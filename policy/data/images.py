@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from envs.mjcf.bounds import DECODED
+from policy.data import bounds, tables
 from policy.data.records import BrokenItem, Source
 
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -37,7 +37,7 @@ class FileImage:
 
     def read(self) -> bytes:
         """The file's bytes."""
-        return Path(self.path).read_bytes()
+        return bounds.read_file(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,39 +56,31 @@ class ParquetImage:
 
     def read(self) -> bytes:
         """The cell's bytes; of a list the first."""
-        cell = _read_column(self.path, self.group, self.column)[self.row].as_py()
-        cell = cell[0] if isinstance(cell, list) and cell else cell
-        cell = cell.get("bytes") if isinstance(cell, dict) else cell
-        if not isinstance(cell, bytes):
+        column = tables.read_column(self.path, self.group, self.column)
+        content = tables.pick_bytes(column[self.row])
+        if content is None:
             raise FileNotFoundError(f"{self.path}, row {self.row}: no image")
-        return cell
-
-
-@lru_cache(maxsize=2)
-def _read_column(path: str, group: int, column: str) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.ParquetFile(path).read_row_group(group, [column])[column]
+        return content
 
 
 def measure_image(source: Source) -> tuple[int, int]:
     """Returns the width and height of an image, upright, without decoding it.
 
     Raises:
-        BrokenItem: There is none, it is of no known kind, or its end is missing.
+        BrokenItem: There is none, it is of no known kind or too large, or its end is
+            missing.
     """
     try:
         head, tail, rest = _peek(source)
-    except FileNotFoundError as error:
-        raise BrokenItem("missing_image", error) from None
     except OSError as error:
-        raise BrokenItem("unreadable_image", error) from None
+        raise _judge(error) from None
     if head.startswith(PNG) and not tail.endswith(PNG_END):
         raise BrokenItem("truncated_image", source)
     if head.startswith(JPEG) and JPEG_END not in tail:
         raise BrokenItem("truncated_image", source)
     if head.startswith(PNG) and b"IDAT" in head and b"eXIf" not in head + tail:
         width, height = np.frombuffer(head, ">u4", 2, 16).tolist()
+        bounds.check_pixels(width, height, source)
         return width, height
     return _measure_slowly(rest, source)
 
@@ -98,9 +90,8 @@ def _peek(source: Source) -> tuple[bytes, bytes, Any]:
     if not isinstance(source, FileImage):
         content = source.read()
         return content[:1024], content[-TAIL:], io.BytesIO(content)
-    file = os.open(source.path, os.O_RDONLY)
+    file, size = bounds.open_file(source.path)
     try:
-        size = os.fstat(file).st_size
         tail = os.pread(file, TAIL, max(0, size - TAIL))
         return os.pread(file, 1024, 0), tail, source.path
     finally:
@@ -111,11 +102,12 @@ def _measure_slowly(opened: Any, source: Source) -> tuple[int, int]:
     try:
         with Image.open(opened, formats=DECODED) as image:
             width, height = image.size
+            bounds.check_pixels(width, height, source)  # EXIF may need the pixels
             turned = image.getexif().get(ORIENTATION) in TURNED
     except UnidentifiedImageError:
         raise BrokenItem("unreadable_image", source) from None
     except BROKEN as error:
-        raise BrokenItem("unreadable_image", error) from None
+        raise _judge(error) from None
     return (height, width) if turned else (width, height)
 
 
@@ -123,16 +115,24 @@ def load_image(source: Source) -> NDArray[np.uint8]:
     """Returns the [H, W, 3] pixels of an image, upright, transparency on white.
 
     Raises:
-        BrokenItem: It cannot be decoded.
+        BrokenItem: It cannot be decoded, or is too large.
     """
     try:
         content = io.BytesIO(source.read())
         with Image.open(content, formats=DECODED) as image:
+            bounds.check_pixels(*image.size, source)
             return _flatten(ImageOps.exif_transpose(image))
-    except FileNotFoundError as error:
-        raise BrokenItem("missing_image", error) from None
     except BROKEN as error:
-        raise BrokenItem("unreadable_image", error) from None
+        raise _judge(error) from None
+
+
+def _judge(error: Exception) -> BrokenItem:
+    """What is wrong with an image that could not be read."""
+    if isinstance(error, FileNotFoundError):
+        return BrokenItem("missing_image", error)
+    if isinstance(error, Image.DecompressionBombError):
+        return BrokenItem("too_large", error)
+    return BrokenItem("unreadable_image", error)
 
 
 def _flatten(image: Image.Image) -> NDArray[np.uint8]:

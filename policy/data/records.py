@@ -64,6 +64,7 @@ REASONS = (
     "few_points",
     "empty_mask",
     "no_instruction",
+    "too_large",
 )
 """Why items are left out."""
 

@@ -38,6 +38,7 @@ FORMATS: dict[str, ModuleType] = {
 """Name of a format to the module that reads and writes it."""
 
 MOST_BROKEN = 0.2  # share of a set; with more, something else is wrong with it
+MANY = 2**17  # broken items after which their share is looked at before the set ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,8 @@ def open_set(
             name = getattr(found, "name", f"item {number}")
             row = {"item": name, "reason": error.reason, "detail": error.detail}
             broken.append(row)
+            if len(broken) % MANY == 0:  # a small file may say millions of them
+                _check_broken(path, good, broken)
         if number % 1000 == 0:
             progress(number)
     _check_broken(path, good, broken)

@@ -36,8 +36,6 @@ def read(path: Path) -> Iterator[Item | BrokenItem]:
 
 
 def _read_row(file: Path, number: int, row: Any) -> Item:
-    if isinstance(row, BrokenItem):
-        raise row
     return Item(
         name=f"{file.name} {number}",
         image=FileImage(find_image(file.parent, take(row, "image"))),

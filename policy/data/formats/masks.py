@@ -21,13 +21,13 @@ from policy.data.formats.rows import (
     find_files,
     find_image,
     read_json,
-    read_parquet,
     take,
     write_json,
 )
 from policy.data.formats.words import read_task
 from policy.data.images import FileImage, ParquetImage, load_image, save_image
 from policy.data.records import UNITS, BrokenItem, Item, Sample, Source
+from policy.data.tables import read_parquet
 
 ASKED = ("question", "instruction", "prompt")
 NAMED = ("category", "question_type")
@@ -69,12 +69,12 @@ def _read_table(file: Path) -> Iterator[tuple[str, Any, Any, Any]]:
 
 
 def _read_row(name: str, image: Source, mask: Source, row: Any) -> Item:
-    marked = load_image(mask).max(axis=2) > 0
+    instruction = read_task(_find(row, ASKED))
     return Item(
         name=name,
         image=image,
-        instruction=read_task(_find(row, ASKED)),
-        box=bound(marked),
+        instruction=instruction,
+        box=bound(load_image(mask).max(axis=2) > 0),
         units=UNITS,
         category=str(_find(row, NAMED, "")),
         split="test",
@@ -83,7 +83,7 @@ def _read_row(name: str, image: Source, mask: Source, row: Any) -> Item:
 
 def _find(row: Any, names: Sequence[str], other: str | None = None) -> Any:
     """The first of some fields that a row has."""
-    if not isinstance(row, dict):
+    if not isinstance(take(row), dict):
         raise BrokenItem("wrong_type", row)
     for name in names:
         if row.get(name) is not None:
@@ -99,15 +99,15 @@ def bound(marked: NDArray[np.bool_]) -> list[float]:
     Raises:
         BrokenItem: None is marked.
     """
-    rows, columns = np.nonzero(marked)
+    columns, rows = (np.flatnonzero(marked.any(axis=axis)) for axis in (0, 1))
     if not len(rows):
         raise BrokenItem("empty_mask")
     height, width = marked.shape
     return [
-        float(columns.min() / width),
-        float(rows.min() / height),
-        float((columns.max() + 1) / width),
-        float((rows.max() + 1) / height),
+        float(columns[0] / width),
+        float(rows[0] / height),
+        float((columns[-1] + 1) / width),
+        float((rows[-1] + 1) / height),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Rows of JSON and parquet files, one at a time, however many there are."""
+"""Rows of JSON files, one at a time, however many there are, and what they name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from policy.data import bounds
 from policy.data.records import BrokenItem
 
 CHUNK = 2**20  # characters
@@ -19,7 +20,8 @@ def read_json(path: Path) -> Iterator[Any]:
     """Yields the rows of a JSON list, or of JSON lines; a bad line as a `BrokenItem`.
 
     Raises:
-        ValueError: A list that is not JSON: what follows the mistake is lost.
+        ValueError: A list that is not JSON, or in which a row is too large: what
+            follows the mistake is lost.
     """
     with path.open(encoding="utf-8-sig") as file:
         try:
@@ -34,74 +36,76 @@ def read_json(path: Path) -> Iterator[Any]:
 
 
 def _read_list(file: IO[str], text: str, path: Path) -> Iterator[Any]:
-    decoder, ended = json.JSONDecoder(), False
+    ended = False
     while True:
         text = text.lstrip(" \t\r\n,")
         if text.startswith("]"):
             return
         at = 0
         try:
-            while not text.startswith("]", at):
-                row, end = decoder.raw_decode(text, at)
+            for row, after in _decode(text):
                 yield row
-                at = end
-                while text[at : at + 1] in {",", " ", "\n", "\r", "\t"}:
-                    at += 1
+                at = after
         except RecursionError as error:
             raise ValueError(f"{path} is nested too deeply") from error
-        except json.JSONDecodeError as error:
+        except ValueError as error:
+            if len(text) - at > bounds.MOST_ROW:
+                large = f"has a row of more than {bounds.MOST_ROW} characters"
+                raise ValueError(f"{path} {large}, or is not JSON: {error}") from error
             if ended:
                 raise ValueError(f"{path} is not JSON: {error}") from error
-        more = file.read(CHUNK)
+        # As much again: a row that was cut is decoded anew, and must not be cut often.
+        more = file.read(max(CHUNK, len(text) - at))
         ended = not more
         text = text[at:] + more
 
 
-def _read_lines(file: IO[str]) -> Iterator[Any]:
-    for line in file:
-        if not line.strip():
-            continue
-        try:
-            yield json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            yield BrokenItem("bad_json", error)
-
-
-def read_parquet(
-    path: Path, columns: Sequence[str], needed: Sequence[str] = ()
-) -> Iterator[tuple[int, int, Any]]:
-    """Yields (row group, row in it, values of the columns that there are) of a file.
-
-    Args:
-        path: The file.
-        columns: Whose values are yielded.
-        needed: Others that have to be there, such as images, which are read later.
+def _decode(text: str) -> Iterator[tuple[Any, int]]:
+    """Yields rows and where the next one starts, until the list ends or a row is cut.
 
     Raises:
-        ValueError: It is no parquet file, or lacks a column.
+        ValueError: The text ends within a row, or the row is too large.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    decoder, at = json.JSONDecoder(), 0
+    while not text.startswith("]", at):
+        row, end = decoder.raw_decode(text, at)
+        if end - at > bounds.MOST_ROW:
+            raise ValueError(f"a row of {end - at} characters")
+        while text[end : end + 1] in {",", " ", "\n", "\r", "\t"}:
+            end += 1
+        at = end
+        yield row, at
 
+
+def _read_lines(file: IO[str]) -> Iterator[Any]:
+    while line := file.readline(bounds.MOST_ROW + 1):
+        if len(line) > bounds.MOST_ROW:
+            yield _skip_line(file, line)
+        elif line.strip():
+            yield _read_line(line)
+
+
+def _read_line(line: str) -> Any:
     try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path} is not a parquet file: {error}") from error
-    names = file.schema_arrow.names
-    if missing := sorted({*needed} - {*names}):
-        raise ValueError(f"{path}: no column {' and '.join(missing)}")
-    known = [name for name in columns if name in names]
-    for group in range(file.num_row_groups):
-        rows = file.read_row_group(group, known).to_pylist()
-        yield from ((group, number, row) for number, row in enumerate(rows))
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:  # also a number of 4300 digits
+        return BrokenItem("bad_json", error)
+
+
+def _skip_line(file: IO[str], line: str) -> BrokenItem:
+    while line and not line.endswith("\n"):
+        line = file.readline(CHUNK)
+    return BrokenItem("too_large", f"more than {bounds.MOST_ROW} characters")
 
 
 def take(row: Any, *names: str) -> Any:
     """Returns a value inside nested mappings.
 
     Raises:
-        BrokenItem: There is none.
+        BrokenItem: There is none; or what is wrong with the whole row.
     """
+    if isinstance(row, BrokenItem):
+        raise row
     for name in names:
         if not isinstance(row, Mapping):
             raise BrokenItem("wrong_type", row)

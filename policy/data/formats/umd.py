@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from policy.data.formats.labels import read_matrix
 from policy.data.formats.masks import bound
+from policy.data.formats.rows import find_files, find_image
 from policy.data.images import FileImage, save_image
 from policy.data.records import UNITS, BrokenItem, Item, Sample
 
@@ -48,10 +48,7 @@ def read(path: Path) -> Iterator[Item | BrokenItem]:
         FileNotFoundError: There is no labelled frame.
     """
     folder, parts = _read_split(path)
-    labels = sorted(folder.rglob(f"*{LABEL}"))
-    if not labels:
-        raise FileNotFoundError(f"data.path={path}: no *{LABEL} there")
-    for label in labels:
+    for label in find_files(folder, f"*{LABEL}"):
         tool = label.parent.name
         try:
             yield from _read_frame(label, tool, parts.get(tool, ""))
@@ -70,35 +67,20 @@ def _read_split(path: Path) -> tuple[Path, dict[str, str]]:
 
 def _read_frame(label: Path, tool: str, part: str) -> Iterator[Item]:
     frame = label.name.removesuffix(LABEL)
-    uses = _load_uses(label)
+    uses = read_matrix(label, "gt_label")
     kind = tool.rpartition("_")[0] or tool
-    for number in sorted(set(np.unique(uses).tolist()) & USES.keys()):
-        name, words = USES[number]
-        yield Item(
-            name=f"{frame} {name}",
-            image=FileImage(str(label.with_name(f"{frame}_rgb.jpg"))),
-            instruction=words.format(kind.replace("_", " ")),
-            box=bound(uses == number),
-            units=UNITS,
-            category=name,
-            split=part,
-        )
-
-
-def _load_uses(label: Path) -> NDArray[Any]:
-    """[H, W] the number of a use in each pixel."""
-    import scipy.io
-
-    try:
-        content = scipy.io.loadmat(str(label), variable_names=["gt_label"])
-    except Exception as error:  # noqa: BLE001 of a damaged file scipy raises anything
-        raise BrokenItem("unreadable_image", f"{label.name}: {error}") from None
-    if "gt_label" not in content:
-        raise BrokenItem("missing_field", f"{label.name}: gt_label")
-    uses = np.asarray(content["gt_label"])
-    if uses.ndim != 2 or not np.issubdtype(uses.dtype, np.number):
-        raise BrokenItem("wrong_type", f"{label.name}: gt_label {uses.shape}")
-    return uses
+    for number, (name, words) in USES.items():
+        marked = uses == number
+        if marked.any():
+            yield Item(
+                name=f"{frame} {name}",
+                image=FileImage(find_image(label.parent, f"{frame}_rgb.jpg")),
+                instruction=words.format(kind.replace("_", " ")),
+                box=bound(marked),
+                units=UNITS,
+                category=name,
+                split=part,
+            )
 
 
 def write(samples: Iterable[Sample], folder: Path) -> int:

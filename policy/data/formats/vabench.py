@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from policy.data.formats.rows import find_files, read_parquet, take
+from policy.data.formats.rows import find_files, take
 from policy.data.formats.words import check_text, read_task
 from policy.data.images import ParquetImage, encode_png
 from policy.data.records import BrokenItem, Item, Sample
+from policy.data.tables import read_parquet
 
 TYPE = re.compile(r"<type>.*?</type>", re.S)
 COLUMNS = ("id", "problem", "answer", "category")
@@ -58,7 +59,7 @@ def _read_row(file: Path, group: int, number: int, row: Any) -> Item:
 def _read_answer(text: Any) -> dict[str, Any]:
     try:
         answer = json.loads(TYPE.sub("", check_text(text)))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of 4300 digits
         raise BrokenItem("bad_json", error) from None
     if not isinstance(answer, dict):
         raise BrokenItem("wrong_type", answer)
