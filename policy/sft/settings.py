@@ -66,12 +66,9 @@ class SFTConfig:
             if not getattr(self, name) >= least:
                 value = getattr(self, name)
                 raise ValueError(f"sft.{name} is {value}; at least {least}")
-        for name in ("rate", "rate_matrices", "warmup", "clip"):
+        for name in ("rate", "rate_matrices", "warmup", "sharp", "clip"):
             if not 0 < getattr(self, name) < inf:
                 raise ValueError(f"sft.{name} is {getattr(self, name)}; above 0")
-        for name in ("warmup", "sharp"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"sft.{name} is {getattr(self, name)}; in 0..1, not 0")
         if not 0 <= self.hold < 1:
             raise ValueError(f"sft.hold is {self.hold}; in 0..1, not 1")
         if not self.steps and not 0 < self.minutes < inf:
