@@ -19,7 +19,6 @@ from policy.runtime.distributed import Team
 # Three prompts for two processes, two minibatches, second turns, a batch's own std.
 ARGUMENTS = (
     "policy.device=cpu",
-    "policy.trainable=[language]",
     "steps=2",
     "n=1",
     "videos=0",

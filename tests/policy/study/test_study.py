@@ -348,7 +348,7 @@ def test_what_else_is_measured_has_a_sentence_and_a_column_of_its_own(tmp_path):
         ledger.add(run, 1.0, {"figures": {"use_tool/test": row | digits}})
     text = write_page(ledger).read_text()
     assert "## 7. " in text and "box right" in text and "2 seeds" in text
-    box = r"raises how often the box is on the right part by \+0\.[56]"
+    box = r"raises how often the box is on the right part by 0\.[56]"
     assert re.search(rf"\*\*Telling .* {box}", text)
     assert re.search(r"- Telling .* no difference to success", text)
 
