@@ -23,7 +23,6 @@ from policy.training.dry_step import build_dry_batch, update_dry
 from policy.training.job import Job
 
 AUTO = "auto"
-CHOICES = (AUTO, True, False)
 PROMPTS = 4  # of a timed update: enough for two lanes, little enough to wait for
 CLEARLY = 0.95  # a smaller win is noise, and runs on one machine should choose alike
 ROUNDS = 3  # both ways, one after the other; the medians count
@@ -56,7 +55,7 @@ def choose_precision(vlm: VLM, job: Job, wanted: str | bool) -> Precision:
     Args:
         vlm: The policy; stays as it is.
         job: Says how an update looks.
-        wanted: One of `CHOICES`.
+        wanted: `AUTO`, true or false.
     """
     if wanted is False:
         return Precision(bf16=False, reason="as asked for")

@@ -212,7 +212,7 @@ def _is_lost(row: dict[str, Any]) -> bool:
 
 def _count_lost(history: list[dict[str, Any]]) -> int:
     """How many steps a resumed run lost last, since it started or gave up."""
-    lost = sum(1 for _ in takewhile(lambda row: _is_lost(row), reversed(history)))
+    lost = sum(1 for _ in takewhile(_is_lost, reversed(history)))
     return lost % MAX_SKIPPED
 
 

@@ -67,7 +67,7 @@ def test_every_thing_can_be_asked_for() -> None:
     for split, seeds in (("test", 14), ("ood", 4)):
         for seed in range(seeds):
             scene = envs.make_scene("pick_thing", split, seed, verify=False)
-            asked |= {g.thought for g in (scene.goal, *scene.others)}
+            asked |= {g.thought for g in scene.goals}
     assert asked == {t.words for t in (*THINGS.values(), *HELD_OUT_THINGS.values())}
 
 
