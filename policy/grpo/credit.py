@@ -106,8 +106,9 @@ def add_experts(
     """Lets the expert's answer to each scene join the scene's group.
 
     It was executed and succeeded when the scene was made. It was not sampled, so its
-    ratio is 1 and its advantage the same for every token. Where there is no expert, an
-    answer that counts for nothing takes its place.
+    ratio is 1 and its advantage the same for every token. An annotation without a
+    thought takes that of the best answer. Where there is no expert, an answer that
+    counts for nothing takes its place.
 
     Args:
         speller: Spells the answers.
@@ -141,7 +142,23 @@ def _spell_expert(speller: Speller, group: Group) -> Completion:
     if reference is None:
         return group.rollouts[0].completion
     expert = reference.to_answer(prompt.answer)
+    if not expert.thought:
+        expert = replace(expert, thought=_best_thought(group.rollouts))
     return speller.spell(format_answer(expert, speller.codec(prompt)))
+
+
+def _best_thought(rollouts: Sequence[Rollout]) -> str:
+    """What the best readable answer thought, or nothing.
+
+    Annotations hold no thought. Given an empty one, a policy that says what is meant
+    before it answers would unlearn to.
+    """
+    thoughts = [
+        (rollout.reward.total, rollout.answer.thought)
+        for rollout in rollouts
+        if not isinstance(rollout.answer, ParseFailure)
+    ]
+    return max(thoughts, key=lambda pair: pair[0], default=(0.0, ""))[1]
 
 
 def compute_part_advantages(

@@ -48,14 +48,18 @@ def collect_answers(
 
     Args:
         run: Its name is a kind of scene, its seed that of sampling and of the expert's
-            errors. Its `answers` name `n` scenes of each of `splits`, answered by each
-            of `policies`: name to `policy`, `temperature` and `answers` of a model, or
-            to `shift` or `jitter` of the expert.
+            errors; each seed has scenes of its own. Its `answers` name `n` scenes of
+            each of `splits`, answered by each of `policies`: name to `policy`,
+            `temperature` and `answers` of a model, or to `shift` or `jitter` of the
+            expert.
         workers: They build and execute.
         progress: Told the scenes done.
 
     Returns:
         `columns` and `rows`, plain data: an answer a row.
+
+    Raises:
+        ValueError: If the suite has too few scenes for so many seeds.
     """
     rows: list[list[Any]] = []
     suite = load_suite(find(SUITE))
@@ -63,7 +67,7 @@ def collect_answers(
     for split in spec["splits"]:
         draws = suite.list_draws(env, split)
         source = SceneSource(names=(env,), split=split, draws=draws)
-        seeds = suite.list_seeds(env, split)[: spec["n"]]
+        seeds = _choose_scenes(suite.list_seeds(env, split), run)
         for scenes in workers.make_scenes(source, split_batches(seeds)):
             for name, how in spec["policies"].items():
                 answerer = choose_answerer(how, run.seed)
@@ -72,6 +76,18 @@ def collect_answers(
             done += len(scenes)
             progress(done)
     return {"columns": list(COLUMNS), "rows": rows}
+
+
+def _choose_scenes(seeds: list[int], run: Run) -> list[int]:
+    """The frozen scenes that a seed of the study answers."""
+    count = run.answers["n"]
+    start = run.seed * count
+    if start + count > len(seeds):
+        raise ValueError(
+            f"{run.question}, seed {run.seed}: {count} scenes of each seed from the "
+            f"{start + 1}th on, but the suite has {len(seeds)} of {run.name!r}"
+        )
+    return seeds[start : start + count]
 
 
 def choose_answerer(how: Mapping[str, Any], seed: int) -> Answerer:

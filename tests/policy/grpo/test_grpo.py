@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from envs.answer import format_answer, parse_answer
-from envs.records import Plan, Reference, Reward
+from envs.answer import NORMALIZED, format_answer, parse_answer
+from envs.records import ParseFailure, Plan, Reference, Reward
 from policy.grpo.average import WeightAverage
 from policy.grpo.batch import Batch, Sampling
 from policy.grpo.config import GRPOConfig
@@ -300,6 +301,40 @@ def test_an_answer_is_credited_for_its_whole_and_each_part_for_itself() -> None:
     )
     plain, _ = build_batch(speller, [group], GRPOConfig(part_weight=0.0), SAMPLING)
     assert plain.advantages[0, 0].eq(whole).all()
+
+
+def read_expert(reference: Reference, *rollouts: Rollout) -> str:
+    """What `add_experts` lets a group with these rollouts learn."""
+    speller = SimpleNamespace(
+        spell=lambda text: Completion(text=text, token_ids=(0,)),
+        codec=lambda prompt: NORMALIZED,
+        token_spans=lambda ids: [(i, i + 1) for i in ids],
+    )
+    scene = SimpleNamespace(reference=reference)
+    group = Group(
+        prompt=PROMPT, rollouts=tuple(replace(r, scene=scene) for r in rollouts)
+    )
+    config = GRPOConfig(expert_advantage=1.0, part_weight=0.0)
+    batch, _ = build_batch(speller, [group], config, SAMPLING)
+    return parse_answer(batch.completions[0][-1].text).thought
+
+
+def test_an_annotation_without_a_thought_takes_that_of_the_best_answer() -> None:
+    box, path = (0.2, 0.2, 0.4, 0.4), ((0.3, 0.3), (0.3, 0.2), (0.3, 0.1))
+    plan = Plan(box=box, waypoints=path)
+    worse = write(None, replace(plan, thought="left mug"), 0.2)
+    better = write(None, replace(plan, thought="right mug"), 0.7)
+    unread = replace(
+        better,
+        answer=parse_answer("<think>no mug</think>"),
+        reward=Reward(terms={}, total=1.0),
+    )
+    assert isinstance(unread.answer, ParseFailure)
+    silent = Reference(box=box, waypoints=path)
+    assert read_expert(silent, worse, better, unread) == "right mug"
+    assert read_expert(silent, unread, unread) == ""
+    spoken = replace(silent, thought="cyan mug")
+    assert read_expert(spoken, worse, better) == "cyan mug"
 
 
 def write(scene, plan: Plan, total: float) -> Rollout:

@@ -20,9 +20,12 @@ from envs.objects.tools import KINDS
 from envs.records import Completion, ParseFailure
 from envs.registry import list_absent
 from envs.rollout import Rollout
+from envs.sampling.suite import load_suite
 from policy.evaluation.evaluate import Exam
 from policy.rollout.scene_source import SceneSource
+from policy.rollout.workers import Workers
 from policy.study import conduct as conducting
+from policy.study.answers import collect_answers
 from policy.study.contrasts import (
     Variant,
     compare_variants,
@@ -114,6 +117,18 @@ def test_a_run_is_done_once_and_again_if_its_settings_change(tmp_path):
     path = ledger.folder / "geometry.jsonl"
     path.write_text(path.read_text()[:-40])
     assert ledger.has(RUN) and not ledger.has(other)
+
+
+def test_each_seed_answers_scenes_of_its_own():
+    suite = load_suite(ROOT / "assets" / "suite.json")
+    seeds = suite.list_seeds("press_button", "test")
+    policies = {"exact": {"shift": 0.0}}
+    second = replace(RUN, seed=1, answers={**RUN.answers, "policies": policies})
+    with Workers(1) as workers:
+        rows = collect_answers(second, workers)["rows"]
+        assert [row[2] for row in rows] == seeds[2:4]
+        with pytest.raises(ValueError, match="seed 90: 2 .*181th.*'press_button'"):
+            collect_answers(replace(second, seed=90), workers)
 
 
 def test_auc_is_the_chance_that_a_success_scores_higher():
