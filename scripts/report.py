@@ -31,13 +31,15 @@ def main(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Refuses a page of nothing, or to nowhere."""
+    from launching.checks import check_file
+
     paths = read_paths(config)
     if config.films < 0:
         raise ValueError(f"films is {config.films}; at least 0")
     if len(paths) > 1 and not config.out:
         raise ValueError("several runs need a file to write: out=compare.html")
-    if config.out and Path(str(config.out)).is_dir():  # whatever its ending
-        raise ValueError(f"out={config.out} is a directory, not a file")
+    if config.out:
+        check_file(Path(str(config.out)))  # whatever its ending
 
 
 def read_paths(config: DictConfig) -> list[Path]:

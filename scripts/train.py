@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from policy.training.run_dir import RunDir
 
 ADDRESS = "rollout.address"
+RESUMED = ("steps", "quiet", ADDRESS)  # what a run that goes on may change
 
 
 def main(config: DictConfig) -> None:
@@ -244,7 +245,7 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
         ValueError: It cannot be read, is another version's, or the command line changes
             anything else.
     """
-    from launching.checks import check_version, read_stored
+    from launching.checks import check_resumed, check_version, read_stored
 
     file = run / "config.yaml"
     config = read_stored(file)
@@ -255,18 +256,9 @@ def read_config(run: Path, usual: DictConfig) -> DictConfig:
     complete(config)
     config.quiet = False
     check_version(file, config, usual)
-    for key, value in list_overrides().items():
-        if key == "steps":
-            config.steps = usual.steps
-        elif key == "quiet":
-            config.quiet = usual.quiet
-        elif key == ADDRESS:
-            config.rollout.address = usual.rollout.address
-        elif key != "resume":
-            raise ValueError(
-                f"{key}={value} beside resume={run}: a resumed run keeps its "
-                "configuration; only steps= may change"
-            )
+    check_resumed(run, RESUMED)
+    for key in list_overrides().keys() & {*RESUMED}:
+        OmegaConf.update(config, key, OmegaConf.select(usual, key))
     check_address(file, config.rollout.get("address"))
     return config
 

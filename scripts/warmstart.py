@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from launching.choices import spell_command
 from launching.launch import launch
-from launching.settings import build, list_overrides
+from launching.settings import build
 from launching.sources import complete, describe_scenes, list_envs
 from omegaconf import DictConfig, OmegaConf
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from policy.rollout.scene_source import SceneSource
     from policy.sft.trainer import Trainer
 
-RESUMED = ("resume", "out", "n", "threads", "quiet")
+RESUMED = ("out", "n", "threads", "quiet")
 PLACES = ("out", "run_dir", "n", "threads")  # change nothing about the weights
 
 
@@ -60,7 +60,7 @@ def main(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Refuses to overwrite a policy, and what does not exist or means nothing."""
-    from launching.checks import check_numbers
+    from launching.checks import check_numbers, check_resumed
 
     from envs import list_scenes
     from envs.randomization.factors import check_choice
@@ -78,21 +78,11 @@ def check(config: DictConfig) -> None:
         raise FileNotFoundError(f"start={config.start}: there is no such directory")
     get_robot(config.robot)
     if config.resume:
-        check_resumed(config.resume)
+        check_resumed(Path(config.resume), RESUMED)
     if Path(config.out).exists():
         raise FileExistsError(f"out={config.out} exists; choose another or remove it")
     for name in config.often:
         check_choice("often", name, list_scenes())
-
-
-def check_resumed(resume: str) -> None:
-    """Refuses what a run that goes on does not change."""
-    for key, value in list_overrides().items():
-        if key not in RESUMED:
-            raise ValueError(
-                f"{key}={value} beside resume={resume}: a resumed run keeps its "
-                f"configuration; only {', '.join(RESUMED[1:])} may change"
-            )
 
 
 def open_run(config: DictConfig) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +62,31 @@ def check_resume(path: Path) -> None:
         )
 
 
+def check_resumed(run: Path, changeable: Sequence[str]) -> None:
+    """Refuses what the command line changes of a run that goes on, but a few keys."""
+    for key, value in list_overrides().items():
+        if key not in ("resume", *changeable):
+            raise ValueError(
+                f"{key}={value} beside resume={run}: a resumed run keeps its "
+                f"configuration; only {', '.join(changeable)} may change"
+            )
+
+
 def check_out(path: Path) -> None:
     """Refuses to write where nothing can be, before all the work is done."""
-    if path.suffix in FILES and path.is_dir():
-        raise ValueError(f"out={path} is a directory, not a file")
+    if path.suffix in FILES:
+        check_file(path)
     there = next(parent for parent in path.absolute().parents if parent.exists())
     if not there.is_dir():
         raise ValueError(f"out={path}: {there} is no directory")
     if not os.access(there, os.W_OK):
         raise ValueError(f"out={path}: {there} cannot be written to")
+
+
+def check_file(path: Path) -> None:
+    """Refuses a directory where a file is to be written."""
+    if path.is_dir():
+        raise ValueError(f"out={path} is a directory, not a file")
 
 
 def check_scenes(config: DictConfig) -> None:
