@@ -17,11 +17,11 @@ UNMOVED = 0.01  # m: a hand that only brushes past moves a thing by less
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One plan executed.
+    """What one plan, and those of the turns before it, came to.
 
     Attributes:
         model: The scene's model.
-        before: State at the start.
+        before: State at the start of the episode.
         after: Settled state at the end, contacts computed.
         peak_forces: Largest net contact force [N] on each body with a sensor: the
             fingers, and what `robot.parts.add_force_sensor` was called for.

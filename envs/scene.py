@@ -153,6 +153,8 @@ class Scene:
         others: What could be asked instead.
         state: The model, and the snapshot from which every plan starts. Shared: never
             step it.
+        first: The same at the start of the episode, before any turn: success is
+            measured from there.
         observation: What the policy sees.
         seen: [H, W] id of the geom in each pixel of the image, -1 for none.
         reference: The expert's answer, None for a task without an expert.
@@ -163,6 +165,7 @@ class Scene:
     goal: Goal
     others: tuple[Goal, ...]
     state: State
+    first: State
     observation: Observation
     seen: NDArray[np.int16]
     reference: Reference | None

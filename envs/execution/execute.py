@@ -136,11 +136,11 @@ def _judge(scene: Scene, motion: Motion, playback: Playback) -> Outcome:
         return Outcome(success=False, reason="diverged")
     run = Execution(
         model=scene.model,
-        before=scene.data,
+        before=scene.first.data,
         after=playback.after,
         peak_forces=playback.peak_forces,
     )
-    with blaming(scene.where, "judge"), untouched(scene.where, scene.state):
+    with blaming(scene.where, "judge"), untouched(scene.where, scene.first):
         outcome = scene.task.judge(scene.goal, run)
     check_outcome(scene.where, outcome)
     return replace(

@@ -56,7 +56,9 @@ def _execute(scene: Scene, model: mujoco.MjModel, answer: Answer) -> Outcome:
             force = float(np.linalg.norm(data.sensordata[at]))
             forces[body] = max(forces[body], force)
     mujoco.mj_forward(model, data)
-    run = Execution(model=model, before=scene.data, after=data, peak_forces=forces)
+    run = Execution(
+        model=model, before=scene.first.data, after=data, peak_forces=forces
+    )
     return replace(scene.task.judge(scene.goal, run), smoothness=motion.smoothness)
 
 

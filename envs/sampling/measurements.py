@@ -63,8 +63,8 @@ def measure_honesty(name: str, n: int, robot: str = DEFAULT) -> dict[str, float]
 def measure_recovery(name: str, n: int, robot: str = DEFAULT) -> tuple[float, int]:
     """Returns how often a second answer of the expert succeeds, and of how many.
 
-    The first one is spoiled by a shift of 30 pixels; where it succeeds all the same,
-    the scene does not count.
+    The first one is spoiled by a shift of 30 pixels. Where it succeeds all the same, or
+    disturbs what had to stay, which is beyond repair, the scene does not count.
     """
     solved: list[bool] = []
     for seed in range(n):
@@ -74,10 +74,17 @@ def measure_recovery(name: str, n: int, robot: str = DEFAULT) -> tuple[float, in
         angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
         right, down = SPOILED / IMAGE_SIZE * np.array([np.cos(angle), np.sin(angle)])
         spoiled = scene.reference.to_plan().move(right, down)
-        if not succeeds(scene, spoiled):
+        if not succeeds(scene, spoiled) and not _disturbs(scene, spoiled):
             left = follow_up(scene, spoiled)
             solved.append(left.reference is not None and _expert_solves(left))
     return float(np.mean(solved)), len(solved)
+
+
+def _disturbs(scene: Scene, plan: Plan) -> bool:
+    """Whether the verdict is owed to what had to stay."""
+    alone = replace(scene, goal=replace(scene.goal, bystanders=()))
+    verdicts = [simulate(one, [plan])[0] for one in (scene, alone)]
+    return verdicts[0].reason != verdicts[1].reason
 
 
 def _expert_solves(scene: Scene) -> bool:

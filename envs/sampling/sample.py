@@ -118,6 +118,7 @@ def draw_scene(config: SceneConfig) -> Scene | Unusable:
         goal=goal,
         others=tuple(other for other in goals if other.aim != goal.aim),
         state=state,
+        first=state,
         observation=replace(
             observe(state, goal.instruction), knowledge=config.knowledge
         ),

@@ -88,7 +88,7 @@ class FoldCloth:
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the top of the clip, an arc, a place before the other."""
-        start = state.middle(goal.part) * (1, 1, 2)  # its top
+        start = state.top(goal.part)
         surface = np.array([*_find_end(goal, state), 0])
         return carry(start, surface, rng.uniform(*CARRIED))
 

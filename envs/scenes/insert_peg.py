@@ -79,7 +79,7 @@ class InsertPeg:
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the peg's top, above the way, over the socket."""
-        top = state.middle(goal.part) * (1, 1, 2)
+        top = state.top(goal.part)
         way = (state.position(goal.place) - top) * (1, 1, 0)
         return top + np.outer([0, 0.5, 1], way) + np.outer([0, 1, 0], UP)
 

@@ -81,7 +81,7 @@ class PlaceInBowl:
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the top of the object, an arc, the bowl's middle."""
-        start = state.middle(goal.part) * (1, 1, 2)  # its top
+        start = state.top(goal.part)
         return carry(start, state.top(goal.place), rng.uniform(*CARRIED))
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:

@@ -82,7 +82,7 @@ class PushToTarget:
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path of the top's middle, straight to above the disc."""
-        top = state.middle(goal.part) * (1, 1, 2)  # it stands on the table
+        top = state.top(goal.part)
         way = (state.position(goal.place) - top) * (1, 1, 0)
         return top + np.outer([0, 0.5, 1], way)
 

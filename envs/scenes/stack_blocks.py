@@ -79,7 +79,7 @@ class StackBlocks:
         self, goal: Goal, state: State, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """[3, 3] world path: the top of the block, an arc, the other's top."""
-        start = state.middle(goal.part) * (1, 1, 2)  # its top
+        start = state.top(goal.part)
         return carry(start, state.top(goal.place), rng.uniform(*CARRIED))
 
     def judge(self, goal: Goal, run: Execution) -> Outcome:
