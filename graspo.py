@@ -15,8 +15,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envs import make_scene
-from policy.home import HOME
+
+def _check_names() -> None:
+    """Refuses a package of somebody else's where one of ours has to be.
+
+    Raises:
+        ImportError: Another folder of sys.path comes first and has such a name.
+    """
+    here = Path(__file__).resolve().parent
+    for name in ("envs", "rewards", "policy"):
+        found = find_spec(name)
+        where = Path(found.origin) if found and found.origin else None
+        if where and where.resolve() != here / name / "__init__.py":
+            raise ImportError(
+                f"{name!r} is {where}, not Graspo's: rename it or run elsewhere"
+            )
+
+
+_check_names()
+
+from envs import make_scene  # noqa: E402  (what it says of a stranger is no help)
+from policy.home import HOME  # noqa: E402
 
 if TYPE_CHECKING:
     from policy.model.vlm import VLM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import mujoco
@@ -12,6 +13,8 @@ from envs.objects import Circle
 from envs.randomization.factors import Factors, Range
 from envs.randomization.tints import HELD_OUT, TRAINED, sample_colours, shade
 from envs.world import Placement
+
+DISTRACTORS = (("block", "can"), ("bowl", "plate"))  # to train on, held out
 
 __all__ = ["ThingSize", "add_distractors", "add_thing", "sample_colours", "shade"]
 
@@ -56,22 +59,25 @@ def add_distractors(
     spec: mujoco.MjSpec,
     factors: Factors,
     place: Placement,
-    kinds: tuple[str, ...] = ("block", "can"),
+    without: Collection[str] = (),
 ) -> list[str]:
     """Adds up to three things (four or five when held out) where there is room.
+
+    They are blocks and cans, or bowls and plates when held out.
 
     Args:
         spec: The scene.
         factors: Draws them.
         place: The table.
-        kinds: What they may be; bowls and plates when held out.
+        without: Kinds that the instruction could mean, too.
 
     Returns:
         Names of their bodies.
     """
     names: list[str] = []
+    usual, rare = ([k for k in kinds if k not in without] for kinds in DISTRACTORS)
     for _ in range(factors.integer("distractors", (0, 3), (4, 5))):
-        kind = factors.choice("distractors", kinds, ("bowl", "plate"))
+        kind = factors.choice("distractors", usual, rare)
         radius = float(factors.rng.uniform(0.016, 0.026))
         yaw = float(factors.rng.uniform(-np.pi, np.pi))
         spot = place.place((Circle(x=0, y=0, radius=1.42 * radius),), yaw)

@@ -51,6 +51,17 @@ def list_names(
     return names
 
 
+def name_row(count: int, facing: float) -> list[str]:
+    """Words for two or three things in a row along y, in the order of their y.
+
+    Args:
+        count: How many they are.
+        facing: As in `list_names`: from behind, the left one is the other one.
+    """
+    words = ["left", "right"] if count == 2 else ["left", "middle", "right"]
+    return words if np.cos(facing) > 0 else words[::-1]
+
+
 def list_others(bodies: Sequence[str], target: str) -> tuple[str, ...]:
     """All bodies but the target."""
     return tuple(body for body in bodies if body != target)

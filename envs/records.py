@@ -16,6 +16,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+MIN_WAYPOINTS, MAX_WAYPOINTS = 3, 10
+"""How many points the path of an answer has."""
+
 UNTOLD = "none"
 """Nothing is told beside the instruction: `knowledge=` of the command line."""
 
@@ -249,16 +252,37 @@ class Reference:
     thought: str = ""
 
     def to_plan(self) -> Plan:
-        """The expert's answer as a policy would give it."""
-        return Plan(box=self.box, waypoints=self.waypoints, thought=self.thought)
+        """The expert's answer as a policy would give it.
+
+        Annotated paths may be of any length: one that no answer can have is walked from
+        its first point to its last in as many even steps as one can.
+        """
+        path = _fit_path(self.waypoints)
+        return Plan(box=self.box, waypoints=path, thought=self.thought)
 
     def to_answer(self, kind: str) -> Plan | Affordance | Trajectory:
         """What of it a policy would give that is asked for one of `ANSWERS`."""
         if kind == Affordance.kind:
             return Affordance(box=self.box, thought=self.thought)
         if kind == Trajectory.kind:
-            return Trajectory(waypoints=self.waypoints, thought=self.thought)
+            path = _fit_path(self.waypoints)
+            return Trajectory(waypoints=path, thought=self.thought)
         return self.to_plan()
+
+
+def _fit_path(path: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    """A path with a number of points that an answer may have; none stays none."""
+    count = min(max(len(path), MIN_WAYPOINTS), MAX_WAYPOINTS)
+    if not path or count == len(path):
+        return path
+    points = np.array(path)
+    steps = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1)
+    walked = np.concatenate([[0.0], np.cumsum(steps)])
+    if not walked[-1]:  # it goes nowhere in the image
+        walked = np.arange(len(path), dtype=np.float64)
+    at = np.linspace(0.0, walked[-1], count)
+    columns = [np.interp(at, walked, column) for column in points.T]
+    return tuple(map(tuple, np.stack(columns, axis=1).tolist()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

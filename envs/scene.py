@@ -20,7 +20,7 @@ from envs.cameras import render
 from envs.cameras.camera import read_camera
 from envs.cameras.viewpoint import CAMERA, Viewpoint, read_viewpoint
 from envs.meshes.cover import PRIMITIVE
-from envs.randomization.colours import COLOURS, PALETTE
+from envs.randomization.colours import COLOURS, HELD_OUT_COLOURS, PALETTE
 from envs.randomization.factors import check_axes, check_choice
 from envs.records import UNTOLD, Observation, Question, Reference
 from envs.robot import DEFAULT, check_look, get_robot
@@ -127,9 +127,10 @@ class SceneConfig:
 def _check_colours(colours: Mapping[str, str]) -> None:
     for colour in itertools.chain(*colours.items()):
         check_choice("colour", colour, tuple(PALETTE))
-    shown = Counter(colours.get(colour, colour) for colour in COLOURS)
-    if alike := [colour for colour, count in shown.items() if count > 1]:
-        raise ValueError(f"colours={dict(colours)}: more than one is {alike[0]!r}")
+    for drawn in (COLOURS, HELD_OUT_COLOURS):
+        shown = Counter(colours.get(colour, colour) for colour in drawn)
+        if alike := [colour for colour, count in shown.items() if count > 1]:
+            raise ValueError(f"colours={dict(colours)}: more than one is {alike[0]!r}")
 
 
 def _read_whole(name: str, value: Any) -> int:
@@ -252,13 +253,11 @@ class Picture:
         config: Where it is from.
         observation: What the policy sees and is asked.
         reference: The annotation. Of what it lacks, box or path, nothing is asked.
-        stands_for: The name of another, which was asked for and cannot be decoded.
     """
 
     config: PictureConfig
     observation: Question
     reference: Reference
-    stands_for: str = ""
 
     @property
     def name(self) -> str:

@@ -19,19 +19,21 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 
-from envs.answer import format_answer, parse_answer
+from envs.answer import MIN_WAYPOINTS, format_answer, parse_answer
 from envs.cameras.camera import project
 from envs.cameras.view import View
-from envs.contract import check_goal, check_state
+from envs.contract import blaming, check_goal, check_state
 from envs.execution.execute import simulate
+from envs.execution.physics import list_force_sensors
 from envs.execution.unprojection import unproject
 from envs.objects.placement import AREA
+from envs.predicates import Execution
 from envs.randomization.factors import Factors
-from envs.records import Plan, Waypoints
+from envs.records import Outcome, Plan, Waypoints
 from envs.robot import DEFAULT, FINGERS, Robot, get_robot
 from envs.robot.robot import TOOL
 from envs.robot.solver import point_down
-from envs.sampling.labels import label_parts, mark_target
+from envs.sampling.labels import find_box, label_parts, mark_target
 from envs.sampling.measurements import succeeds
 from envs.sampling.reference import make_reference
 from envs.sampling.sample import Unusable, draw_scene, make_scene, sample_scene
@@ -163,18 +165,34 @@ def check_determinism(scene: Scene) -> None:
 
 def check_failures(scene: Scene) -> None:
     """What does nothing, or the same for another candidate, does not succeed."""
-    corner = Plan(box=(0.0, 0.0, 0.02, 0.02), waypoints=((0.01, 0.01),) * 3)
-    _require(scene, not succeeds(scene, corner), "doing nothing fails")
-    if scene.reference is None:
-        return
-    still = replace(
-        scene.reference.to_plan(), waypoints=scene.reference.waypoints[:1] * 3
-    )
-    _require(scene, not succeeds(scene, still), "staying at the first waypoint fails")
+    _require(scene, not _judge_idle(scene).success, "doing nothing fails")
+    _require(scene, not succeeds(scene, _stay(scene)), "touching the part alone fails")
     for goal in scene.others:
         other = make_reference(scene, goal)
         wrong = other is not None and succeeds(scene, other.to_plan())
         _require(scene, not wrong, f"the answer to {goal.instruction!r} fails")
+
+
+def _judge_idle(scene: Scene) -> Outcome:
+    """The verdict where nothing was done."""
+    forces = dict.fromkeys(list_force_sensors(scene.model), 0.0)
+    run = Execution(
+        model=scene.model, before=scene.data, after=scene.data, peak_forces=forces
+    )
+    with blaming(scene.where, "judge"):
+        return scene.task.judge(scene.goal, run)
+
+
+def _stay(scene: Scene) -> Plan:
+    """A plan that goes to the named part and stays there."""
+    if scene.reference is not None:
+        plan = scene.reference.to_plan()
+        return replace(plan, waypoints=plan.waypoints[:1] * MIN_WAYPOINTS)
+    box = find_box(scene, scene.goal.part)
+    _require(scene, box is not None, "the named part can be seen")
+    assert box is not None
+    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    return Plan(box=box, waypoints=(middle,) * MIN_WAYPOINTS)
 
 
 def check_reference(scene: Scene) -> None:

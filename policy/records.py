@@ -65,10 +65,12 @@ class Group:
     Attributes:
         prompt: What was asked.
         rollouts: G rollouts of the scene, all from the same snapshot.
+        turn: Which of its episode, 1 for the first.
     """
 
     prompt: Prompt
     rollouts: tuple[Rollout, ...]
+    turn: int = 1
 
     @property
     def scene(self) -> AnyScene:

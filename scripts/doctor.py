@@ -135,7 +135,7 @@ def check_precision() -> str:
         source=SceneSource(names=("pick_mug",)),
         mix=RewardMix(weights={"success": 1.0}),
         algo=GRPOConfig(),
-        rollout=RolloutConfig(max_new_tokens=64),
+        rollout=RolloutConfig(),
     )
     chosen = choose_precision(policy.load("tiny"), job, AUTO)
     numbers = "bfloat16" if chosen.bf16 else "float32"

@@ -5,7 +5,8 @@ paper's table plus success, with 95 % intervals. env=all takes every scene; poli
 takes expert, null, random and wrong_target, a directory or a hub id.
 `policy=[tiny,runs/x/final]` answers the same scenes with each and says what the others
 gain over the first, scene by scene; `rows.pairs.json` has that.
-`suite=assets/suite.json` takes the scenes of the frozen suite, and checks them.
+`suite=assets/suite.json` takes the scenes of the frozen suite, all unless n= is typed,
+and checks them.
 `scorer=all` scores the same answers by Graspo's rules, the paper's and FlagEvalMM's,
 with printed figures beside them; with env=offline scorer=graspo is the default.
 `words=true` asks each scene for another of its candidates and tells which one it got.
@@ -15,14 +16,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from launching.choices import BASELINES, OFFLINE, spell_command
 from launching.launch import launch
 from launching.policies import choose_answerer, list_policies
-from launching.settings import build
+from launching.settings import build, list_overrides
 from launching.sources import list_envs, read_camera, read_source
 from omegaconf import DictConfig, OmegaConf
 
@@ -83,9 +84,9 @@ def examine(
     measure = measure_words if config.words else measure_figures
     rows, solved = [], {}
     for env in list_envs(config):
-        with screen.task(f"{name}: {env}", config.n) as bar:
+        source = read_source(config, env)
+        with screen.task(f"{name}: {env}", count_scenes(config, source)) as bar:
             show = partial(screen.move, bar)
-            source = read_source(config, env)
             figures, hits = measure(config, source, answerer, workers, show)
         rows.append(_describe(config, env, name) | figures)
         solved |= hits
@@ -201,17 +202,32 @@ def measure_words(
 
 def read_exam(config: DictConfig, source: Any) -> Any:
     """Returns what the policy is asked."""
-    from envs.sampling.suite import load_suite
     from policy.evaluation.evaluate import Exam
-    from policy.home import find
 
     return Exam(
         source=source,
-        n=config.n,
+        n=count_scenes(config, source),
         seed=config.seed,
         max_turns=config.max_turns,
-        suite=load_suite(find(config.suite)) if config.suite else None,
+        suite=open_suite(config.suite) if config.suite else None,
     )
+
+
+def count_scenes(config: DictConfig, source: Any) -> int:
+    """Returns how many scenes are asked: all that a suite has, unless n= is typed."""
+    if not config.suite or "n" in list_overrides():
+        return config.n
+    source.check_frozen()
+    return len(open_suite(config.suite).list_seeds(source.name, source.split))
+
+
+@lru_cache(maxsize=1)
+def open_suite(path: str) -> Any:
+    """Reads a suite, once for all kinds of scenes."""
+    from envs.sampling.suite import load_suite
+    from policy.home import find
+
+    return load_suite(find(path))
 
 
 def _describe(config: DictConfig, env: str, policy: str) -> dict[str, Any]:

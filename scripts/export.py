@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launching.choices import BASELINES, spell_command
+from launching.idle import EPISODES, PROMPTS
 from launching.launch import launch
 from launching.policies import choose_answerer
-from launching.settings import build, list_overrides
+from launching.settings import build
 from launching.sources import list_envs, read_source
 from omegaconf import DictConfig
 
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
     from policy.export.takes import Take
     from policy.rollout.workers import Workers
 
-EPISODES = "lerobot"
-PROMPTS = ("trl", "verl")
-OF_EPISODES = ("lossless", "reward")
-OF_SCENES = (
-    *("env", "policy", "split", "shifts", "robot", "varied", "without", "waypoints"),
-    *("answer", "knowledge", "camera", "seed"),
-)
 NEED_PYARROW = (EPISODES, "vabench", *PROMPTS)
 
 
@@ -51,6 +45,8 @@ def main(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Raises an error where something is asked that cannot be."""
+    from launching.checks import check_free
+
     from envs.randomization.factors import check_choice
     from envs.records import Plan
     from policy.data.sets import FORMATS
@@ -69,11 +65,7 @@ def check(config: DictConfig) -> None:
             f"answer={config.answer}: format={config.format} needs whole plans; "
             f"prompts for a part are format={' or '.join(PROMPTS)}"
         )
-    check_used(config)
-    if config.n < 1:
-        raise ValueError(f"n is {config.n}; at least 1 scene needed")
-    if Path(config.out).exists():
-        raise FileExistsError(f"out={config.out} exists; choose another or remove it")
+    check_free("out", Path(config.out))
 
 
 def check_prompts(config: DictConfig) -> None:
@@ -90,18 +82,6 @@ def check_prompts(config: DictConfig) -> None:
             "name the policy that will be trained, or leave policy=expert for the "
             "paper's words and coordinates of 0..1000"
         )
-
-
-def check_used(config: DictConfig) -> None:
-    """Refuses words that would change nothing."""
-    for key, value in list_overrides().items():
-        group = key.partition(".")[0]
-        if config.run_dir and group in OF_SCENES:
-            raise ValueError(f"{key}={value}: run_dir= takes answers that were given")
-        if not config.run_dir and group == "log":
-            raise ValueError(f"{key}={value}: is a file of run_dir=, which is missing")
-        if config.format != EPISODES and group in OF_EPISODES:
-            raise ValueError(f"{key}={value}: is for format={EPISODES} alone")
 
 
 def write_set(config: DictConfig, folder: Path) -> None:

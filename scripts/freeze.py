@@ -23,8 +23,6 @@ def main(config: DictConfig) -> None:
     from policy.training.progress import Screen
 
     out, screen, suite = Path(config.out), Screen(quiet=config.quiet), Suite(scenes={})
-    if out.exists():
-        raise FileExistsError(f"out={out} exists; choose another or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
     seeds = choose_seeds(config.n, config.seed)
     kinds = [(env, split) for env in list_envs(config) for split in SPLITS]
@@ -40,5 +38,12 @@ def main(config: DictConfig) -> None:
     screen.say(f"{len(kinds)} x {config.n} scenes: {out}")
 
 
+def check(config: DictConfig) -> None:
+    """Refuses to overwrite a suite."""
+    from launching.checks import check_free
+
+    check_free("out", Path(config.out))
+
+
 if __name__ == "__main__":
-    launch("freeze", main, all_envs=True)
+    launch("freeze", main, all_envs=True, check=check)

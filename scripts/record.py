@@ -4,20 +4,27 @@ Box, path, text, outcome and reward are drawn in. `env=all` takes n of every sce
 an `out=` that ends in .png or .jpg becomes a contact sheet instead of a film; one in
 .gif or .webp a small film for issues and slides.
 `failed=true` leaves out what succeeded. `run_dir=` shows the answers that a run, or the
-playground, has written down, instead of asking anybody.
+playground, has written down, instead of asking anybody. Annotated images, of
+`env=offline data.path=own`, stand still: annotation and answer are drawn into them.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from launching.choices import BASELINES
+from launching.choices import BASELINES, OFFLINE
 from launching.launch import launch
 from launching.policies import choose_answerer, name_policy
+from launching.rewards import load_reward
 from launching.settings import build
 from launching.sources import list_envs, read_source
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from envs.rollout import Rollout
+    from rewards import RewardMix
 
 FILMS, PICTURES = (".mp4", ".gif", ".webp"), (".png", ".jpg")
 
@@ -35,7 +42,7 @@ def main(config: DictConfig) -> None:
         raise ValueError(f"failed=true, but nothing failed: try more than n={config.n}")
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix in PICTURES:
-        write_sheet(rollouts, out)
+        write_sheet([draw_annotation(rollout) for rollout in rollouts], out)
     else:
         write_rollout_videos(rollouts, out)
     Screen(quiet=config.quiet).say(f"{len(rollouts)} rollouts: {out}")
@@ -58,33 +65,53 @@ def read_again(config: DictConfig) -> list[Any]:
 
 def play(config: DictConfig) -> list[Any]:
     """Answers n scenes of each kind; returns the rollouts."""
-    from envs.registry import has_expert
     from policy.evaluation.evaluate import evaluate
     from policy.rollout.config import RolloutConfig
     from policy.rollout.play import Referee
     from policy.rollout.workers import Workers
-    from rewards import RewardMix
 
     rollout = build(RolloutConfig, config.rollout)
-    mix = build(RewardMix, config.reward)
     answerer = choose_answerer(config.policy, rollout.max_new_tokens)
     rollouts = []
     with Workers.of(rollout) as workers:
         for env in list_envs(config):
             exam = read_exam(config, env)
-            fitting = mix if has_expert(env) else mix.without_reference()
-            referee = Referee(workers=workers, mix=fitting)
+            referee = Referee(workers=workers, mix=choose_mix(config, env))
             rollouts += evaluate(answerer, exam, referee, keep=config.n)[1]
     return rollouts
 
 
+def choose_mix(config: DictConfig, env: str) -> RewardMix:
+    """Returns what is rewarded: what the command names, as far as it can be given."""
+    from envs.registry import has_expert
+    from rewards import RewardMix
+
+    mix = build(RewardMix, config.reward)
+    if env == OFFLINE:
+        return build(RewardMix, load_reward("paper")) if mix.needs_outcome else mix
+    return mix if has_expert(env) else mix.without_reference()
+
+
+def draw_annotation(rollout: Rollout) -> Rollout:
+    """Draws an annotation into its image, as films do; scenes stay as they are."""
+    from envs.scene import Picture
+    from envs.video.drawing import draw_plan
+
+    scene = rollout.scene
+    if not isinstance(scene, Picture):
+        return rollout
+    image = draw_plan(scene.observation.image, None, scene.reference, scale=1)
+    seen = replace(scene.observation, image=image)
+    return replace(rollout, scene=replace(scene, observation=seen))
+
+
 def check(config: DictConfig) -> None:
     """Refuses scenes that cannot be asked for, and files that cannot be written."""
-    from rewards import RewardMix, check_answer
+    from rewards import check_answer
 
     choose_file(config)
-    check_answer(build(RewardMix, config.reward), config.answer)
     for env in list_envs(config):
+        check_answer(choose_mix(config, env), config.answer)
         read_exam(config, env)
 
 

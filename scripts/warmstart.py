@@ -4,7 +4,7 @@
 every scene) leaves a run directory with config.yaml, metrics.jsonl, curve.png, state/
 and policy/, and copies the finished policy with its model card to `out`. It begins with
 random weights, or by `start=<policy directory>` with those. `resume=<run directory>`
-goes on with a run that stopped.
+goes on with a run that stopped; it, too, needs `out=`.
 """
 
 from __future__ import annotations

@@ -23,8 +23,12 @@ from rewards import RewardMix
 JOB = Job(
     source=SceneSource(names=("pick_mug",)),
     mix=RewardMix(weights={"success": 1.0}),
-    # Without a cooldown, so that fewer steps are the beginning of more.
-    algo=GRPOConfig(cooldown=0.0, learning_rate=LearningRates(tower=1e-4)),
+    algo=GRPOConfig(
+        num_iterations=1,
+        cooldown=0.0,  # so that fewer steps are the beginning of more
+        # Of a whole model, which larger ones would spoil.
+        learning_rate=LearningRates(tower=1e-4, language=5e-5, embeddings=5e-5),
+    ),
     rollout=RolloutConfig(
         prompts=2, num_generations=3, temperature=1.0, max_new_tokens=64, workers=0
     ),

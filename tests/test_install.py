@@ -144,6 +144,16 @@ def test_a_wheel_has_only_names_of_ours_at_its_top():
     assert {"envs/kitchen/things/mug.stl", "envs/kitchen/LICENSES.md"} < set(files)
 
 
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_strangers_package_by_one_of_our_names_is_named(name, tmp_path):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    code, output = python("-c", "import graspo", cwd=tmp_path)
+    line = output.splitlines()[-1]
+    assert code == 1 and f"'{name}' is {tmp_path / name}" in line
+    assert line.endswith("not Graspo's: rename it or run elsewhere")
+
+
 def test_a_checkout_is_its_own_home_and_the_working_directory_comes_first(
     tmp_path, monkeypatch
 ):

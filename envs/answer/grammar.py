@@ -23,8 +23,6 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from envs.answer.reading import (
-    MAX_WAYPOINTS,
-    MIN_WAYPOINTS,
     PARSE_FAILURES,
     TAG,
     AnswerError,
@@ -34,7 +32,16 @@ from envs.answer.reading import (
     read_box,
     read_points,
 )
-from envs.records import Affordance, AnyAnswer, ParseFailure, Part, Plan, Trajectory
+from envs.records import (
+    MAX_WAYPOINTS,
+    MIN_WAYPOINTS,
+    Affordance,
+    AnyAnswer,
+    ParseFailure,
+    Part,
+    Plan,
+    Trajectory,
+)
 
 __all__ = [
     "MAX_HEIGHT",

@@ -24,10 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from envs.records import ParseFailure
-
-MIN_WAYPOINTS = 3
-MAX_WAYPOINTS = 10
+from envs.records import MAX_WAYPOINTS, MIN_WAYPOINTS, ParseFailure
 
 PARSE_FAILURES = (
     "empty",  # nothing but white space

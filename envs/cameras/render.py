@@ -22,7 +22,7 @@ from envs.state import State
 MAX_SIZE = 1024  # pixels, an image's longest side: size of the off-screen buffer
 MAX_CONTEXTS = 4  # for models with assets; each holds its textures in memory
 # What a render context may hold a copy of, or count; not what a scene's draw changes.
-HELD = ("tex_", "mesh_", "skin_", "flex_", "hfield_")
+HELD = ("tex_", "mesh_", "skin_", "hfield_")
 NOT_HELD = ("pathadr", "rgba", "matid", "group")
 ASSETS = tuple(
     name

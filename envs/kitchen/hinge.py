@@ -6,8 +6,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.cameras.viewpoint import find_facing
 from envs.kitchen import fittings
-from envs.naming import ask_each
+from envs.naming import ask_each, name_row
 from envs.predicates import Execution, conclude, slid, slide
 from envs.randomization.factors import Factors
 from envs.records import Outcome
@@ -55,7 +56,8 @@ class OpenHingeCabinet:
         rows = [front + depth for depth in (-0.05, 0.0, 0.05, 0.10)]
         fittings.scatter(spec, factors, rows, y, half)
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        return ask_each("door", "handle", wording, list(SIDES))
+        names = name_row(len(SIDES), find_facing(spec))
+        return ask_each("door", "handle", wording, names)
 
     def expert(
         self, goal: Goal, state: State, rng: np.random.Generator

@@ -55,7 +55,7 @@ class TurnKnob:
                 geom.rgba, geom.material = (*shade(factors, colour), 1), ""
             fittings.keep_apart(spec, "panel", knob.name)
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        return ask_each("knob", "mark", wording, choose_names(factors, colours))
+        return ask_each("knob", "mark", wording, choose_names(spec, factors, colours))
 
     def expert(
         self, goal: Goal, state: State, rng: np.random.Generator

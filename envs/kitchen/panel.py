@@ -5,7 +5,9 @@ from __future__ import annotations
 import mujoco
 
 from envs import objects
+from envs.cameras.viewpoint import find_facing
 from envs.kitchen import fittings
+from envs.naming import name_row
 from envs.randomization.factors import Factors
 
 DEEP = 0.03  # m
@@ -44,7 +46,9 @@ def add_panel(
     return [(x, y + (i - (count - 1) / 2) * gap, height) for i in range(count)]
 
 
-def choose_names(factors: Factors, colours: list[str]) -> list[str]:
+def choose_names(
+    spec: mujoco.MjSpec, factors: Factors, colours: list[str]
+) -> list[str]:
     """What two or three things in a row are called: by colour or by place."""
-    sides = ["left", "middle", "right"] if len(colours) == 3 else ["left", "right"]
+    sides = name_row(len(colours), find_facing(spec))
     return colours if factors.rng.random() < 0.5 else sides

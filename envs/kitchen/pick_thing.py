@@ -92,7 +92,7 @@ class PickThing:
                 words.append(thing.words)
         bodies = [f"thing{i}" for i in range(len(words))]
         _tint(spec, factors, bodies)
-        bodies += add_distractors(spec, factors, place)
+        bodies += add_distractors(spec, factors, place, without=("can",))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         return [
             Goal(

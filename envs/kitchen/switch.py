@@ -56,7 +56,9 @@ class FlipSwitch:
                 geom.rgba, geom.material = (*shade(factors, colour), 1), ""
             fittings.keep_apart(spec, "panel", f"case{i}", f"switch{i}")
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
-        return ask_each("switch", "lever", wording, choose_names(factors, colours))
+        return ask_each(
+            "switch", "lever", wording, choose_names(spec, factors, colours)
+        )
 
     def expert(
         self, goal: Goal, state: State, rng: np.random.Generator

@@ -65,7 +65,7 @@ def add_mjcf(
     found = read(replace(source, scale=1.0))
     height = -found.bottom * source.scale if z is None else z
     file = found.file.copy()
-    scale(file, source.scale)
+    scale(file, source)
     file.option = spec.option  # or MuJoCo warns of each that differs
     frame = spec.worldbody.add_frame(pos=(x, y, height), quat=turn_about_z(yaw))
     body = frame.attach_body(file.body(found.root), f"{name}/", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from math import inf
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import mujoco
 
 from envs.mjcf.bounds import check_image, check_size
+from envs.mjcf.folders import locate
 from envs.mjcf.references import cut_out
 from envs.mjcf.survey import check_file
 from envs.mjcf.textures import shrink_textures
@@ -58,16 +59,17 @@ class Found:
         file: With nothing but the object.
         root: Name of its body.
         bottom: Height of its lowest point [m].
-        changed: The files that it is from, to when each was changed [ns].
+        made_of: The files that it is from, with what tells each from another; None for
+            one that is not there and would count.
     """
 
     file: mujoco.MjSpec
     root: str
     bottom: float
-    changed: dict[Path, int]
+    made_of: dict[Path, tuple[int, ...] | None]
 
 
-_kept: dict[Mjcf, Found] = {}
+_kept: dict[Mjcf, Found] = {}  # by the whole path: another folder's `o.xml` is another
 
 
 def read(source: Mjcf) -> Found:
@@ -79,8 +81,10 @@ def read(source: Mjcf) -> Found:
     Raises:
         ValueError: It cannot be taken; one line names file and element.
     """
+    # The folder of links stays as it is: meshes are looked for beside the link.
+    source = replace(source, path=Path(source.path).absolute(), scale=1.0)
     kept = _kept.pop(source, None)
-    if kept is None or kept.changed != _date(kept.changed):
+    if kept is None or kept.made_of != _identify(kept.made_of):
         kept = _read(source)
     _kept[source] = kept  # the last of them
     if len(_kept) > KEPT:
@@ -88,15 +92,25 @@ def read(source: Mjcf) -> Found:
     return kept
 
 
-def _date(files: Iterable[Path]) -> dict[Path, int]:
-    return {file: file.stat().st_mtime_ns for file in files if file.exists()}
+def _identify(files: Iterable[Path]) -> dict[Path, tuple[int, ...] | None]:
+    return {file: _tell_apart(file) for file in files}
+
+
+def _tell_apart(file: Path) -> tuple[int, ...] | None:
+    """Which file it is, by where a link leads, how long it is and when it changed."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read(source: Mjcf) -> Found:
     path = Path(source.path)
-    changed = _date(check_file(path))
+    made_of = _identify(check_file(path))
     with _naming(path):
         file = mujoco.MjSpec.from_file(str(path))
+    _check_compiler(file, path)
     body = _find_body(file, source)
     cut_out(file, body)
     for joint in body.joints if source.fixed else ():
@@ -110,10 +124,11 @@ def _read(source: Mjcf) -> Found:
         )
     _name_parts(body)
     _check_assets(file, path)
+    _discard(file, path)
     shrink_textures(file, path)
     with _naming(path):
         bottom = _find_bottom(file.copy().body(body.name), source.fixed)
-    return Found(file, body.name, bottom, changed)
+    return Found(file, body.name, bottom, made_of)
 
 
 @contextmanager
@@ -123,6 +138,26 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def _check_compiler(file: mujoco.MjSpec, path: Path) -> None:
+    """Refuses what is said of a whole file and is of no meaning for one object."""
+    if (total := file.compiler.settotalmass) > 0:
+        raise ValueError(
+            f"{path}, <compiler settotalmass='{total:g}'>: the mass of a whole file is "
+            "not divided; give each geom its mass or density"
+        )
+
+
+def _discard(file: mujoco.MjSpec, path: Path) -> None:
+    """Leaves out what is only to look at, if the file says so.
+
+    What it says with `fusestatic` is not done: bodies stay what a goal can name, and
+    move as one all the same.
+    """
+    if file.compiler.discardvisual:
+        with _naming(path):
+            file.discard_visual()
 
 
 def _find_body(file: mujoco.MjSpec, source: Mjcf) -> Any:
@@ -177,14 +212,13 @@ def _make_collide(body: Any) -> bool:
 
 
 def _check_assets(file: mujoco.MjSpec, path: Path) -> None:
-    folder = path.parent / (file.meshdir or "").replace("\\", "/")
     for asset in [*file.meshes, *file.skins]:
         if asset.file:
             element = f"{type(asset).__name__[3:].lower()} {asset.name!r}"
-            check_size(path, element, folder / asset.file.replace("\\", "/"))
+            check_size(path, element, locate(file, path, file.meshdir, asset.file))
     for field in file.hfields:
         if field.file:
-            picture = folder / field.file.replace("\\", "/")
+            picture = locate(file, path, file.meshdir, field.file)
             check_image(path, f"hfield {field.name!r}", picture)
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import mujoco
 
 SETTINGS = ("memory", "njmax", "nconmax", "nemax", "nstack", "nkey", "nuserdata")
-JOINT = mujoco.mjtEq.mjEQ_JOINT
+JOINT, TENDON = mujoco.mjtEq.mjEQ_JOINT, mujoco.mjtEq.mjEQ_TENDON
+PULLEY = mujoco.mjtWrap.mjWRAP_PULLEY  # of a tendon, tied to nothing
 FLEXES = tuple(
     kind for name, kind in mujoco.mjtEq.__members__.items() if "FLEX" in name
 )
-BODY = mujoco.mjtObj.mjOBJ_BODY  # what an equality of others than joints ties
+BODY = mujoco.mjtObj.mjOBJ_BODY  # what an equality of others ties
 BODY_NAMES = {
     "excludes": ("bodyname1", "bodyname2"),
     "equalities": ("name1", "name2"),
@@ -82,7 +83,7 @@ def _list_ties(file: mujoco.MjSpec) -> list[Any]:
 def _is_within(tie: Any, file: mujoco.MjSpec, body: Any) -> bool:
     """Whether both ends of a tie are parts of the object."""
     if isinstance(tie, mujoco.MjsTendon):
-        return all(wrap.target is not None for wrap in tie.path)
+        return all(wrap.target or wrap.type == PULLEY for wrap in tie.path)
     if isinstance(tie, mujoco.MjsPair):
         return {tie.geomname1, tie.geomname2} <= {geom.name for geom in file.geoms}
     bodies = _name_bodies(body)
@@ -91,6 +92,9 @@ def _is_within(tie: Any, file: mujoco.MjSpec, body: Any) -> bool:
     if tie.type == JOINT:
         joints = {joint.name for joint in file.joints}
         return {tie.name1, tie.name2 or tie.name1} <= joints
+    if tie.type == TENDON:
+        tendons = {rope.name for rope in file.tendons if _is_within(rope, file, body)}
+        return {tie.name1, tie.name2 or tie.name1} <= tendons
     if tie.type in FLEXES:
         return tie.name1 in {flex.name for flex in file.flexes}
     sites = {site.name for site in file.sites}

@@ -29,6 +29,19 @@ def add_free_body(
     return body
 
 
+def add_give(body: Any, travel: float) -> None:
+    """Lets a body be pressed down so far [m]; friction holds it where it is."""
+    body.gravcomp = 1  # the solver's friction is soft: it would creep down
+    body.add_joint(
+        name=body.name,
+        type=mujoco.mjtJoint.mjJNT_SLIDE,
+        axis=(0, 0, 1),
+        range=(-travel, 0),
+        damping=2.0,
+        frictionloss=1.5,
+    )
+
+
 def add_block(body: Any, size: tuple[float, float, float], colour: Colour) -> None:
     """A box of the given half sizes, standing on the body's origin."""
     add_shape(

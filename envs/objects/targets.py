@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import mujoco
 import numpy as np
 
-from envs.objects.primitives import add_can, add_paint, add_shape
+from envs.objects.primitives import add_can, add_give, add_paint, add_shape
 from envs.objects.tool_parts import BOX, CYLINDER, WALL, add_wall
 from envs.objects.tools import IRON, KINDS
 from envs.randomization.colours import Colour
@@ -98,16 +97,8 @@ def _add_mat(spec: Any, body: Any, radius: float, colour: Colour) -> None:
 
 
 def _add_give(spec: Any, body: Any) -> None:
-    """Lets a body be pressed into the table; friction holds it where it is."""
-    body.gravcomp = 1  # the solver's friction is soft: it would creep down
-    body.add_joint(
-        name=body.name,
-        type=mujoco.mjtJoint.mjJNT_SLIDE,
-        axis=(0, 0, 1),
-        range=(-TRAVEL, 0),
-        damping=2.0,
-        frictionloss=1.5,
-    )
+    """Lets a body be pressed into the table."""
+    add_give(body, TRAVEL)
     spec.add_exclude(bodyname1="world", bodyname2=body.name)
 
 

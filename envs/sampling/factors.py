@@ -20,20 +20,23 @@ def describe_factors(scene: Scene) -> dict[str, Factor]:
 
     Returns:
         Camera angles in degrees and distance in metres, the light's and the ambient
-        brightness (0..1), the named colour ("none" if the words name none), the first
-        word of the instruction, how many targets could have been asked for, and of a
-        scene with an expert the target's place (0..1 from the left) and area (% of the
-        image).
+        brightness (0..1), the colour that the target is named by ("none" if by none),
+        the first word of the instruction, how many things could have been asked for,
+        and of a scene with an expert the target's place (0..1 from the left) and area
+        (% of the image).
     """
     words = scene.instruction.lower().split()
-    named = [word for word in words if word in COLOURS | HELD_OUT_COLOURS]
+    instead = scene.config.colours or {}
+    colours = {*COLOURS, *HELD_OUT_COLOURS, *instead.values()}
+    # A thought begins with the target; "fill the red socket with the blue peg" not.
+    named = [w for w in (*scene.goal.thought.split(), *words) if w in colours]
     found: dict[str, Factor] = {
         **_measure_camera(scene),
         "light": round(float(scene.model.light_diffuse[0, 0]), 3),
         "ambient light": round(float(scene.model.vis.headlight.ambient[0]), 3),
         "colour named": named[0] if named else "none",
         "first word": words[0] if words else "none",
-        "candidates": 1 + len(scene.others),
+        "candidates": len({goal.aim for goal in scene.goals}),
     }
     return found | _measure_target(scene)
 

@@ -28,7 +28,8 @@ def measure_expert(
 ) -> tuple[float, int]:
     """Returns the expert's success on n draws before filtering, and how many count.
 
-    Draws whose named part is hidden do not count: no policy could see it.
+    Draws that sampling drops before the expert is tried do not count: whose named part
+    is hidden, say, or in which things do not come to rest.
     """
     drawn = [
         draw_scene(SceneConfig(name=name, split=split, seed=seed, robot=robot))

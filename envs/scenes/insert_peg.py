@@ -60,7 +60,7 @@ class InsertPeg:
         radius = factors.uniform("shape", (0.014, 0.018), (0.018, 0.020))
         sockets = _add_sockets(spec, factors, place, radius)
         pegs = _add_pegs(spec, factors, place, radius)
-        add_distractors(spec, factors, place, kinds=("block",))  # cans look like pegs
+        add_distractors(spec, factors, place, without=("can",))  # looks like a peg
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         bodies = [f"peg{i}" for i in range(len(pegs))]
         return [

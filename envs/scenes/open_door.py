@@ -6,8 +6,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.cameras.viewpoint import find_facing
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.naming import ask_each
+from envs.naming import ask_each, name_row
 from envs.objects.furniture import DoorShape, add_door_cabinet
 from envs.predicates import Execution, conclude, slide
 from envs.randomization.factors import Factors
@@ -82,4 +83,5 @@ def _add_cabinet(spec: mujoco.MjSpec, factors: Factors) -> list[str]:
     front = np.arange(-shape.width, shape.width + 0.05, 0.05)
     place.block([(x + d, y + float(s), 0.06) for d in (-0.1, 0, 0.1) for s in front])
     add_distractors(spec, factors, place)
-    return colours if factors.rng.random() < 0.5 else ["left", "right"]
+    sides = name_row(len(colours), find_facing(spec))
+    return colours if factors.rng.random() < 0.5 else sides

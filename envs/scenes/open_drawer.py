@@ -6,8 +6,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.cameras.viewpoint import find_facing
 from envs.clutter import add_distractors, sample_colours, shade
-from envs.naming import ask_each
+from envs.naming import ask_each, name_row
 from envs.objects.furniture import CabinetShape, add_cabinet
 from envs.predicates import Execution, conclude, slide
 from envs.randomization.factors import Factors
@@ -91,5 +92,5 @@ def add_named_cabinet(
     front = np.arange(-half, half + 0.05, 0.05)
     place.block([(x + d, y + float(s), 0.05) for d in (-0.1, 0, 0.1) for s in front])
     add_distractors(spec, factors, place)
-    sides = ("left", "middle", "right") if count == 3 else ("left", "right")
-    return colours if factors.rng.random() < 0.5 else list(sides)
+    sides = name_row(count, find_facing(spec))
+    return colours if factors.rng.random() < 0.5 else sides

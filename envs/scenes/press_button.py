@@ -10,7 +10,6 @@ from envs import objects
 from envs.clutter import add_distractors, sample_colours, shade
 from envs.naming import ask_each
 from envs.predicates import Execution, conclude, slide
-from envs.randomization.colours import Colour
 from envs.randomization.factors import Factors
 from envs.records import Outcome
 from envs.registry import register_scene
@@ -77,23 +76,10 @@ def _add_panel(spec: mujoco.MjSpec, factors: Factors, colours: list[str]) -> Non
     for i, colour in enumerate(colours):
         along = (i - (len(colours) - 1) / 2) * gap
         button = panel.add_body(name=f"button{i}", pos=(0, along, height))
-        _add_button(button, radius, shade(factors, colour))
+        objects.add_give(button, TRAVEL)
+        objects.add_can(button, radius, 0.020, shade(factors, colour))
         spec.add_exclude(bodyname1=panel.name, bodyname2=button.name)
     place = Placement(factors.rng)
     ends = np.linspace(-half, half, 5)
     place.block([(x - np.sin(yaw) * e, y + np.cos(yaw) * e, 0.06) for e in ends])
     add_distractors(spec, factors, place)
-
-
-def _add_button(body: object, radius: float, colour: Colour) -> None:
-    """A cap that stays where it is pressed to; friction holds it."""
-    body.gravcomp = 1  # type: ignore[attr-defined]  # soft friction lets it creep
-    body.add_joint(  # type: ignore[attr-defined]
-        name=body.name,  # type: ignore[attr-defined]
-        type=mujoco.mjtJoint.mjJNT_SLIDE,
-        axis=(0, 0, 1),
-        range=(-TRAVEL, 0),
-        damping=2.0,
-        frictionloss=1.5,
-    )
-    objects.add_can(body, radius, 0.020, colour)

@@ -69,7 +69,7 @@ class SweepToZone:
         place = Placement(factors.rng)
         steps = np.arange(-0.17, 0.20, 0.03)
         place.block([(*lane.at(step, 0.0).tolist(), 0.1) for step in steps])
-        clutter = add_distractors(spec, factors, place)
+        clutter = add_distractors(spec, factors, place, without=("plate",))
         wording = factors.choice("wording", WORDINGS, HELD_OUT_WORDINGS)
         return [
             Goal(

@@ -239,4 +239,5 @@ def _add_all(
         spot = layout.spots[len(names) + i]
         add_tool(spec, f"tool{i}", tool, spot, shade(factors, colour))
     names += [f"tool{i}" for i in range(len(layout.tools))]
-    return names + add_distractors(spec, factors, layout.place)
+    like = ("plate",) if "disc" in layout.targets else ()
+    return names + add_distractors(spec, factors, layout.place, without=like)

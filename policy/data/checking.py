@@ -26,12 +26,14 @@ def check_item(item: Item) -> Annotation:
         raise BrokenItem("no_instruction")
     if item.box is None and item.waypoints is None:
         raise BrokenItem("missing_field", "neither box nor waypoints")
-    size = measure_image(item.image)
+    measured = measure_image(item.image)
+    size = measured.size
     box = None if item.box is None else _read_box(item.box, item.units, size)
     path = None if item.waypoints is None else _read_path(item, size)
     return Annotation(
         name=item.name,
         image=item.image,
+        picture=measured.digest,
         instruction=item.instruction.strip(),
         box=box,
         waypoints=path,

@@ -19,11 +19,6 @@ Box = tuple[float, float, float, float]
 class Source(Protocol):
     """Where an image's bytes are."""
 
-    @property
-    def key(self) -> str:
-        """What tells images of a set apart, wherever the set is."""
-        ...
-
     def read(self) -> bytes:
         """The bytes of the image file; a FileNotFoundError if there is none."""
         ...
@@ -102,6 +97,7 @@ class Annotation:
     Attributes:
         name: Where it stands in its set.
         image: Where its image is.
+        picture: A number that equal image files share, wherever they are.
         instruction: The task in words.
         box: In image units; None if it has none.
         waypoints: [K, 2 or 3] in image units and metres; None if it has none.
@@ -111,11 +107,17 @@ class Annotation:
 
     name: str
     image: Source
+    picture: int
     instruction: str
     box: Box | None
     waypoints: NDArray[np.float64] | None
     category: str
     split: str
+
+    @property
+    def has_heights(self) -> bool:
+        """Whether each point of a path has a third number."""
+        return self.waypoints is not None and self.waypoints.shape[1] == 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

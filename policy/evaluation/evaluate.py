@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from envs.rollout import Rollout
 from envs.sampling.suite import Suite
-from envs.scene import AnyScene, Scene
+from envs.scene import AnyScene, PictureConfig, Scene
 from policy.evaluation.figures import Evaluation, Tally
 from policy.rollout.mixed_source import Source
 from policy.rollout.play import Answerer, Referee, play
-from policy.rollout.workers import Aside, Workers
+from policy.rollout.workers import AnyConfig, Aside, Workers
 from rewards import check_answer
 
 BATCH = 50  # scenes at once: bounds memory, fills the cores
@@ -54,7 +54,8 @@ class Exam:
         """The seeds of the scenes."""
         if self.suite is None:
             # Of few annotated images each is measured once, however many are wanted.
-            return [*dict.fromkeys(self.source.choose_seeds(self.n, self.seed))]
+            seeds = self.source.choose_seeds(self.n, self.seed)
+            return [seed for seed in seeds if not self.source.is_repeat(seed)]
         self.source.check_frozen()
         seeds = self.suite.list_seeds(self.source.name, self.source.split)
         if self.n > len(seeds):
@@ -62,6 +63,18 @@ class Exam:
                 f"n is {self.n}; the suite has {len(seeds)} of {self.source.name!r}"
             )
         return seeds[: self.n]
+
+    def choose(self, seed: int) -> AnyConfig:
+        """Returns what the scene of a seed is made from, or where the image is from."""
+        return self.source.choose(seed)
+
+    def prepare(self, seed: int) -> Callable[[], AnyScene | PictureConfig]:
+        """Returns what makes the scene or image of a seed, to be sent to a process.
+
+        In training the next image is as good as one that cannot be decoded; here each
+        is measured once, and of such a one nothing comes but where it is from.
+        """
+        return self.source.prepare_alone(seed)
 
     def check_frozen(self, scenes: Sequence[AnyScene]) -> None:
         """Raises a ValueError if a scene is not the suite's."""
@@ -99,10 +112,10 @@ def evaluate(
         check_answer(referee.mix, source.answer)
     batches = split_batches(exam.list_seeds())
     tally, kept = Tally(source.answer), []
-    for scenes in referee.workers.make_scenes(source, batches):
+    for found in referee.workers.make_scenes(exam, batches):
+        scenes = [*_put_aside(found, referee.workers)]
         exam.check_frozen(scenes)
-        asked = _keep_asked(scenes, referee.workers)
-        for episode in _play_episodes(answerer, asked, referee, exam.max_turns):
+        for episode in _play_episodes(answerer, scenes, referee, exam.max_turns):
             tally.add(episode)
             on_episode(episode)
             if tally.n <= keep:
@@ -113,20 +126,16 @@ def evaluate(
     return tally.summarize(), kept
 
 
-def _keep_asked(scenes: Sequence[AnyScene], workers: Workers) -> list[AnyScene]:
-    """Puts aside images that stand in for another, which cannot be decoded.
-
-    In training the next one is as good; here each is measured once.
-    """
-    asked = []
-    for scene in scenes:
-        if isinstance(scene, Scene) or not scene.stands_for:
-            asked.append(scene)
-            continue
-        config = replace(scene.config, item=scene.stands_for)
-        why = "it cannot be decoded"
-        workers.aside.append(Aside(what="read", why=why, scene=config))
-    return asked
+def _put_aside(
+    found: Sequence[AnyScene | PictureConfig], workers: Workers
+) -> Iterator[AnyScene]:
+    """Yields what can be asked; images that cannot be decoded are put aside."""
+    for one in found:
+        if isinstance(one, PictureConfig):
+            why = "it cannot be decoded"
+            workers.aside.append(Aside(what="read", why=why, scene=one))
+        else:
+            yield one
 
 
 def split_batches(seeds: Sequence[int]) -> list[Sequence[int]]:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import binomtest, bootstrap
 
 RESAMPLES = 2000  # bounds of a bootstrap interval then repeat to about 2 % of its width
+HELD = 2**20  # values of resamples that are held at once: 16 MiB with their places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +41,13 @@ def estimate_mean(values: Sequence[float], seed: int = 0) -> Estimate:
     mean = float(sample.mean())
     if len(sample) == 1:  # scipy refuses it
         return Estimate(mean=mean, low=mean, high=mean)
-    rng = np.random.default_rng(seed)
     drawn = bootstrap(
-        (sample,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=rng
+        (sample,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=max(1, HELD // len(sample)),
+        method="percentile",
+        rng=np.random.default_rng(seed),
     )
     low, high = drawn.confidence_interval
     return Estimate(mean=mean, low=float(low), high=float(high))

@@ -87,7 +87,8 @@ def read_takes(path: Path, only_success: bool = False) -> Iterator[Take]:
     """Yields the first answers to scenes that a run has written down.
 
     Later turns are left out: what they started from is not in the file. So are
-    annotated images, which have no scene.
+    annotated images, which have no scene. A row that names no turn, as those of
+    earlier versions, is of the first.
 
     Args:
         path: A file of `find_log`.

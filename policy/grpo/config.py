@@ -1,6 +1,7 @@
 """The settings of the algorithm; a file of conf/algo/ makes one.
 
 Names are those of TRL where it has the setting; `epsilon_low` is its `epsilon`.
+Defaults are those of conf/algo/grpo.yaml, but for `bf16`, which the command chooses.
 """
 
 from __future__ import annotations
@@ -45,15 +46,16 @@ class LearningRates:
         embeddings: Token embeddings and the output head.
     """
 
-    tower: float = 5e-5
-    language: float = 5e-5
-    embeddings: float = 5e-5
+    tower: float = 4e-4
+    language: float = 5e-3
+    embeddings: float = 3e-4
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if not 0 <= getattr(self, name) < inf:
                 raise ValueError(
-                    f"learning_rate.{name} is {getattr(self, name)}; at least 0, finite"
+                    f"algo.learning_rate.{name} is {getattr(self, name)}; at least 0, "
+                    "finite"
                 )
 
 
@@ -68,7 +70,7 @@ class GRPOConfig:
             alone to learn from, which is supervised learning.
         part_weight: Weight of the per-part geometric advantage; 0 switches it off.
         expert_advantage: Advantage of the expert's answer, which joins the group of its
-            scene; 0 leaves it out, as do scenes without an expert.
+            scene in the first turn; 0 leaves it out, as do scenes without an expert.
         loss_type: Reduction over tokens, one of `LOSS_TYPES`.
         importance_sampling_level: One of `LEVELS`: each `token` has its own ratio, or
             all tokens of a `sequence` the geometric mean of theirs, which also spreads
@@ -91,14 +93,14 @@ class GRPOConfig:
         warmup_steps: Steps over which the rates grow to their values. Adam's first
             steps move every weight by the full rate, whatever the noise.
         cooldown: Last share of the run over which the rates fall to zero, 0 to 1.
-        adam_beta2: Decay of Adam's second moment. 0.99 remembers 100 steps, about a
-            run; the usual 0.999 never gets beyond its first estimate.
+        adam_beta2: Decay of Adam's second moment. 0.95 remembers 20 updates, a quarter
+            of the usual run; 0.999 would never get beyond its first estimate.
         optimizer: One of `OPTIMIZERS`: `adam`, or `muon` for matrices inside layers
             with Adam for the rest, both in Adam's scale of rates.
         learning_rate: The rates.
     """
 
-    scale_rewards: str = "group"
+    scale_rewards: str = "batch"
     answer_weight: float = 1.0
     part_weight: float = 0.5
     expert_advantage: float = 0.0
@@ -108,32 +110,32 @@ class GRPOConfig:
     epsilon_high: float = 0.2
     beta: float = 0.0
     use_bias_correction_kl: bool = True
-    num_iterations: int = 1
+    num_iterations: int = 2
     minibatches: int = 1
-    tokens_per_forward: int = 0
+    tokens_per_forward: int = 2048
     bf16: bool = False
     max_grad_norm: float = 1.0
-    average_decay: float = 0.97
-    warmup_steps: int = 10
+    average_decay: float = 0.9
+    warmup_steps: int = 3
     cooldown: float = 0.8
-    adam_beta2: float = 0.99
+    adam_beta2: float = 0.95
     optimizer: str = "adam"
     learning_rate: LearningRates = field(default_factory=LearningRates)
 
     def __post_init__(self) -> None:
         """Refuse unknown names and numbers that mean nothing."""
         for name, choices in _CHOICES.items():
-            check_choice(name, getattr(self, name), choices)
+            check_choice(f"algo.{name}", getattr(self, name), choices)
         if not isinstance(self.bf16, bool):
-            raise ValueError(f"bf16 is {self.bf16!r}; true or false")
+            raise ValueError(f"algo.bf16 is {self.bf16!r}; true or false")
         for name, least in _LEAST.items():
-            if not getattr(self, name) >= least:
-                raise ValueError(f"{name} is {getattr(self, name)}; at least {least}")
+            self._need(name, getattr(self, name) >= least, f"at least {least}")
         for name in ("epsilon_low", "cooldown"):
-            if getattr(self, name) > 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; at most 1")
+            self._need(name, getattr(self, name) <= 1, "at most 1")
         for name in ("average_decay", "adam_beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; must be in [0, 1)")
-        if not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; must be above 0")
+            self._need(name, 0 <= getattr(self, name) < 1, "must be in [0, 1)")
+        self._need("max_grad_norm", self.max_grad_norm > 0, "must be above 0")
+
+    def _need(self, name: str, fits: bool, what: str) -> None:
+        if not fits:
+            raise ValueError(f"algo.{name} is {getattr(self, name)}; {what}")

@@ -105,10 +105,11 @@ def add_experts(
 ) -> Batch:
     """Lets the expert's answer to each scene join the scene's group.
 
-    It was executed and succeeded when the scene was made. It was not sampled, so its
-    ratio is 1 and its advantage the same for every token. An annotation without a
-    thought takes that of the best answer. Where there is no expert, an answer that
-    counts for nothing takes its place.
+    It was executed and succeeded when the scene was made; to what a later turn starts
+    from nobody has tried it, so it joins groups of the first turn alone. It was not
+    sampled, so its ratio is 1 and its advantage the same for every token. An annotation
+    without a thought takes that of the best answer. Where no expert joins, an answer
+    that counts for nothing takes its place.
 
     Args:
         speller: Spells the answers.
@@ -120,7 +121,7 @@ def add_experts(
         P groups of G + 1 answers.
     """
     experts = [_spell_expert(speller, group) for group in groups]
-    counted = [float(group.scene.reference is not None) for group in groups]
+    counted = [float(_find_expert(group) is not None) for group in groups]
     rows = [[c] * len(e.token_ids) for c, e in zip(counted, experts, strict=True)]
     mask = _pad(rows, len(groups))
     unknown = torch.where(mask > 0, torch.nan, 0.0)
@@ -136,9 +137,14 @@ def add_experts(
     )
 
 
+def _find_expert(group: Group) -> Reference | None:
+    """What joins a group, if anything does."""
+    return group.scene.reference if group.turn == 1 else None
+
+
 def _spell_expert(speller: Speller, group: Group) -> Completion:
-    """The expert's answer; where there is none, one of the group's."""
-    reference, prompt = group.scene.reference, group.prompt
+    """The expert's answer; where none joins, one of the group's."""
+    reference, prompt = _find_expert(group), group.prompt
     if reference is None:
         return group.rollouts[0].completion
     expert = reference.to_answer(prompt.answer)

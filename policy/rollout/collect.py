@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -86,7 +87,8 @@ def collect(
     """
     groups: list[Group] = []
     for turn in range(config.max_turns):
-        own = play(answer_by_sampling(vlm, config, (*key, turn)), scenes, referee)
+        played = play(answer_by_sampling(vlm, config, (*key, turn)), scenes, referee)
+        own = [replace(group, turn=turn + 1) for group in played]
         groups += team.gather(own)
         if turn + 1 < config.max_turns:
             with referee.clock.measure("simulate"):

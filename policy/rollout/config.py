@@ -13,6 +13,8 @@ ENGINES = ("local", "ray")
 class RolloutConfig:
     """How answers are drawn; a file of conf/rollout/ makes one.
 
+    Defaults are those of conf/rollout/short.yaml.
+
     Attributes:
         prompts: Scenes a step, P.
         num_generations: Answers a scene, G; at least 2, they are compared.
@@ -30,8 +32,8 @@ class RolloutConfig:
     prompts: int = 16
     num_generations: int = 8
     max_turns: int = 1
-    temperature: float = 0.7
-    max_new_tokens: int = 128
+    temperature: float = 1.0
+    max_new_tokens: int = 64
     focus: float = 0.0
     workers: int | None = None
     engine: str = "local"

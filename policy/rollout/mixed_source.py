@@ -111,6 +111,11 @@ class MixedSource:
         order = np.argsort(places, kind="stable")
         return [[*scenes, *pictures][place] for place in order]
 
+    def is_repeat(self, seed: int) -> bool:
+        """Whether a seed names an image that a smaller one names, too."""
+        own, picture = divmod(seed, TURN)
+        return bool(picture) and self.pictures.is_repeat(own)
+
     def choose(self, seed: int) -> SceneConfig | PictureConfig:
         """Returns what the scene of a seed is made from, or where the image is from."""
         own, picture = divmod(seed, TURN)
@@ -120,6 +125,14 @@ class MixedSource:
         """Returns what makes the scene or image of a seed, to be sent to a process."""
         own, picture = divmod(seed, TURN)
         return self.pictures.prepare(own) if picture else self.scenes.prepare(own)
+
+    def prepare_alone(
+        self, seed: int
+    ) -> partial[Scene] | partial[Picture | PictureConfig]:
+        """Returns what makes the scene, or the image and no other; see the sources."""
+        own, picture = divmod(seed, TURN)
+        source = self.pictures if picture else self.scenes
+        return source.prepare_alone(own)
 
 
 Source = SceneSource | PictureSource | MixedSource

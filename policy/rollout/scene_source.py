@@ -119,9 +119,17 @@ class SceneSource:
         """Returns the seeds of n scenes; see the function of the same name."""
         return choose_seeds(n, *key)
 
+    def is_repeat(self, seed: int) -> bool:
+        """Whether a seed names what a smaller one names, too; each is a new scene."""
+        return False
+
     def prepare(self, seed: int) -> partial[Scene]:
         """Returns what makes the scene of a seed, to be sent to a process."""
         return partial(self.make_scene, seed)
+
+    def prepare_alone(self, seed: int) -> partial[Scene]:
+        """Returns the same: no scene stands in for another."""
+        return self.prepare(seed)
 
     def check_turns(self, max_turns: int) -> None:
         """Refuses a number of turns that an episode cannot have.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +30,9 @@ from policy.rollout.seat import LocalSeat
 
 ABANDONED = Outcome(success=False, reason="execution never ended")
 AHEAD = 8  # items of a stream: enough for every core, and an episode is 15 MB
+MOST_LOST = 2
+"""Plans of a scene that nobody can finish until the rest is given up. Each may take two
+time limits, after the two of all together: six are 12 minutes."""
 AnyConfig = SceneConfig | PictureConfig
 A = TypeVar("A")
 B = TypeVar("B")
@@ -182,10 +185,35 @@ class Workers:
     def submit(self, scene: AnyScene, answers: Sequence[AnyAnswer]) -> Running:
         """Starts to execute the answers to a scene; see `simulate`."""
         if not isinstance(scene, Scene) or scene.observation.answer != Plan.kind:
-            return Running(self, scene.config, answers, None)
+            return Running(self, len(answers), None)
         plans = [a for a in answers if isinstance(a, Plan | ParseFailure)]
         future = self._crew.submit(envs.simulate, scene, plans, 1)
-        return Running(self, scene.config, answers, future)
+        return Running(self, len(answers), (scene, plans, future))
+
+    def _execute_apart(
+        self, scene: Scene, answers: Sequence[Plan | ParseFailure], why: str
+    ) -> list[Outcome]:
+        """Executes each plan by itself, so that one that nobody can finish fails alone.
+
+        Answers that could not be read keep the parser's reason. What is lost is put
+        aside, as are the plans after `MOST_LOST`.
+        """
+        plans = {_key(a): a for a in answers if isinstance(a, Plan)}
+        started = {
+            key: self._crew.submit(envs.simulate, scene, [plan], 1)
+            for key, plan in plans.items()
+        }
+        found = _wait_apart(started)
+        gone = tuple(plan for key, plan in plans.items() if key not in found)
+        if gone:
+            aside = Aside(what="execute", why=why, scene=scene.config, answers=gone)
+            self.aside.append(aside)
+        return [
+            found.get(_key(answer), ABANDONED)
+            if isinstance(answer, Plan)
+            else Outcome(success=False, reason=answer.reason)
+            for answer in answers
+        ]
 
     def _start_scene(self, source: Maker[B], seed: int) -> tuple[AnyConfig, Future[B]]:
         return source.choose(seed), self._crew.submit(source.prepare(seed))
@@ -217,23 +245,50 @@ class Running:
 
     Attributes:
         workers: Who executes them.
-        scene: What the scene was made from.
-        answers: The answers.
-        future: Their outcomes to come; None where nothing is executed.
+        count: How many answers.
+        started: The scene, the answers, and the outcomes to come; None where nothing is
+            executed.
     """
 
     workers: Workers
-    scene: AnyConfig
-    answers: Sequence[AnyAnswer]
-    future: Future[list[Outcome]] | None
+    count: int
+    started: tuple[Scene, Sequence[Plan | ParseFailure], Future[list[Outcome]]] | None
 
     def result(self) -> Sequence[Outcome | None]:
         """Waits for the outcomes, one an answer; None where nothing is executed."""
-        if self.future is None:
-            return [None] * len(self.answers)
-        wait = self.workers._wait
-        found = wait("execute", self.future, self.scene, self.answers)
-        return found or [ABANDONED] * len(self.answers)
+        if self.started is None:
+            return [None] * self.count
+        scene, answers, future = self.started
+        try:
+            return future.result()
+        except LostWork as lost:
+            return self.workers._execute_apart(scene, answers, str(lost))
+
+
+def _key(plan: Plan) -> tuple[object, ...]:
+    """What of a plan matters for its execution."""
+    return plan.box, plan.waypoints
+
+
+def _wait_apart(
+    started: Mapping[tuple[object, ...], Future[list[Outcome]]],
+) -> dict[tuple[object, ...], Outcome]:
+    """Returns the outcomes of plans that are executed one by one, by their keys.
+
+    The plans after `MOST_LOST` have none, whatever has become of them by then: outcomes
+    must not depend on who was quicker.
+    """
+    found: dict[tuple[object, ...], Outcome] = {}
+    lost = 0
+    for key, future in started.items():
+        if lost == MOST_LOST:
+            future.cancel()
+            continue
+        try:
+            [found[key]] = future.result()
+        except LostWork:
+            lost += 1
+    return found
 
 
 class _Inline(Executor):

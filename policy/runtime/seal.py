@@ -32,17 +32,22 @@ def read_seal(folder: Path) -> dict[str, Any]:
         DamagedError: A file is missing, changed or new, or there is no seal; it is
             named.
     """
-    try:
-        facts = json.loads((folder / NAME).read_text())
-        sealed = facts.pop(_FILES)
-    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise DamagedError(f"{folder / NAME} is missing or damaged") from error
+    facts, sealed = _read(folder)
     found = digest_files(folder)
     for name in sorted(sealed.keys() | found.keys()):
         if sealed.get(name) != found.get(name):
             state = "missing" if name not in found else "not what was written"
             raise DamagedError(f"{folder / name} is {state}")
     return facts
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Returns the facts of a seal whose files have been checked before.
+
+    Raises:
+        DamagedError: There is no seal, or it is damaged.
+    """
+    return _read(folder)[0]
 
 
 def digest_files(folder: Path) -> dict[str, str]:
@@ -53,6 +58,16 @@ def digest_files(folder: Path) -> dict[str, str]:
         for path in files
         if path != folder / NAME
     }
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a seal says: the facts, and the digests."""
+    try:
+        facts = json.loads((folder / NAME).read_text())
+        sealed = dict(facts.pop(_FILES))
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise DamagedError(f"{folder / NAME} is missing or damaged") from error
+    return facts, sealed
 
 
 def _digest(path: Path) -> str:

@@ -1,13 +1,16 @@
 """The state of a supervised training on disk: weights, moments, place in the stream.
 
-Two files in `state/`: tensors as safetensors and the progress as JSON, which is written
-last and names the tensors, so that a kill at any moment leaves a state to go on from.
+`state/step_<n>/` has the tensors as safetensors and the progress as JSON. It is written
+under another name, sealed (`policy.runtime.seal`) and renamed when complete, and the
+one before stays: the newest that its seal fits is gone on from.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +18,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from policy.runtime.seal import DamagedError, read_seal, seal
+from policy.runtime.whole import replace_text, write_whole
+
+FOLDER, PROGRESS = "state", "progress.json"
+KEPT = 2  # states: the newest, and one to go back to
+_NAME = re.compile(r"step_(\d+)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,9 +40,31 @@ class Progress:
     seconds: float = 0.0
 
 
-def has_state(run_dir: Path) -> bool:
-    """Whether a run directory holds a state to go on from."""
-    return (run_dir / "state" / "progress.json").is_file()
+def find_state(run_dir: Path, say: Callable[[str], None] = print) -> Path | None:
+    """Returns the newest state that is as it was written, None before the first.
+
+    Args:
+        run_dir: The run's directory.
+        say: Told of each newer one that is damaged.
+
+    Raises:
+        ValueError: There are states, and all are damaged.
+    """
+    folder = run_dir / FOLDER
+    steps = _list_steps(folder)
+    for step in reversed(steps):
+        path = folder / f"step_{step}"
+        try:
+            read_seal(path)
+        except DamagedError as error:
+            say(f"warning: {error}: this state is passed over")
+            continue
+        return path
+    if (folder / PROGRESS).is_file():
+        return folder  # of an earlier version, which kept one state, without a seal
+    if steps:
+        raise ValueError(f"all states in {folder} are damaged: start anew")
+    return None
 
 
 def trim_log(path: Path, step: int) -> None:
@@ -40,7 +72,7 @@ def trim_log(path: Path, step: int) -> None:
     if path.is_file():
         lines = path.read_text().splitlines(keepends=True)
         kept = [x for x in lines if x.endswith("\n") and json.loads(x)["step"] <= step]
-        path.write_text("".join(kept))
+        replace_text(path, "".join(kept))
 
 
 def save_state(
@@ -49,44 +81,76 @@ def save_state(
     optimizers: Sequence[torch.optim.Optimizer],
     progress: Progress,
 ) -> None:
-    """Writes the state in place of the one before."""
-    folder = run_dir / "state"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes a state, complete or not at all; of those before the newest stays."""
+    folder = run_dir / FOLDER
+
+    def write(path: Path) -> None:
+        save_file(_pack(student, optimizers), path / _name_tensors(progress.step))
+        (path / PROGRESS).write_text(json.dumps(asdict(progress)) + "\n")
+        seal(path)
+
+    write_whole(folder / f"step_{progress.step}", write)
+    _clear(folder, progress.step)
+
+
+def _clear(folder: Path, step: int) -> None:
+    """Deletes what is no longer gone back to, and what a kill has left half done."""
+    # A run that passed over a damaged state has it still, of a later step.
+    known = [old for old in _list_steps(folder) if old <= step]
+    gone = {folder / f"step_{old}" for old in known[:-KEPT]}
+    for path in [*folder.iterdir()]:
+        if path.is_file():  # of an earlier version
+            path.unlink()
+        elif path in gone or path.name.startswith("."):
+            shutil.rmtree(path)
+
+
+def _list_steps(folder: Path) -> list[int]:
+    """The steps of the states in a folder, the newest last."""
+    found = (_NAME.fullmatch(path.name) for path in folder.glob("step_*/"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def _name_tensors(step: int) -> str:
+    return f"step_{step}.safetensors"
+
+
+def _pack(
+    student: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+) -> dict[str, Tensor]:
     names: dict[Tensor, str] = {p: n for n, p in student.named_parameters()}
     tensors: dict[str, Tensor] = dict(student.state_dict())
     for optimizer in optimizers:
         for parameter, moments in optimizer.state.items():
             for key, value in moments.items():
                 tensors[f"{key}@{names[parameter]}"] = torch.as_tensor(value)
-    tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
-    kept = folder / f"step_{progress.step}.safetensors"
-    save_file(tensors, folder / "new.safetensors")
-    (folder / "new.safetensors").replace(kept)
-    (folder / "new.json").write_text(json.dumps(asdict(progress)) + "\n")
-    (folder / "new.json").replace(folder / "progress.json")
-    for old in set(folder.glob("step_*.safetensors")) - {kept}:
-        old.unlink()
+    return {k: v.detach().clone().contiguous() for k, v in tensors.items()}
 
 
 def _read_state(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
-    file = folder / "progress.json"
+    file = folder / PROGRESS
     try:
         progress = Progress(**json.loads(file.read_text()))
-        file = folder / f"step_{progress.step}.safetensors"
+        file = folder / _name_tensors(progress.step)
         return progress, load_file(file)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ValueError(f"{file} is damaged: {error}; start anew") from error
 
 
 def load_state(
-    run_dir: Path, student: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+    folder: Path, student: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
 ) -> Progress:
     """Reads a state into a student and its optimizers.
+
+    Args:
+        folder: That of `find_state`.
+        student: Gets the weights.
+        optimizers: Get the moments.
 
     Raises:
         ValueError: It is damaged; names the file.
     """
-    progress, tensors = _read_state(run_dir / "state")
+    progress, tensors = _read_state(folder)
     moments: dict[str, dict[str, Tensor]] = {}
     for key in [key for key in tensors if "@" in key]:
         kind, name = key.split("@", 1)

@@ -8,6 +8,7 @@ it was, exactly: examples are numbered, and nothing else in training is random.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -27,7 +28,7 @@ from policy.sft.optim import (
     schedule_rate,
 )
 from policy.sft.settings import SFTConfig
-from policy.sft.state import Progress, has_state, load_state, save_state, trim_log
+from policy.sft.state import Progress, find_state, load_state, save_state, trim_log
 
 Source = Callable[[int], Example]
 
@@ -60,9 +61,9 @@ class Trainer:
         self.loss = AnswerLoss(collate.tokenizer).to(self.device)
         self.optimizers = build_optimizers(student, config)
         self.progress = Progress()
-        if has_state(run_dir):
+        if state := find_state(run_dir, say):
             optimizers = [optimizer for optimizer, _ in self.optimizers]
-            self.progress = load_state(run_dir, student, optimizers)
+            self.progress = load_state(state, student, optimizers)
         trim_log(run_dir / "metrics.jsonl", self.progress.step)
 
     @property
@@ -97,7 +98,8 @@ class Trainer:
             if self.progress.seconds - saved > self.config.save_s:
                 self._save()
                 saved = self.progress.seconds
-        self._save()
+        if self.progress.seconds > saved:
+            self._save()
 
     def _read(self, source: Source, seed: int) -> Iterator[Batch]:
         """Returns the batches from the present step on."""
@@ -163,6 +165,8 @@ class Trainer:
     def _log(self, row: dict[str, float]) -> None:
         with open(self.run_dir / "metrics.jsonl", "a") as file:
             file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a state must not be ahead of it
         seconds, share = max(self.progress.seconds, 1e-3), self.share
         left = seconds * (1 / share - 1) / 60 if share else float("inf")
         self.say(

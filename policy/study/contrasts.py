@@ -27,6 +27,8 @@ class Variant:
 
     Attributes:
         name: As in the question's file.
+        training: The name of the run whose training it measures: its own, or that of
+            another that it measures again.
         solved: [S, N] whether each of S trainings solves each of N scenes, or what
             else is measured of it; nan of scenes that were put aside.
         figures: Mean of each figure over trainings and kinds of scenes.
@@ -36,6 +38,7 @@ class Variant:
     """
 
     name: str
+    training: str
     solved: NDArray[np.float64]
     figures: Mapping[str, float]
     trained: bool
@@ -78,17 +81,20 @@ def keep_scenes(rows: Sequence[Row], env: str) -> Sequence[Row]:
 
 
 def _read(rows: Sequence[Mapping[str, Any]], by: str) -> Variant:
-    key, _ = MEASURES[by]
+    rows = sorted(rows, key=lambda row: row["run"]["seed"])
     figures = [row["found"]["figures"] for row in rows]
     kinds = [one for row in figures for one in row.values()]
+    run, (key, _) = rows[0]["run"], MEASURES[by]
+    again = run.get("compose", ())
     known = [name for name in ("success", "iou", "average", "parse_rate") if kinds]
     return Variant(
-        name=rows[0]["run"]["name"],
+        name=run["name"],
+        training=again[0]["name"] if len(again) == 1 else run["name"],
         solved=np.array(
             [_read_digits(one[key] for one in r.values()) for r in figures]
         ),
         figures={n: float(np.mean([one[n] for one in kinds])) for n in known},
-        trained=any(rows[0]["run"].get(name) is not None for name in TRAININGS),
+        trained=any(run.get(name) is not None for name in TRAININGS),
         smoothness=_read_end(rows, "smoothness"),
         contact_force=_read_end(rows, "contact_force"),
     )
@@ -141,12 +147,13 @@ def compare_variants(first: Variant, second: Variant, seed: int = 0) -> Estimate
 def _draw(variant: Variant, seed: int) -> Any:
     """Returns a function to [R] means over scenes and seeds drawn again.
 
-    Scenes are drawn alike for all variants of a size, so that they stay paired.
+    Scenes are drawn alike for all variants of a size, so that they stay paired, and so
+    are trainings that several variants measure.
     """
     scenes = np.random.default_rng(seed).integers(
         variant.scenes, size=(RESAMPLES, variant.scenes)
     )
-    of_name = [seed, *variant.name.encode()]
+    of_name = [seed, *variant.training.encode()]
     seeds = np.random.default_rng(of_name).integers(
         variant.seeds, size=(RESAMPLES, variant.seeds)
     )

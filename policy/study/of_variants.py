@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from policy.study.contrasts import (
     read_variants,
 )
 from policy.study.plan import MEASURES, Contrast, Question
-from policy.study.tables import spell, tabulate
+from policy.study.tables import spell, spell_gain, tabulate
+
+LITTLE = 0.2  # success below which what was learned tells hardly anything apart
 
 
 def tell_variants(
@@ -40,10 +42,20 @@ def tell_variants(
     answers = [_tell_known(contrast, rows) for contrast in known]
     parts = [f"**{answers[0]}**\n"] if answers else []
     parts += [question.about + "\n", *(f"- {words}" for words in answers[1:])]
+    parts += _warn(success.values())
     parts += ["", f"![Success of each run]({figure})\n", _tabulate(variants, by) + "\n"]
     if len(kinds := _list_kinds(rows)) > 1:
         parts += [_tabulate_kinds(rows, list(variants), kinds) + "\n"]
     return "\n".join(parts)
+
+
+def _warn(success: Iterable[Estimate]) -> list[str]:
+    """A line where no run learned enough for a difference to show."""
+    best = max(one.mean for one in success)
+    if best >= LITTLE:
+        return []
+    words = f"No run comes above {best:.2f} success: so little was learned that"
+    return ["", f"{words} success tells hardly anything apart."]
 
 
 def _tell_known(contrast: Contrast, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -58,23 +70,24 @@ def tell_contrast(contrast: Contrast, first: Variant, second: Variant) -> str:
     means = f"{first.solved.mean():.2f} against {second.solved.mean():.2f}"
     size = f"{first.scenes} scenes, {_count_seeds(first, second)}"
     what = MEASURES[contrast.by][1]
+    if contrast.adds:
+        return f"{contrast.says} adds {spell_gain(gain)} to {what}: {means} ({size})."
     if gain.low > 0 or gain.high < 0:
         # Trainings differ by themselves: one of each is no rule.
         once = first.trained and max(first.seeds, second.seeds) == 1
         words = ("raised", "lowered") if once else ("raises", "lowers")
         word, much = words[gain.high < 0], _spell_size(gain)
         return f"{contrast.says} {word} {what} by {much}: {means} ({size})."
-    return (
-        f"{contrast.says} makes no difference to {what} that these runs could show: "
-        f"{spell(gain, True)}, {means} ({size})."
-    )
+    words = f"{contrast.says} makes no difference to {what} that these runs could show"
+    follows = f" {contrast.alike}" if contrast.alike else ""
+    return f"{words}: {spell_gain(gain, '+')}, {means} ({size}).{follows}"
 
 
 def _spell_size(gain: Estimate) -> str:
     """How much is gained or lost, without a sign."""
     if gain.high < 0:
         gain = Estimate(mean=-gain.mean, low=-gain.high, high=-gain.low)
-    return spell(gain)
+    return spell_gain(gain)
 
 
 def _count_seeds(first: Variant, second: Variant) -> str:

@@ -13,7 +13,7 @@ from policy.study.ledger import Ledger
 from policy.study.of_carrying import tell_carrying
 from policy.study.of_geometry import tell_prediction
 from policy.study.of_variants import tell_variants
-from policy.study.plan import QUESTIONS, Question, load_questions
+from policy.study.plan import QUESTIONS, Question, Run, load_questions
 
 PAGE = "README.md"
 HEAD = """\
@@ -24,14 +24,26 @@ never carries them out. Graspo carries out every answer. So it can ask what the 
 could not: whether near is enough, which reward to train on, and what the rest of the
 recipe is worth.
 
-Everything here is made by `python scripts/study.py` from the rows beside this page, a
-line of JSON for each finished run; `only=<name>` does those of a question's runs that
-are missing. Brackets hold 95 % intervals. Scenes are those of the frozen
+Everything here is made from the rows beside this page, a line of JSON for each finished
+run. `python scripts/study.py only=joint budget=full out=assets/results` does what is
+missing of a question's runs and writes the page again. Scenes are those of the frozen
 suite ([assets/suite.json](../suite.json)), on which nothing is trained: `test` has new
 scenes of the kinds that the policy knows, `ood` has every factor shifted. The policy is
 the default one, 5.6 million parameters. Questions that take other scenes or policies
 say so; what holds for a small model need not hold for a large one. `budget=small` has
 few steps, scenes and seeds: it shows large effects alone.
+
+- Brackets hold 95 % intervals: scenes are drawn again, the same for what is compared,
+  and so are trainings where there are several. There are five of a kind at most, which
+  makes intervals too narrow rather than too wide.
+- "No difference that these runs could show" says that the interval holds 0, not that
+  there is no difference. Each comparison stands for itself: of twenty where nothing
+  differs, one is expected to show a difference all the same.
+- "Average error" is the mean of the Fréchet, Hausdorff and RMSE distances of paths, in
+  thousandths of the image. A box is right if its middle is in the reference's box.
+- "Smooth" and "gentle" are 0 to 1, of the hand's way and of its contacts, and count as
+  far as an answer got. They are means of the answers that were sampled in the last
+  quarter of training.
 """
 
 Teller = Callable[[Question, Sequence[Mapping[str, Any]], Path], str]
@@ -48,19 +60,26 @@ def write_page(ledger: Ledger) -> Path:
         if rows:
             tell = TELLERS.get(question.name, tell_variants)
             title = f"## {QUESTIONS[question.name]}. {question.title}\n"
-            made = f"`only={question.name} budget={budget}`: {_describe(rows)}"
+            asked = question.list_runs(budget)
+            made = f"`only={question.name} budget={budget}`: {_describe(rows, asked)}"
             parts += [title, tell(question, rows, ledger.folder), made]
     page = ledger.folder / PAGE
     page.write_text("\n".join(parts) + "\n", "utf-8")
     return page
 
 
-def _describe(rows: Sequence[Mapping[str, Any]]) -> str:
+def _describe(rows: Sequence[Mapping[str, Any]], asked: Sequence[Run]) -> str:
+    """Says what was done of the runs that a question asks for, how long and on what."""
+    done = [row["run"] for row in rows]
+    missing = sum(run.to_plain() not in done for run in asked)
+    runs = f"{len(rows)} runs"
+    if missing:
+        runs = f"{len(rows)} of {len(rows) + missing} runs (the rest has not been done)"
     seeds = len({row["run"]["seed"] for row in rows})
     hours = sum(row["seconds"] for row in rows) / 3600
     machines = {row["machine"].get("processor", "?") for row in rows}
     name = rows[0]["run"]["question"]
     return (
-        f"{len(rows)} runs, {seeds} seed{'s' if seeds > 1 else ''}, {hours:.1f} hours "
+        f"{runs}, {seeds} seed{'s' if seeds > 1 else ''}, {hours:.1f} hours "
         f"on {', '.join(sorted(machines))}; rows: [{name}.jsonl]({name}.jsonl)\n"
     )

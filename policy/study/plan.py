@@ -109,6 +109,9 @@ class Contrast:
         says: What is done differently in the first, as the subject of a sentence.
         by: What is compared, one of `MEASURES`.
         scene: The kind of scene on which it is; "" for all that are measured.
+        adds: Whether the first cannot be worse than the second, so that only how much
+            it adds is a question.
+        alike: What follows, in a sentence, where no difference is shown.
     """
 
     of: str
@@ -116,6 +119,8 @@ class Contrast:
     says: str
     by: str = "success"
     scene: str = ""
+    adds: bool = False
+    alike: str = ""
 
     def __post_init__(self) -> None:
         """Refuses what is not measured."""

@@ -11,6 +11,7 @@ import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
 from policy.model.loading import find_directory
+from policy.rollout.picture_source import NAME
 
 FIGURES = ("success", "parse_rate", "iou", "average", "endpoint")
 
@@ -110,7 +111,7 @@ def _describe_training(
         "command": f"`{manifest.get('command', 'not recorded')}`",
         "commit": f"{manifest.get('commit') or 'not recorded'}{dirty}",
         "base policy": f"`{config['policy']['path']}`",
-        "scenes": f"`{summary['env']}`, split `{config['split']}`",
+        "scenes": _describe_source(config),
         "reward": config["reward"].get("name") or config["reward"]["weights"],
         "steps": summary["steps"],
         "seed": summary["seed"],
@@ -123,6 +124,18 @@ def _describe_training(
             if name in manifest
         ),
     }
+
+
+def _describe_source(config: Mapping[str, Any]) -> str:
+    """What was learned from; annotated images have a split of their own."""
+    env, said = config["env"], []
+    names = dict.fromkeys(env.get("only") or [env["name"]])
+    left = [name for name in names if name not in env.get("without", ())]
+    if scenes := [f"`{name}`" for name in left if name != NAME]:
+        said.append(f"{', '.join(scenes)}, split `{config['split']}`")
+    if NAME in left:
+        said.append(f"`{NAME}`, split `train`")
+    return "; ".join(said)
 
 
 def _tabulate(rows: Mapping[str, object]) -> str:

@@ -11,7 +11,6 @@ renamed when complete. The newest that its seal fits is gone on from.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from policy.grpo.config import GRPOConfig
 from policy.grpo.optimizer import build_optimizer
 from policy.model.vlm import VLM
 from policy.runtime.seal import NAME as SEAL
-from policy.runtime.seal import DamagedError, read_seal, seal
+from policy.runtime.seal import DamagedError, read_facts, read_seal, seal
 from policy.runtime.whole import write_whole
 
 SAMPLED = 64  # numbers of a weight that tell it from another
@@ -100,7 +99,7 @@ def load_checkpoint(learner: Learner, folder: Path, step: int) -> None:
     if not step:
         return
     path = folder / f"step_{step}"
-    facts = json.loads((path / SEAL).read_text()) if (path / SEAL).exists() else {}
+    facts = read_facts(path) if (path / SEAL).exists() else {}
     base = sample_base(learner.vlm)
     if facts.get("base", base) != base:
         raise ValueError(

@@ -103,6 +103,7 @@ class History:
         rows = [
             {
                 "step": step,
+                "turn": group.turn,
                 **describe_rollout(rollout),
                 "advantage": round(advantage, 6),
             }

@@ -48,7 +48,7 @@ class Job:
     keep: int = 3
 
     def __post_init__(self) -> None:
-        """Refuse counts that mean nothing, and rewards that cannot be given."""
+        """Refuse counts that mean nothing, and what cannot be rewarded or measured."""
         least = {
             "steps": 1,
             "n": 0,
@@ -70,6 +70,8 @@ class Job:
         self._check_experts()
         self.source.check_turns(self.rollout.max_turns)
         self.source.check_mix(self.mix, self.picture_mix)
+        if self.n:
+            self.source.held_out()
 
     def _check_experts(self) -> None:
         """Refuses to learn from experts alone where there is none."""

@@ -23,10 +23,16 @@ def compare(run: RunDir) -> dict[str, Any]:
 
 
 def measure_once(vlm: VLM, site: Site) -> dict[str, Any]:
-    """Measures the policy before training, unless the run has done so."""
+    """Measures the policy before training, unless the run has done so.
+
+    What that puts aside is of step 0; what the scenes of the next step have put aside
+    already stays that step's.
+    """
     before = site.run.read_json("before.json")
     if before is None:
+        earlier = len(site.workers.aside)
         before = measure(vlm, site, "before")
+        site.run.history.add_aside(0, site.list_own_aside(earlier))
         site.run.write_json("before.json", before)
         site.report(site.workers)
     site.run.read_evaluation("before")  # needed in the end: damage is found now

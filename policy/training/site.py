@@ -40,12 +40,16 @@ class Site:
         """What nobody could finish since this was asked last, in all processes."""
         return self._tell(self.team.gather(self.workers.aside))
 
-    def list_own_aside(self) -> list[Aside]:
-        """The same of this process, while the others do something else."""
-        return self._tell([*self.workers.aside])
+    def list_own_aside(self, since: int = 0) -> list[Aside]:
+        """The same of this process, while the others do something else.
 
-    def _tell(self, found: list[Aside]) -> list[Aside]:
-        self.workers.aside.clear()
+        Args:
+            since: How many there were before; they stay for whoever asks next.
+        """
+        return self._tell(self.workers.aside[since:], since)
+
+    def _tell(self, found: list[Aside], since: int = 0) -> list[Aside]:
+        del self.workers.aside[since:]
         for one in found:
             self.screen.say(f"warning: {one}")
         return found

@@ -104,12 +104,12 @@ def train(
             report=report,
         )
         feed = _rehearse(vlm, _make_scenes(site, done), site)
-        before = measure_once(vlm, site) if team.leads else {}
-        load_checkpoint(learner, run.checkpoints, done)
         if team.leads:
             start -= run.history.rewind(done)
-            if not done:
-                run.show_evaluation("before", before, 0, job.videos)
+        before = measure_once(vlm, site) if team.leads else {}
+        load_checkpoint(learner, run.checkpoints, done)
+        if team.leads and not done:
+            run.show_evaluation("before", before, 0, job.videos)
         _learn(learner, feed, site, done, start)
         if not team.leads:
             return {}

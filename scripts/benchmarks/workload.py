@@ -19,7 +19,7 @@ from torch import Tensor
 import policy.model.share
 from policy.grpo.average import list_trainable
 from policy.grpo.batch import Batch, Policy, Sampling
-from policy.grpo.config import GRPOConfig
+from policy.grpo.config import GRPOConfig, LearningRates
 from policy.grpo.grpo import compute_advantages, update
 from policy.model.processing import Processor
 from policy.model.prompt import build_prompt
@@ -34,8 +34,14 @@ from rewards import RewardMix
 
 from .stopwatch import watch
 
-PLAIN = GRPOConfig(part_weight=0.0)  # as TRL's defaults
 RATE = 1e-6  # of the optimizer: a step is to be real and change next to nothing
+PLAIN = GRPOConfig(  # as TRL's defaults
+    scale_rewards="group",
+    part_weight=0.0,
+    num_iterations=1,
+    tokens_per_forward=0,
+    learning_rate=LearningRates(tower=RATE, language=RATE, embeddings=RATE),
+)
 Groups = Sequence[Sequence[Completion]]
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from launching.choices import BASELINES, OFFLINE
+from launching.idle import check_idle
 from launching.mistakes import check_kinds
 from launching.policies import list_policies, read_lora
 from launching.settings import build, list_overrides
@@ -28,6 +29,7 @@ DTYPES = ("float32", "bfloat16", "float16")  # of policy/model/loading.py
 ADVICE = "put it back as it was, or start a new run from a checkpoint by policy="
 FILES = (".json", ".mp4", ".gif", ".webp", ".png", ".jpg", ".html")
 DRIVERS = ("libcuda.so.1", "libamdhip64.so")  # either makes torch's device "cuda"
+OF_SCENES = ("camera", "look", "robot", "shifts", "varied")  # images have none of them
 
 
 def check_config(config: DictConfig) -> None:
@@ -45,10 +47,11 @@ def check_config(config: DictConfig) -> None:
             raise ValueError(f"{key} is {config[key]}; at least {least[key]}")
     if config.get("out"):
         check_out(Path(str(config.out)))
+    check_idle(config)
+    check_used(config)
     if "env" in config:
         check_scenes(config)
     check_parts(config)
-    check_used(config)
     if "policy" in config:
         for _, node in list_policies(config):
             check_policy(node)
@@ -83,6 +86,16 @@ def check_out(path: Path) -> None:
         raise ValueError(f"out={path}: {there} cannot be written to")
 
 
+def check_free(key: str, path: Path) -> None:
+    """Refuses to write where something is already.
+
+    Raises:
+        FileExistsError: Names the key and the path.
+    """
+    if path.exists():
+        raise FileExistsError(f"{key}={path} exists; choose another or remove it")
+
+
 def check_file(path: Path) -> None:
     """Refuses a directory where a file is to be written."""
     if path.is_dir():
@@ -112,8 +125,8 @@ def check_scenes(config: DictConfig) -> None:
         check_without([n for n in names if n != OFFLINE], list(config.without))
     if "split" not in config:
         return
+    check_axes(config.split, list(config.shifts))
     if names != (OFFLINE,):
-        check_axes(config.split, list(config.shifts))
         check_robot(config, names)
     if "max_turns" in config and "waypoints" in config:
         read_source(config, *names).check_turns(config.max_turns)
@@ -156,9 +169,13 @@ def check_parts(config: DictConfig) -> None:
 
 def check_used(config: DictConfig) -> None:
     """Refuses words that would change nothing."""
+    envs = {*list_envs(config)} if "data" in config else set()
     for key, value in list_overrides().items():
-        if key.startswith("data.") and OFFLINE not in list_envs(config):
+        group = key.partition(".")[0]
+        if group == "data" and OFFLINE not in envs:
             raise ValueError(f"{key}={value}: is for env={OFFLINE}")
+        if group in OF_SCENES and envs == {OFFLINE}:
+            raise ValueError(f"{key}={value}: is for scenes, not for env={OFFLINE}")
         lora = "policy" in config and config.policy.get("lora") is not None
         if key == "policy.trainable" and lora:
             raise ValueError(f"{key}={value}: is for policy.lora=null; adapters train")

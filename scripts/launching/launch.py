@@ -7,6 +7,7 @@ or a hub id; and a mistake of the user is one message instead of a traceback.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -41,7 +42,8 @@ def launch(
 ) -> None:
     """Runs a function with the configuration of conf/<name>.yaml.
 
-    A mistake of the user is one line and exit code 2; what else fails, 1.
+    A mistake of the user is one line and exit code 2; what else fails, 1. What --help
+    says of the command is the text at the beginning of the function's file.
 
     Args:
         name: The configuration's name.
@@ -51,19 +53,14 @@ def launch(
         compares: Whether `policy=` takes several, `[one,other]`.
         check: Gets the same before; refuses what cannot be without loading torch.
     """
-    from launching.mistakes import check_flags, explain_disk, refuse
+    from launching.mistakes import explain_disk, refuse
 
     bound_products(sys.argv[1:])
     register_choices(policies, all_envs, compares)
-    go, conf = partial(_run, run, check), str(find_conf())
     try:
         interrupt.answer()
         sys.argv[1:] = [part for arg in sys.argv[1:] for part in spell(arg)]
-        if check_flags(sys.argv[1:]):  # for help, and for sweeps
-            hydra.main(version_base="1.3", config_path=conf, config_name=name)(go)()
-            return
-        with hydra.initialize_config_dir(conf, version_base="1.3"):
-            go(_read(name))
+        _start(name, run, check)
     except _list_failures() as error:
         refuse(error, 1)
     except MISTAKES as error:
@@ -72,6 +69,27 @@ def launch(
         refuse(explain_disk(error), 1)
     except KeyboardInterrupt:
         refuse("stopped", 130)
+
+
+def _start(
+    name: str,
+    run: Callable[[DictConfig], None],
+    check: Callable[[DictConfig], object],
+) -> None:
+    """Tells how to call the command, or runs it; through Hydra if a flag is its own."""
+    from launching.guide import describe
+    from launching.mistakes import check_flags
+
+    go, conf, words = partial(_run, run, check), str(find_conf()), sys.argv[1:]
+    flagged, helps = check_flags(words), not {"--help", "-h"}.isdisjoint(words)
+    if flagged and not helps:
+        hydra.main(version_base="1.3", config_path=conf, config_name=name)(go)()
+        return
+    with hydra.initialize_config_dir(conf, version_base="1.3"):
+        if helps:
+            print(describe(name, str(inspect.getdoc(inspect.getmodule(run)))))
+        else:
+            go(_read(name))
 
 
 def _read(name: str) -> DictConfig:

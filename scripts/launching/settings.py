@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast, get_type_hints
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from launching.choices import shorten
+
 T = TypeVar("T")
 
 
@@ -36,6 +38,7 @@ def _fill(record: type[T], values: dict[str, Any]) -> T:
 
 
 def list_overrides() -> dict[str, str]:
-    """Returns what the command line changes: key to value, as written."""
-    words = (arg.partition("=") for arg in HydraConfig.get().overrides.task)
-    return {key: value for key, _, value in words}
+    """Returns what the command line changes: key to value, as the user wrote them."""
+    words = shorten(HydraConfig.get().overrides.task)
+    pairs = (word.partition("=") for word in words)
+    return {key.lstrip("+~"): value for key, _, value in pairs}

@@ -71,20 +71,29 @@ def complete(config: DictConfig) -> None:
 
 
 def open_pictures(config: DictConfig) -> Any:
-    """Returns the annotated images that `data.*` names; says how many are broken."""
+    """Returns the annotated images that `data.*` names; says how many are broken.
+
+    Whatever split of scenes a policy learns from, of images it learns from "train".
+    """
     from policy.rollout.picture_source import PictureSource
 
     if "data" not in config:
         raise ValueError(f"env={OFFLINE}: this command takes scenes alone")
     if config.data.path is None:
         raise ValueError(f"env={OFFLINE} needs data.path=<directory or file>")
-    if config.split == "ood" and "algo" not in config:  # of train.py, which learns
+    learns = "algo" in config  # train.py
+    if config.split == "ood" and not learns:
         raise ValueError(f"split=ood: env={OFFLINE} has images of split train and test")
+    if config.split == "test" and learns and list_envs(config) == (OFFLINE,):
+        raise ValueError(
+            f"split=test: env={OFFLINE} learns from images of split train and is "
+            "measured on those of test; use split=train"
+        )
     images = _open_set(OmegaConf.to_yaml(config.data), config.answer, config.quiet)
-    split = "test" if config.split == "test" else "train"
     return PictureSource(
         images=images,
-        split=split,
+        split="train" if learns else config.split,
+        waypoints=config.waypoints,
         answer=config.answer,
         knowledge=config.knowledge,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import time
 from dataclasses import replace
@@ -510,3 +511,36 @@ def test_any_100_kb_are_read_within_a_tenth_of_a_second():
                 parse(flooded, NORMALIZED)
                 assert time.process_time() - started < 0.1, flood
     gc.unfreeze()
+
+
+@pytest.mark.parametrize("kind", ["plan", "trajectory"])
+@pytest.mark.parametrize(("count", "said"), [(1, 3), (2, 3), (11, 10), (40, 10)])
+def test_a_reference_of_any_length_is_said_in_as_many_points_as_are_read(
+    kind: str, count: int, said: int
+) -> None:
+    path = [(0.9 - 0.8 * (i / 40) ** 2, 0.5, 0.1 * (i / 40) ** 2) for i in range(count)]
+    reference = Reference(box=(0.1, 0.2, 0.3, 0.4), waypoints=tuple(path))
+    answer = reference.to_answer(kind)
+    assert not isinstance(answer, Affordance)
+    read = PARSERS[kind](format_answer(answer), NORMALIZED)
+    assert not isinstance(read, ParseFailure | Affordance)
+    assert len(read.waypoints) == len(answer.waypoints) == said
+    assert (answer.waypoints[0], answer.waypoints[-1]) == (path[0], path[-1])
+    at = [point[0] for point in answer.waypoints]
+    steps = [after - before for before, after in itertools.pairwise(at)]
+    assert steps == pytest.approx([(at[-1] - at[0]) / (said - 1)] * (said - 1))
+    heights = [point[2] for point in answer.waypoints]
+    assert heights == pytest.approx([0.1 * (0.9 - x) / 0.8 for x in at])
+    assert len(reference.waypoints) == count
+
+
+@given(path=st.lists(st.tuples(unit, unit), min_size=3, max_size=10))
+def test_a_reference_that_can_be_said_is_said_as_it_is(path) -> None:
+    reference = Reference(box=(0.1, 0.2, 0.3, 0.4), waypoints=tuple(path))
+    assert reference.to_plan().waypoints is reference.waypoints
+
+
+def test_a_path_that_goes_nowhere_is_said_and_none_stays_none() -> None:
+    box, still = (0.1, 0.2, 0.3, 0.4), ((0.5, 0.5),)
+    assert Reference(box=box, waypoints=still * 2).to_plan().waypoints == still * 3
+    assert Reference(box=box, waypoints=()).to_plan().waypoints == ()

@@ -8,7 +8,9 @@ import pytest
 
 from envs.predicates import Execution, touches
 from envs.sampling.asking import ask, ask_goal
+from envs.sampling.factors import describe_factors
 from envs.sampling.sample import make_scene
+from envs.scene import Scene
 
 
 def test_what_is_asked_is_what_is_judged_or_it_cannot_be_asked() -> None:
@@ -47,3 +49,31 @@ def test_what_is_soft_touches_no_body_that_it_is_not() -> None:
     mujoco.mj_step(model, data, 100)
     assert data.ncon and np.any(data.contact.geom == -1)
     assert not touches(Execution(model=model, before=data, after=data), "world", "far")
+
+
+def test_no_thing_in_the_way_is_what_the_words_could_mean() -> None:
+    for name in ("use_tool", "sweep_to_zone"):
+        for seed in range(12):
+            scene = make_scene(name, "ood", seed, verify=False)
+            if "disc" in scene.instruction:
+                assert not list_plates(scene), (name, seed)
+    assert any(
+        list_plates(make_scene("open_door", "ood", seed, verify=False))
+        for seed in range(6)
+    )
+
+
+def list_plates(scene: Scene) -> list[str]:
+    """Flat round things among those in the way."""
+    names = [scene.model.body(i).name for i in range(scene.model.nbody)]
+    others = [name for name in names if name.startswith("other")]
+    single = [name for name in others if len(scene.state.geoms(name)) == 1]
+    return [name for name in single if scene.state.size(name)[1] < 0.01]
+
+
+def test_the_colour_named_is_the_targets_and_candidates_are_things() -> None:
+    for name, seed in (("insert_peg", 1), ("place_in_bowl", 2), ("pick_mug", 1)):
+        scene = make_scene(name, "test", seed, verify=False)
+        found = describe_factors(scene)
+        assert str(found["colour named"]) in [*scene.goal.thought.split(), "none"]
+        assert found["candidates"] == len({goal.aim for goal in scene.goals})

@@ -269,8 +269,34 @@ def test_the_suite_finds_a_judge_that_anything_satisfies() -> None:
         def judge(self, goal, run):
             return conclude({}, progress=1.0)
 
-    with pytest.raises(AssertionError, match="seed 0: not so: staying"):
+    with pytest.raises(AssertionError, match="seed 0: not so: doing nothing fails"):
         check_scene(register(Generous), n=1)
+
+
+class WithoutExpert:
+    skill = LIFT
+    part_classes = ("block",)
+    build, goal = Good.build, Good.goal
+
+    def judge(self, goal, run):
+        return conclude({}, progress=1.0)
+
+
+class WithoutExpertOrJudgement(WithoutExpert):
+    def judge(self, goal, run):
+        raise KeyError("block2")
+
+
+@pytest.mark.parametrize(
+    ("task", "error", "message"),
+    [
+        (WithoutExpert, AssertionError, "seed 0: not so: doing nothing fails"),
+        (WithoutExpertOrJudgement, SceneError, "judge raised KeyError"),
+    ],
+)
+def test_the_suite_calls_the_judge_where_there_is_no_expert(task, error, message):
+    with pytest.raises(error, match=message):
+        check_scene(register(task), n=1)
 
 
 def test_the_suite_finds_a_scene_that_differs_from_itself() -> None:

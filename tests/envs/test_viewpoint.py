@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import envs
+from envs.cameras.camera import project
 from envs.cameras.viewpoint import CENTRE, LIMITS, read_viewpoint
 from envs.records import Camera
 from policy.rollout.scene_source import SceneSource
@@ -48,6 +49,27 @@ def test_experts_succeed_in_what_a_camera_shows_from_aside(name: str) -> None:
     assert scene.reference is not None
     [outcome] = envs.simulate(scene, [scene.reference.to_plan()])
     assert outcome.success
+
+
+@pytest.mark.parametrize("name", ["open_drawer", "close_drawer", "open_door"])
+@pytest.mark.parametrize("azimuth", [0, 60, 125, -150])
+def test_left_is_left_in_the_image_wherever_the_camera_stands(
+    name: str, azimuth: float
+) -> None:
+    camera = {"azimuth": azimuth, "elevation": 70}
+    for seed in range(6):
+        scene = envs.make_scene(name, "test", seed, camera=camera, verify=False)
+        across = {
+            goal.thought.split()[0]: project(
+                scene.observation.camera, scene.state.position(goal.part)[None]
+            )[0, 0]
+            for goal in scene.goals
+        }
+        if "left" in across:
+            assert across["left"] == min(across.values()), seed
+            assert across["right"] == max(across.values()), seed
+            return
+    raise AssertionError("no scene names sides")
 
 
 def test_an_environment_shows_what_its_camera_sees() -> None:

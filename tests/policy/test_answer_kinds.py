@@ -46,7 +46,7 @@ def make_job(asked: str) -> Job:
         JOB,
         source=replace(source(asked), split="train"),
         mix=PAPER,
-        algo=GRPOConfig(),
+        algo=replace(JOB.algo, part_weight=0.5),
         rollout=replace(JOB.rollout, num_generations=4),
         steps=1,
     )

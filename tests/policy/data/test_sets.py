@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from broken_items import BROKEN
 from commands import ROOT
@@ -20,7 +22,7 @@ from policy.data.checking import read_numbers
 from policy.data.formats import rows as rows_module
 from policy.data.formats.rows import find_image, read_json
 from policy.data.formats.words import read_conversation, read_task
-from policy.data.images import FileImage, load_image, measure_image
+from policy.data.images import FileImage, ParquetImage, load_image, measure_image
 from policy.data.records import REASONS, BrokenItem
 from policy.data.sets import SetConfig, open_set
 
@@ -149,7 +151,42 @@ def test_images_of_any_kind_are_read_upright_and_measured_alike(
     pixels = load_image(FileImage(str(path)))
     assert pixels.shape == ((40, 30, 3) if turned else (30, 40, 3))
     assert pixels.dtype == np.uint8
-    assert measure_image(FileImage(str(path))) == pixels.shape[1::-1]
+    assert measure_image(FileImage(str(path))).size == pixels.shape[1::-1]
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "bmp"])
+def test_equal_files_are_one_picture_wherever_they_are(ending, tmp_path):
+    rng, digests = np.random.default_rng(1), set()
+    for number in range(20):
+        place = tmp_path / f"ep_{number}"
+        place.mkdir()
+        pixels = rng.integers(0, 256, (60, 80, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(place / f"rgb.{ending}")
+        content = (place / f"rgb.{ending}").read_bytes()
+        (tmp_path / f"{number}.img").write_bytes(content)
+        cells = pa.table({"a": [b"another", content]})
+        pq.write_table(cells, place / "a.parquet")
+        found = {
+            measure_image(source).digest
+            for source in (
+                FileImage(str(place / f"rgb.{ending}")),
+                FileImage(str(tmp_path / f"{number}.img")),
+                ParquetImage(str(place / "a.parquet"), 0, 1, "a"),
+            )
+        }
+        assert len(found) == 1
+        digests |= found
+    assert len(digests) == 20
+
+
+def test_images_that_differ_in_the_middle_alone_are_told_apart(tmp_path):
+    digests = set()
+    for number in range(20):
+        pixels = np.full((60, 80, 3), 255, np.uint8)
+        pixels[29:31] = 12 * number
+        Image.fromarray(pixels).save(tmp_path / "a.bmp")
+        digests.add(measure_image(FileImage(str(tmp_path / "a.bmp"))).digest)
+    assert len(digests) == 20
 
 
 def test_no_image_is_decoded_by_running_it(tmp_path, monkeypatch):
@@ -272,10 +309,8 @@ def test_bytes_of_an_image_need_no_file():
     Image.fromarray(PIXELS).save(buffer, "png")
 
     class InMemory:
-        key = "it"
-
         def read(self) -> bytes:
             return buffer.getvalue()
 
     assert np.array_equal(load_image(InMemory()), PIXELS)
-    assert measure_image(InMemory()) == (40, 30)
+    assert measure_image(InMemory()).size == (40, 30)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import policy
 from envs import list_common, make_scene, parse_answer
-from envs.records import Plan
+from envs.records import Plan, Question, Reference
+from envs.scene import Picture, PictureConfig
+from policy.evaluation import statistics
 from policy.evaluation.baselines import BASELINES
 from policy.evaluation.evaluate import Exam, evaluate
 from policy.evaluation.pairs import compare_solved
@@ -120,6 +124,34 @@ def test_a_bootstrap_interval_has_the_width_of_the_normal_one() -> None:
     assert estimate.low == pytest.approx(4.5 - half, abs=0.03)
     assert estimate.high == pytest.approx(4.5 + half, abs=0.03)
     assert estimate == estimate_mean(values)
+
+
+def test_a_bootstrap_of_many_values_holds_few_at_once(monkeypatch) -> None:
+    values = np.random.default_rng(0).normal(size=301)
+    monkeypatch.setattr(statistics, "HELD", 2**30)
+    whole = estimate_mean(values)
+    monkeypatch.setattr(statistics, "HELD", 1000)  # resamples three at a time
+    assert estimate_mean(values) == whole
+    monkeypatch.undo()
+    tracemalloc.start()
+    estimate_mean(np.ones(4000))  # 61 MiB of resamples, as much of their places
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * 2**20
+
+
+def test_the_expert_says_an_annotated_path_of_any_length() -> None:
+    path = tuple((0.3, 0.02 * i) for i in range(12))
+    for count, said in ((2, 3), (5, 5), (12, 10)):
+        picture = Picture(
+            config=PictureConfig(name="offline", split="test", seed=0, item="a"),
+            observation=Question(
+                image=np.zeros((8, 8, 3), np.uint8), instruction="lift the mug"
+            ),
+            reference=Reference(box=(0.2, 0.2, 0.4, 0.4), waypoints=path[:count]),
+        )
+        answer = parse_answer(BASELINES["expert"](picture))
+        assert isinstance(answer, Plan) and len(answer.waypoints) == said
 
 
 def test_a_second_turn_sees_what_the_first_answer_left() -> None:

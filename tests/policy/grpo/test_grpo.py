@@ -28,6 +28,7 @@ from policy.records import Completion, Group, Prompt, Rollout
 
 PROMPT = Prompt(image=np.zeros((2, 2, 3), np.uint8), instruction="choose")
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=1)
+ONCE = GRPOConfig(num_iterations=1)  # one update a step
 
 
 class Bandit:
@@ -98,12 +99,13 @@ def step(policy, optimizer, batch, config):
     "config",
     [
         GRPOConfig(),
-        GRPOConfig(loss_type="grpo", beta=0.04),
-        GRPOConfig(loss_type="dr_grpo", scale_rewards="none"),
-        GRPOConfig(loss_type="bnpo", scale_rewards="batch", minibatches=2),
+        replace(ONCE, scale_rewards="group"),
+        replace(ONCE, loss_type="grpo", beta=0.04),
+        replace(ONCE, loss_type="dr_grpo", scale_rewards="none"),
+        replace(ONCE, loss_type="bnpo", minibatches=2),
         GRPOConfig(num_iterations=3, minibatches=2),
     ],
-    ids=["default", "kl", "dr_grpo", "minibatches", "several_passes"],
+    ids=["default", "group", "kl", "dr_grpo", "minibatches", "several_passes"],
 )
 def test_a_bandit_learns_the_rewarded_arm(config) -> None:
     policy = Bandit()
@@ -121,7 +123,7 @@ def test_equal_rewards_leave_the_weights_alone_and_cost_no_forward_pass() -> Non
 def test_dropping_groups_without_signal_does_not_change_the_update() -> None:
     gradients = []
     for beta in (0.0, 1e-12):  # a KL weight, however small, keeps every group
-        policy, config = Bandit(), GRPOConfig(beta=beta, loss_type="grpo")
+        policy, config = Bandit(), replace(ONCE, beta=beta, loss_type="grpo")
         completions = policy.sample(3, 4, torch.Generator().manual_seed(3))
         rewards = torch.tensor([[0.0, 0, 1, 0], [1, 1, 1, 1], [0, 1, 1, 0]])
         optimizer = torch.optim.SGD(policy.model.parameters(), lr=1.0)
@@ -137,7 +139,7 @@ def test_dropping_groups_without_signal_does_not_change_the_update() -> None:
 def test_splitting_the_forward_pass_does_not_change_the_update(tokens, passes) -> None:
     results = []
     for budget in (0, tokens):  # a prompt has 6 tokens, its answers 4
-        config, policy = GRPOConfig(tokens_per_forward=budget), Bandit()
+        config, policy = replace(ONCE, tokens_per_forward=budget), Bandit()
         rewards = torch.rand(4, 4, generator=torch.Generator().manual_seed(0))
         completions = policy.sample(4, 4, torch.Generator().manual_seed(3))
         optimizer = torch.optim.SGD(policy.model.parameters(), lr=1.0)
@@ -190,7 +192,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(kind: str) -> None:
 
 
 def test_a_loss_beyond_float32_is_skipped_though_its_gradient_is_finite() -> None:
-    policy, config = Bandit(), GRPOConfig()
+    policy, config = Bandit(), ONCE
     batch = compare(draw(policy), torch.rand(2, 4), config)
     policy.model.logits.register_hook(torch.zeros_like)
     optimizer = torch.optim.Adam(policy.model.parameters())
@@ -199,7 +201,7 @@ def test_a_loss_beyond_float32_is_skipped_though_its_gradient_is_finite() -> Non
 
 
 def test_a_step_that_is_not_finite_does_not_hold_up_the_others() -> None:
-    policy, config = Bandit(), GRPOConfig(minibatches=2)
+    policy, config = Bandit(), replace(ONCE, minibatches=2)
     batch = compare(draw(policy), torch.rand(2, 4), config)
     optimizer = torch.optim.Adam(policy.model.parameters())
     poisoned = poison(batch, "a reward that is no number")
@@ -303,7 +305,7 @@ def test_an_answer_is_credited_for_its_whole_and_each_part_for_itself() -> None:
     assert plain.advantages[0, 0].eq(whole).all()
 
 
-def read_expert(reference: Reference, *rollouts: Rollout) -> str:
+def read_expert(reference: Reference, *rollouts: Rollout) -> Plan:
     """What `add_experts` lets a group with these rollouts learn."""
     speller = SimpleNamespace(
         spell=lambda text: Completion(text=text, token_ids=(0,)),
@@ -316,7 +318,9 @@ def read_expert(reference: Reference, *rollouts: Rollout) -> str:
     )
     config = GRPOConfig(expert_advantage=1.0, part_weight=0.0)
     batch, _ = build_batch(speller, [group], config, SAMPLING)
-    return parse_answer(batch.completions[0][-1].text).thought
+    expert = parse_answer(batch.completions[0][-1].text)
+    assert isinstance(expert, Plan)
+    return expert
 
 
 def test_an_annotation_without_a_thought_takes_that_of_the_best_answer() -> None:
@@ -331,10 +335,19 @@ def test_an_annotation_without_a_thought_takes_that_of_the_best_answer() -> None
     )
     assert isinstance(unread.answer, ParseFailure)
     silent = Reference(box=box, waypoints=path)
-    assert read_expert(silent, worse, better, unread) == "right mug"
-    assert read_expert(silent, unread, unread) == ""
+    assert read_expert(silent, worse, better, unread).thought == "right mug"
+    assert read_expert(silent, unread, unread).thought == ""
     spoken = replace(silent, thought="cyan mug")
-    assert read_expert(spoken, worse, better) == "cyan mug"
+    assert read_expert(spoken, worse, better).thought == "cyan mug"
+
+
+def test_an_annotation_of_any_length_teaches_an_answer_that_can_be_read() -> None:
+    box, path = (0.2, 0.2, 0.4, 0.4), tuple((0.3, 0.02 * i) for i in range(12))
+    plan = write(None, Plan(box=box, waypoints=path[:3]), 1.0)
+    for count, said in ((2, 3), (5, 5), (12, 10)):
+        reference = Reference(box=box, waypoints=path[:count])
+        taught = read_expert(reference, plan, plan).waypoints
+        assert len(taught) == said and taught[-1] == path[count - 1]
 
 
 def write(scene, plan: Plan, total: float) -> Rollout:

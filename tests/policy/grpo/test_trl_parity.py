@@ -53,7 +53,9 @@ pytestmark = [
 FAMILIES = ("qwen3_vl", "qwen2_5_vl", "text")
 CLOSE = 1e-5  # relative
 BETA = 0.04
-PLAIN = GRPOConfig(part_weight=0.0)  # no option of our own
+PLAIN = GRPOConfig(  # as TRL's defaults, with no option of our own
+    scale_rewards="group", part_weight=0.0, num_iterations=1, tokens_per_forward=0
+)
 PAPER = replace(PLAIN, loss_type="grpo", beta=BETA, use_bias_correction_kl=False)
 GRID = [
     replace(

@@ -23,7 +23,7 @@ from policy.model.vlm import VLM
 
 FAMILIES = ("qwen3_vl", "qwen2_5_vl", "smolvlm", "text")  # the last two: no M-RoPE
 PLAIN = GRPOConfig(
-    part_weight=0.0, beta=0.04, num_iterations=2, max_grad_norm=torch.inf
+    part_weight=0.0, beta=0.04, tokens_per_forward=0, max_grad_norm=torch.inf
 )
 CONFIGS = {
     "token": PLAIN,

@@ -13,6 +13,7 @@ from test_picture_source import write
 
 from envs.scene import Picture, Scene
 from policy.data.sets import SetConfig, open_set
+from policy.evaluation.evaluate import Exam
 from policy.evaluation.pairs import list_solved
 from policy.report.run import read_run
 from policy.report.scenes import list_judged, pair_up
@@ -64,8 +65,22 @@ def test_a_seed_is_the_scene_or_the_image_of_its_own_source(source):
 def test_what_is_learned_from_is_not_measured(source):
     held_out = source.held_out()
     assert held_out.scenes.split == held_out.pictures.split == "test"
-    shown = {s // 2 for s in held_out.choose_seeds(60, 0) if s % 2}
-    assert not shown & {*list_places(source.pictures.images, "train")}
+    shown = {held_out.choose(s).item for s in held_out.choose_seeds(60, 0) if s % 2}
+    items = source.pictures.images.items
+    learned = {items[i].name for i in list_places(source.pictures.images, "train")}
+    assert shown and not shown & learned
+
+
+def test_each_image_beside_scenes_is_measured_once(source):
+    exam = Exam(source=source.held_out(), n=100)
+    seeds = exam.list_seeds()
+    images = [exam.choose(seed).item for seed in seeds if seed % 2]
+    assert (
+        len({*images})
+        == len(images)
+        == len(list_places(source.pictures.images, "test"))
+    )
+    assert len(seeds) - len(images) == 50
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from commands import call
 from PIL import Image
 from runs import JOB, execute, read_log
 
+import policy
 from envs.answer import format_answer
 from envs.records import Affordance
 from envs.video.film import film
@@ -21,6 +22,7 @@ from envs.video.sheet import draw_tile
 from policy.data.sets import SetConfig, open_set
 from policy.evaluation.baselines import BASELINES
 from policy.evaluation.evaluate import Exam, evaluate
+from policy.rollout.collect import answer_by_sampling
 from policy.rollout.picture_source import NAME, PictureSource, list_places
 from policy.rollout.play import Referee, answer_scripted, play
 from policy.rollout.workers import Workers
@@ -62,10 +64,54 @@ def source(folder: Path) -> PictureSource:
 
 def test_no_image_is_learned_from_and_measured(source):
     train, test = (list_places(source.images, split) for split in ("train", "test"))
-    names = [item.image.key for item in source.images.items]
-    assert not {names[i] for i in train} & {names[i] for i in test}
+    pictures = [item.picture for item in source.images.items]
+    assert not {pictures[i] for i in train} & {pictures[i] for i in test}
     assert len(train) + len(test) == 60 and len(train) > len(test) > 0
     assert source.held_out().split == "test"
+
+
+def write_copies(folder: Path, places: list[tuple[int, str]]) -> Path:
+    """A set of small images, each stored at one or more places."""
+    rows = []
+    for number, place in places:
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3))
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+        about = {"instruction": f"lift {number}", "box": [0.1, 0.1, 0.5, 0.5]}
+        path_ = [[0.2, 0.3], [0.3, 0.2], [0.4, 0.1]]
+        rows.append(about | {"image": place, "waypoints": path_})
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (folder / "items.jsonl").write_text(lines)
+    return folder
+
+
+def list_sides(folder: Path, **options: float) -> dict[str, set[str]]:
+    """What is asked of the images of each split."""
+    images = open_set(SetConfig(path=str(folder), **options))
+    return {
+        split: {images.items[i].instruction for i in list_places(images, split)}
+        for split in ("train", "test")
+    }
+
+
+@pytest.mark.parametrize("place", ["ep_{}/rgb.png", "{}.png", "{}/0.bmp"])
+def test_images_are_held_out_whatever_their_files_are_called(place, tmp_path):
+    sides = list_sides(
+        write_copies(tmp_path, [(n, place.format(n)) for n in range(100)])
+    )
+    assert len(sides["train"]) + len(sides["test"]) == 100
+    assert 2 <= len(sides["test"]) <= 25
+
+
+def test_all_copies_of_an_image_are_on_one_side(tmp_path):
+    several = [(n, f"images/{8 * n + k:06d}.png") for n in range(80) for k in range(8)]
+    sides = list_sides(write_copies(tmp_path / "several", several))
+    assert sides["test"] and not sides["train"] & sides["test"]
+    moved = [(n, f"elsewhere/{n}/rgb.png") for n in range(80)]
+    assert list_sides(write_copies(tmp_path / "moved", moved)) == sides
+    half = list_sides(tmp_path / "several", fraction=0.5)
+    assert all(half[split] <= sides[split] for split in sides)
 
 
 def test_parts_of_a_set_are_those_that_it_names(tmp_path):
@@ -93,6 +139,16 @@ def test_the_training_part_of_a_set_with_tests_is_never_measured(tmp_path):
     assert len(list_places(images, "train")) == 19
     with pytest.raises(ValueError, match="split=test: none of 19"):
         PictureSource(images=images, split="test")
+    source = PictureSource(images=images)
+    with pytest.raises(ValueError, match="none of 19 .* is held out .*: n=0 leaves"):
+        replace(JOB, source=source, mix=PAPER)
+    assert replace(JOB, source=source, mix=PAPER, n=0).source is source
+
+
+def test_nothing_learns_from_what_is_measured(source):
+    assert replace(JOB, source=source, mix=PAPER).n
+    with pytest.raises(ValueError, match=r"split=test: .* nothing may learn from them"):
+        replace(JOB, source=replace(source, split="test"), mix=PAPER)
 
 
 def test_an_image_is_measured_once_however_many_are_wanted(source):
@@ -103,9 +159,66 @@ def test_an_image_is_measured_once_however_many_are_wanted(source):
 def test_an_image_comes_again_only_when_all_have_come(source):
     count = len(list_places(source.images, "train"))
     seeds = source.choose_seeds(2 * count, 3, 1)
-    assert sorted(seeds[:count]) == sorted(seeds[count:]) == sorted({*seeds})
+    items = [source.choose(seed).item for seed in seeds]
+    assert sorted(items[:count]) == sorted(items[count:]) == sorted({*items})
     assert seeds == source.choose_seeds(2 * count, 3, 1)
     assert seeds != source.choose_seeds(2 * count, 3, 2)
+
+
+def test_an_image_that_comes_again_is_answered_anew(tmp_path):
+    images = open_set(SetConfig(path=str(write(tmp_path / "set", 2, split="test"))))
+    source = PictureSource(images=images, split="test")
+    with Workers(0) as workers:
+        [pictures] = workers.make_scenes(source, [source.choose_seeds(4, 0, 1)])
+    vlm = policy.load("tiny", device="cpu")
+    config = replace(JOB.rollout, max_new_tokens=24)
+    said = {s.place: s for s in answer_by_sampling(vlm, config, (0, 1))(pictures)}
+    told = {
+        place: [completion.token_ids for completion in one.completions]
+        for place, one in said.items()
+    }
+    names = [picture.config.item for picture in pictures]
+    assert sorted(names[:2]) == sorted(names[2:])
+    for first, again in ((p, 2 + names[2:].index(names[p])) for p in range(2)):
+        assert np.array_equal(
+            pictures[first].observation.image, pictures[again].observation.image
+        )
+        assert told[first] != told[again]
+
+
+HEIGHTS = [[0.2, 0.3, 0.05], [0.3, 0.2, 0.1], [0.4, 0.1, 0.15]]
+
+
+def write_heights(folder: Path, paths: list[list[list[float]]]) -> Path:
+    """A set of which each image has the path that is given."""
+    file = write(folder, len(paths), split="test") / "items.jsonl"
+    rows = [json.loads(line) for line in file.open()]
+    lines = [
+        json.dumps(row | {"waypoints": path}) + "\n"
+        for row, path in zip(rows, paths, strict=True)
+    ]
+    file.write_text("".join(lines))
+    return folder
+
+
+def test_heights_are_asked_for_and_taught_where_they_are_wanted(tmp_path):
+    folder = write_heights(tmp_path / "set", [HEIGHTS] * 3)
+    source = PictureSource(images=open_set(SetConfig(path=str(folder))), split="test")
+    for waypoints, axes in (("2d", 2), ("3d", 3)):
+        picture = replace(source, waypoints=waypoints).prepare(0)()
+        assert picture.observation.waypoints == waypoints
+        path = np.array(HEIGHTS)[:, :axes]
+        assert np.array_equal(picture.reference.waypoints, path)
+
+
+def test_heights_that_items_lack_are_not_asked_for(tmp_path):
+    flat = [point[:2] for point in HEIGHTS]
+    folder = write_heights(tmp_path / "set", [HEIGHTS, flat, flat])
+    source = PictureSource(images=open_set(SetConfig(path=str(folder))), split="test")
+    with pytest.raises(ValueError, match=r"3d: 2 of 3 .* first is items.jsonl 1: use"):
+        replace(source, waypoints="3d")
+    with pytest.raises(ValueError, match="asks for no waypoints"):
+        replace(source, waypoints="3d", answer="affordance")
 
 
 def test_answers_are_compared_and_not_executed(source):
@@ -166,14 +279,16 @@ def test_a_part_is_asked_of_items_that_have_no_other(answer, folder, tmp_path):
 
 
 def test_an_image_that_cannot_be_decoded_gives_way_to_the_next(tmp_path):
-    folder = write(tmp_path / "set", 12, split="train", broken=(3, 4))
-    source = PictureSource(images=open_set(SetConfig(path=str(folder))))
+    folder = write(tmp_path / "set", 12, split="test", broken=(3, 4))
+    images = open_set(SetConfig(path=str(folder)))
+    source = PictureSource(images=images, split="test")
     assert source.prepare(3)().config.item.endswith(" 5")
     assert source.prepare(11)().config.item.endswith(" 11")
 
 
 def test_an_exam_puts_aside_what_cannot_be_decoded(tmp_path):
-    folder = write(tmp_path / "set", 12, split="test", broken=(3, 4))
+    broken = range(1, 11)  # of which eight in a row are too many in training
+    folder = write(tmp_path / "set", 12, split="test", broken=(*broken,))
     images = open_set(SetConfig(path=str(folder)))
     exam = Exam(source=PictureSource(images=images, split="test"), n=12)
     seen = []
@@ -184,8 +299,10 @@ def test_an_exam_puts_aside_what_cannot_be_decoded(tmp_path):
             Referee(workers=workers),
             on_episode=lambda episode: seen.append(episode[0].scene.config.item),
         )
-    assert found.n == len({*seen}) == 10
-    assert {one.scene.item[-2:] for one in workers.aside} == {" 3", " 4"}
+    assert found.n == 2 and sorted(seen) == ["items.jsonl 0", "items.jsonl 11"]
+    assert all(one.what == "read" for one in workers.aside)
+    aside = {one.scene.item for one in workers.aside}
+    assert aside == {f"items.jsonl {number}" for number in broken}
 
 
 def test_what_is_sent_to_a_process_is_an_image_and_not_the_set(source):

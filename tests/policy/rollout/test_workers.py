@@ -1,11 +1,19 @@
+import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 
+import envs
+from envs.predicates import Execution
+from envs.records import Outcome, ParseFailure
+from envs.scenes.press_button import PressButton
+from envs.task import Goal
 from policy.rollout.crew import LostWork
-from policy.rollout.workers import Workers
+from policy.rollout.workers import ABANDONED, Workers
 
 IN_JOBS = """
 from joblib import Parallel, delayed
@@ -44,3 +52,31 @@ def test_what_nobody_could_finish_ends_no_stream(monkeypatch):
 
         monkeypatch.setattr(workers, "start", start)
         assert [*workers.stream(str, range(3))] == ["0", "no answer within 120 s", "2"]
+
+
+class Deadly(PressButton):
+    """Kills the process in which an answer fails."""
+
+    def judge(self, goal: Goal, run: Execution) -> Outcome:
+        outcome = super().judge(goal, run)
+        if not outcome.success:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return outcome
+
+
+def test_plans_that_nobody_can_finish_fail_alone_until_they_are_too_many():
+    scene = envs.make_scene("press_button", "test", 0)
+    good = scene.reference.to_plan()
+    bad, worse, late = good.move(0.1, 0), good.move(0.12, 0), good.move(0.001, 0)
+    failure = ParseFailure(reason="no_answer")
+    again = replace(good, thought="again")
+    with Workers(1) as workers:
+        [outcomes] = workers.simulate(
+            [(replace(scene, task=Deadly()), [good, bad, worse, late, again, failure])]
+        )
+    done, refused = outcomes[0], Outcome(success=False, reason="no_answer")
+    assert done.success
+    assert outcomes == [done, ABANDONED, ABANDONED, ABANDONED, done, refused]
+    [aside] = workers.aside
+    assert (aside.what, [*aside.answers]) == ("execute", [bad, worse, late])
+    assert "its process ended (-9)" in str(aside)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 import policy
 from policy.evaluation.figures import Evaluation
@@ -25,6 +26,7 @@ from policy.sft.example import mirror_example
 from policy.sft.loss import Student, blur_targets, patchify
 from policy.sft.optim import schedule_blur, schedule_rate
 from policy.sft.settings import SFTConfig
+from policy.sft.state import Progress, find_state, load_state, save_state, trim_log
 from policy.sft.trainer import Trainer
 
 TOKENIZER = build_tokenizer()
@@ -142,13 +144,91 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path) -> None:
     assert (whole / "curve.png").is_file()
 
 
-@pytest.mark.parametrize("name", ["progress.json", "step_8.safetensors"])
-def test_a_damaged_state_is_named(name: str, tmp_path) -> None:
-    build_trainer(tmp_path).run(SOURCE, SOURCE, seed=0)
-    file = next((tmp_path / "state").glob(name.replace("8", "*")))
-    file.write_bytes(file.read_bytes()[:20])
-    with pytest.raises(ValueError, match=rf"{file.name} is damaged: "):
-        build_trainer(tmp_path)
+def _take_steps(
+    run_dir: Path, steps: int
+) -> tuple[nn.Linear, list[torch.optim.Optimizer]]:
+    """Trains one layer, with a state after every step."""
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 2)
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(layer.parameters())]
+    for step in range(1, steps + 1):
+        layer(torch.ones(3)).sum().backward()
+        optimizers[0].step()
+        save_state(run_dir, layer, optimizers, Progress(step=step, seconds=step / 2))
+    return layer, optimizers
+
+
+def _read_moments(optimizer: torch.optim.Optimizer) -> list[list[float]]:
+    return [
+        value.flatten().tolist()
+        for moments in optimizer.state.values()
+        for _, value in sorted(moments.items())
+    ]
+
+
+@pytest.mark.parametrize("name", ["progress.json", "step_4.safetensors", "seal.json"])
+def test_a_damaged_state_is_named_and_the_one_before_gone_on_from(
+    name: str, tmp_path
+) -> None:
+    _take_steps(tmp_path, 4)
+    states, said = tmp_path / "state", []
+    assert {path.name for path in states.iterdir()} == {"step_3", "step_4"}
+    _cut(states / "step_4" / name)
+    found = find_state(tmp_path, said.append)
+    assert found == states / "step_3"
+    assert len(said) == 1 and str(states / "step_4" / name) in said[0]
+    layer, [optimizer] = _take_steps(tmp_path / "other", 1)
+    assert load_state(found, layer, [optimizer]) == Progress(step=3, seconds=1.5)
+    whole, [undisturbed] = _take_steps(tmp_path / "whole", 3)
+    assert torch.equal(layer.weight, whole.weight)
+    assert _read_moments(optimizer) == _read_moments(undisturbed)
+    _cut(states / "step_3" / "progress.json")
+    with pytest.raises(ValueError, match=rf"all states in {states} are damaged"):
+        find_state(tmp_path, said.append)
+
+
+def test_a_state_of_an_earlier_version_is_gone_on_from(tmp_path) -> None:
+    layer, optimizers = _take_steps(tmp_path, 1)
+    states = tmp_path / "state"
+    (states / "step_1" / "seal.json").unlink()
+    for path in (states / "step_1").iterdir():
+        path.rename(states / path.name)
+    (states / "step_1").rmdir()
+    found = find_state(tmp_path)
+    assert found is not None
+    assert load_state(found, layer, optimizers) == Progress(step=1, seconds=0.5)
+    _cut(states / "step_1.safetensors")
+    with pytest.raises(ValueError, match=r"step_1.safetensors is damaged: "):
+        load_state(found, layer, optimizers)
+    save_state(tmp_path, layer, optimizers, Progress(step=2))
+    assert [path.name for path in states.iterdir()] == ["step_2"]
+
+
+def test_a_disk_that_fills_up_takes_neither_log_nor_state(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, optimizers = _take_steps(tmp_path, 2)
+    log, states = tmp_path / "metrics.jsonl", tmp_path / "state"
+    log.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    whole = log.read_bytes()
+
+    def fill(self: Path, content: str | bytes) -> None:
+        with self.open("wb") as file:
+            file.write(content[:5].encode() if isinstance(content, str) else content)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill)
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(OSError, match="No space left"):
+        trim_log(log, 2)
+    with pytest.raises(OSError, match="No space left"):
+        save_state(tmp_path, layer, optimizers, Progress(step=3))
+    monkeypatch.undo()
+    assert log.read_bytes() == whole
+    assert {path.name for path in states.iterdir()} == {"step_1", "step_2"}
+    assert find_state(tmp_path) == states / "step_2"
+    trim_log(log, 2)
+    assert log.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
 @pytest.mark.parametrize(
@@ -212,6 +292,10 @@ class _Killer:
         if self.left < 0:
             raise KeyboardInterrupt
         return SOURCE(seed)
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:20])
 
 
 def _read_log(run_dir: Path) -> list[dict]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +25,7 @@ from envs.registry import list_absent
 from envs.rollout import Rollout
 from envs.sampling.suite import load_suite
 from policy.evaluation.evaluate import Exam
+from policy.evaluation.statistics import Estimate
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 from policy.study import conduct as conducting
@@ -41,6 +45,7 @@ from policy.study.of_variants import tell_contrast
 from policy.study.page import TELLERS, write_page
 from policy.study.plan import BUDGETS, QUESTIONS, Contrast, Run, load_questions
 from policy.study.prediction import compute_auc, cut_deciles, draw_scenes
+from policy.study.tables import spell_gain
 from policy.training.progress import Screen
 
 ALL = load_questions()
@@ -168,6 +173,7 @@ def make_variant(name: str, rate: float, seeds: int = 3) -> Variant:
     rng = np.random.default_rng([*name.encode()])
     return Variant(
         name=name,
+        training=name,
         solved=(rng.uniform(size=(seeds, 100)) < rate).astype(float),
         figures={},
         trained=True,
@@ -201,6 +207,47 @@ def test_an_interval_tells_what_differs_from_what_may_not():
     assert words.endswith("(100 scenes, nothing was trained).")
 
 
+def test_a_small_difference_has_the_digits_that_tell_it_from_none():
+    near = Estimate(mean=-0.073, low=-0.147, high=-0.003)
+    assert spell_gain(near) == "-0.073 [-0.147, -0.003]"
+    far = Estimate(mean=0.12, low=0.05, high=0.19)
+    assert spell_gain(far, "+") == "+0.12 [+0.05, +0.19]"
+
+
+def test_what_cannot_be_worse_is_told_by_how_much_it_adds():
+    once = replace(make_variant("once", 0.7, seeds=1), trained=False)
+    again = replace(once, solved=once.solved.copy())
+    again.solved[0, :1] = 1 - once.solved[0].min()
+    contrast = Contrast(of="again", than="once", says="Another try", adds=True)
+    assert tell_contrast(contrast, again, once).startswith("Another try adds 0.0")
+    assert tell_contrast(contrast, once, once).startswith("Another try adds 0.000 [")
+
+
+def test_what_follows_from_no_difference_is_said_there_alone():
+    good, poor = make_variant("good", 0.9), make_variant("poor", 0.3)
+    contrast = Contrast(of="", than="", says="It", alike="So be it.")
+    assert tell_contrast(contrast, good, good).endswith(" So be it.")
+    assert "So be it" not in tell_contrast(contrast, good, poor)
+
+
+def test_a_training_that_is_measured_twice_is_drawn_as_one():
+    """Trainings differ by far more here than what is asked of each."""
+    rates = np.array([0.1, 0.5, 0.9])[:, None]
+    solved = (np.random.default_rng(0).uniform(size=(3, 100)) < rates).astype(float)
+    more = np.maximum(solved, np.arange(100) % 5 == 0)
+    own = replace(make_variant("told", 0.5), solved=more)
+    first, second = replace(own, training="one"), replace(own, solved=solved)
+    second = replace(second, name="untold", training="one")
+    assert compare_variants(first, second).low > 0
+    assert compare_variants(own, second).low < 0  # as if they were two trainings
+    row = {"solved": "01", "success": 0.5, "iou": 1, "average": 1, "parse_rate": 1}
+    told = {"name": "told", "seed": 0, "compose": [{"name": "one"}]}
+    [variant] = read_variants(
+        [{"run": told, "found": {"figures": {"a": row}}}]
+    ).values()
+    assert variant.training == "one"
+
+
 def test_scenes_that_differ_are_not_compared():
     few = replace(make_variant("few", 0.5), solved=np.ones((1, 7)))
     with pytest.raises(ValueError, match="few on 7 scenes, many on 100"):
@@ -222,7 +269,10 @@ def test_a_scene_that_was_put_aside_keeps_its_place_among_the_digits():
     one, _, three, four = exam.list_seeds()
     assert join_digits(exam, {four: True, one: False, three: True}) == "0-11"
     row = {"solved": "0-11", "success": 0.67, "iou": 1, "average": 1, "parse_rate": 1}
-    found = {"run": {"name": "x"}, "found": {"figures": {"a/ood": row, "b/ood": row}}}
+    found = {
+        "run": {"name": "x", "seed": 0},
+        "found": {"figures": {"a/ood": row, "b/ood": row}},
+    }
     [variant] = read_variants([found]).values()
     assert np.isnan(variant.solved[0]).tolist() == [i in (1, 5) for i in range(8)]
 
@@ -249,6 +299,31 @@ def test_a_mistake_names_what_there_is(words, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert message in call("study", *words)
     assert not [*tmp_path.iterdir()]
+
+
+CHOOSE = """
+import sys
+sys.modules["gymnasium_robotics"] = None  # as where the extra is not installed
+from omegaconf import OmegaConf
+import study
+for only in (None, "carry"):
+    config = OmegaConf.create({"only": only})
+    print([question.name for question in study.choose_questions(config, print)])
+"""
+
+
+def test_without_the_extra_the_other_questions_are_answered():
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "scripts")])
+    done = subprocess.run(
+        [sys.executable, "-c", CHOOSE],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    left_out, names = done.stdout.splitlines()
+    assert left_out.startswith("question carry is left out: it needs the extra meshes")
+    assert names == str([name for name in QUESTIONS if name != "carry"])
+    assert "ValueError: only=carry needs the extra meshes: pip" in done.stderr
 
 
 @pytest.mark.slow
@@ -368,6 +443,21 @@ def test_what_else_is_measured_has_a_sentence_and_a_column_of_its_own(tmp_path):
     assert re.search(r"- Telling .* no difference to success", text)
 
 
+@pytest.mark.parametrize(("rate", "warns"), [(0.05, True), (0.6, False)])
+def test_where_no_run_learned_much_the_page_says_so(rate, warns, tmp_path):
+    [question] = load_questions(["heights"])
+    rng, ledger = np.random.default_rng(0), Ledger(tmp_path)
+    for run in question.list_runs("small", 1):
+        digits = "".join(str(int(d)) for d in rng.uniform(size=100) < rate)
+        row = dict.fromkeys(("success", "iou", "average", "parse_rate"), 0.5)
+        row |= {"solved": digits, "touched": digits}
+        ledger.add(run, 1.0, {"figures": {"press_button/test": row}})
+    said = re.search(
+        r"No run comes above 0\.0\d success", write_page(ledger).read_text()
+    )
+    assert bool(said) == warns
+
+
 def test_what_a_question_of_unseen_kinds_is_measured_on_never_comes_in_training():
     [question] = load_questions(["knowledge"])
     first, *others = question.list_runs("full", 1)
@@ -385,7 +475,8 @@ def test_a_contrast_is_of_the_scene_that_it_names():
     def make_row(name: str, learned: str, other: str) -> dict:
         one = {"iou": 1.0, "average": 1.0, "parse_rate": 1.0, "success": 0.5}
         figures = {"a/ood": one | {"solved": learned}, "b/ood": one | {"solved": other}}
-        return {"run": {"name": name}, "found": {"figures": figures}}
+        run = {"name": name, "seed": 0}
+        return {"run": run, "found": {"figures": figures}}
 
     rows = [make_row("good", "1111", "0000"), make_row("poor", "0000", "1111")]
     assert read_variants(rows)["good"].solved.mean() == 0.5
@@ -409,6 +500,8 @@ def test_a_budget_is_shown_once_it_answers_the_question(tmp_path):
         ledger.add(run, 1.0, found)
     budget, rows = ledger.choose(question)
     assert (budget, len(rows)) == ("full", len(question.list_runs("full", 1)))
+    text = write_page(ledger).read_text()
+    assert "budget=full`: 6 of 16 runs (the rest has not been done), 1 seed" in text
 
 
 def test_how_far_a_policy_carries_is_told_by_scene(tmp_path):

@@ -21,6 +21,7 @@ def run(tmp_path):
         "rollout": {"prompts": 16, "num_generations": 8},
         "reward": {"name": "mixed", "weights": {"success": 1.0}},
         "split": "ood",
+        "env": {"name": "pick_mug"},
     }
     pairs = compare_pairs([False, False, True], [True, True, True])
     summary = {
@@ -63,6 +64,27 @@ def test_a_run_that_measured_nothing_has_a_card_too(run):
     write_card(run)
     text = (run / "final" / "README.md").read_text()
     assert "Not measured (`n=0`)" in text and "`not recorded`" in text
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"name": "pick_mug"}, "`pick_mug`, split `ood`"),
+        ({"name": "offline"}, "`offline`, split `train`"),
+        (
+            {"name": "all", "only": ["offline", "hang_mug", "offline"], "without": []},
+            "`hang_mug`, split `ood`; `offline`, split `train`",
+        ),
+        ({"name": "all", "only": [], "without": ["hang_mug"]}, "`all`, split `ood`"),
+    ],
+)
+def test_a_card_names_the_split_that_was_learned_from(run, env, said):
+    path = run / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(config | {"env": env}))
+    write_card(run)
+    text = (run / "final" / "README.md").read_text()
+    assert f"| scenes | {said} |" in text
 
 
 def test_a_policy_from_the_hub_is_named_as_the_base(run, monkeypatch):

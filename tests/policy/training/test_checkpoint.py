@@ -18,7 +18,7 @@ from runs import JOB, execute, read_log
 
 import policy
 from policy.model.adapters import LoraSpec
-from policy.runtime.seal import DamagedError, read_seal, seal
+from policy.runtime.seal import DamagedError, read_facts, read_seal, seal
 from policy.runtime.whole import restore, write_whole
 from policy.training.checkpoint import (
     build_learner,
@@ -42,7 +42,7 @@ def sealed(tmp_path: Path) -> Path:
 
 
 def test_what_was_sealed_is_known_again(sealed: Path) -> None:
-    assert read_seal(sealed) == {"step": 3, "config": "abc"}
+    assert read_seal(sealed) == read_facts(sealed) == {"step": 3, "config": "abc"}
 
 
 def _flip(path: Path) -> None:

@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 
 import policy
 from policy.grpo.average import list_trainable
-from policy.grpo.config import GRPOConfig
 from policy.grpo.grpo import update
 from policy.model.vlm import VLM
 from policy.training.checkpoint import build_learner, list_steps, load_checkpoint
@@ -23,7 +22,7 @@ from policy.training.run_dir import RunDir
 
 JOB = replace(
     runs.JOB,
-    algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, part_weight=0.5),
+    algo=replace(runs.JOB.algo, expert_advantage=1.0),
     rollout=replace(runs.JOB.rollout, prompts=1, num_generations=2, max_new_tokens=32),
     steps=5,
     n=0,

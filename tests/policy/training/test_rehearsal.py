@@ -14,7 +14,6 @@ import torch
 
 import policy
 from policy.grpo.average import list_trainable
-from policy.grpo.config import GRPOConfig
 from policy.model.vlm import VLM
 from policy.records import Prompt
 from policy.runtime.memory import measure_free_bytes
@@ -24,7 +23,7 @@ from policy.training.rehearsal import rehearse
 
 JOB = replace(
     runs.JOB,
-    algo=GRPOConfig(cooldown=0.0, expert_advantage=1.0, tokens_per_forward=400),
+    algo=replace(runs.JOB.algo, expert_advantage=1.0, tokens_per_forward=400),
     rollout=replace(runs.JOB.rollout, prompts=3, num_generations=2, max_new_tokens=32),
     steps=1,
     n=0,

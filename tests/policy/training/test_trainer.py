@@ -13,6 +13,7 @@ from runs import JOB, execute, read_log
 
 import policy
 from envs import parse_answer, simulate
+from policy.export.takes import read_takes
 from policy.grpo.average import list_trainable
 from policy.grpo.config import OPTIMIZERS, GRPOConfig, LearningRates
 from policy.grpo.credit import build_batch
@@ -34,6 +35,7 @@ from policy.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from policy.training.history import History
 from policy.training.run_dir import RunDir
 from policy.training.site import Site
 from rewards import TERMS, RewardMix
@@ -178,6 +180,31 @@ def test_a_scene_without_an_expert_takes_no_other_scenes_away() -> None:
     assert math.isfinite(metrics.loss) and metrics.taken and not metrics.skipped
 
 
+def test_the_expert_teaches_first_turns_alone() -> None:
+    vlm, (first, other) = collect_two_groups()
+    config = GRPOConfig(part_weight=0.0, answer_weight=0.0, expert_advantage=1.0)
+    groups = [replace(first, turn=2), other]
+    batch, _ = build_batch(vlm, groups, config, JOB.sampling)
+    assert batch.signal.tolist() == [False, True]
+    assert not batch.mask[0, -1].any() and batch.mask[1, -1].any()
+
+
+def test_answers_of_later_turns_are_on_record_as_such(tmp_path: Path) -> None:
+    # So warm that nothing succeeds.
+    rollout = replace(JOB.rollout, max_turns=2, temperature=9.0)
+    with Workers(0) as workers:
+        scenes = next(workers.make_scenes(JOB.source, [[0, 1]]))
+        referee = Referee(workers=workers, mix=FORMAT)
+        vlm = policy.load("tiny", device="cpu")
+        groups = collect(vlm, scenes, rollout, referee, (0,))
+    assert [group.turn for group in groups] == [1, 1, 2, 2]
+    History(tmp_path).add_rollouts(1, groups, torch.zeros(4, 3))
+    rows = read_log(tmp_path, "rollouts.jsonl")
+    assert [row["turn"] for row in rows] == [1] * 6 + [2] * 6
+    takes = [*read_takes(tmp_path / "rollouts.jsonl")]
+    assert [take.text for take in takes] == [row["text"] for row in rows[:6]]
+
+
 def test_where_there_is_no_expert_nobody_can_learn_from_one_alone(monkeypatch) -> None:
     algo = replace(JOB.algo, answer_weight=0.0, expert_advantage=1.0)
     replace(JOB, algo=algo)
@@ -252,6 +279,43 @@ def test_what_the_last_evaluation_puts_aside_is_on_record(
     execute(tmp_path / "run", replace(JOB, steps=1, n=0))
     [row] = read_log(tmp_path / "run", "aside.jsonl")
     assert (row["step"], row["scene"]) == (1, lost.scene.to_dict())
+
+
+def test_what_the_first_evaluation_puts_aside_is_of_no_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Aside(what="build", why="it never ended", scene=JOB.source.choose(7))
+    usual = Workers._collect
+
+    def lose_one(self: Workers, started: Any) -> list[Any]:
+        if not self.aside:
+            scene = started[0][0]
+            self.aside.append(Aside(what="build", why="it was killed", scene=scene))
+        return usual(self, started[-1:])
+
+    def measure(vlm: VLM, site: Site, name: str) -> dict[str, int]:
+        site.workers.aside.append(lost)
+        return {"n": 0}
+
+    def kill(workers: Workers) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Workers, "_collect", lose_one)
+    monkeypatch.setattr("policy.training.measure.measure", measure)
+    job, whole, killed = replace(JOB, steps=1, n=0), tmp_path / "a", tmp_path / "b"
+    execute(whole, job)
+    rows = read_log(whole, "aside.jsonl")
+    assert [(row["step"], row["why"]) for row in rows] == [
+        (0, "it never ended"),
+        (1, "it was killed"),
+    ]
+    [row] = read_log(whole)
+    assert row["put_aside"] == 1
+    with pytest.raises(KeyboardInterrupt):
+        execute(killed, job, report=kill)  # after before.json
+    execute(killed, job, resume=True)
+    assert read_log(killed) == read_log(whole)
+    assert read_log(killed, "aside.jsonl") == rows
 
 
 def test_a_step_of_which_nothing_is_left_says_why(
