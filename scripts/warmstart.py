@@ -60,7 +60,7 @@ def main(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Refuses to overwrite a policy, and what does not exist or means nothing."""
-    from launching.checks import check_numbers, check_resumed
+    from launching.checks import check_free, check_numbers, check_resumed
 
     from envs import list_scenes
     from envs.randomization.factors import check_choice
@@ -79,8 +79,7 @@ def check(config: DictConfig) -> None:
     get_robot(config.robot)
     if config.resume:
         check_resumed(Path(config.resume), RESUMED)
-    if Path(config.out).exists():
-        raise FileExistsError(f"out={config.out} exists; choose another or remove it")
+    check_free("out", Path(config.out))
     for name in config.often:
         check_choice("often", name, list_scenes())
 
