@@ -167,6 +167,8 @@ def check_failures(scene: Scene) -> None:
     """What does nothing, or the same for another candidate, does not succeed."""
     _require(scene, not _judge_idle(scene).success, "doing nothing fails")
     _require(scene, not succeeds(scene, _stay(scene)), "touching the part alone fails")
+    if scene.reference is None:
+        return
     for goal in scene.others:
         other = make_reference(scene, goal)
         wrong = other is not None and succeeds(scene, other.to_plan())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envs import make_scene
-from envs.sampling.suite import Frozen, Suite
+from envs.sampling.suite import BYTES, Frozen, Suite
 from envs.scene import Scene
 from policy.evaluation.baselines import BASELINES, answer_expert
 from policy.evaluation.evaluate import Exam
@@ -57,7 +57,7 @@ def test_who_does_nothing_does_neither() -> None:
 
 
 def test_scenes_that_are_not_the_suites_are_refused() -> None:
-    frozen = {seed: Frozen("0" * 20, 0) for seed in range(4)}
+    frozen = {seed: Frozen("0" * 2 * BYTES, 0) for seed in range(4)}
     suite = Suite(scenes={("press_button", "test"): frozen})
     with pytest.raises(ValueError, match="seed 0 is not the suite's"):
         measure(answer_expert, suite)

@@ -100,7 +100,7 @@ def test_a_model_that_does_not_know_the_format_is_told(tmp_path, scenes) -> None
     [
         (["policy=random"], "policy=random is not asked"),
         (["only=success"], "only=success"),
-        (["run_dir=runs/a"], "run_dir=runs/a"),
+        (["run_dir=runs/a"], "run_dir= takes answers"),
     ],
 )
 def test_what_is_for_answers_is_refused(tmp_path, words, culprit) -> None:
