@@ -8,21 +8,11 @@ import mujoco
 import numpy as np
 import pytest
 from commands import ROOT
-from mjcf_files import ODD, place, write_odd, write_wild
+from mjcf_files import ODD, place
 
 from envs.mjcf import Mjcf, add_mjcf, split_part
 
 PAWN = ROOT / "assets" / "pawn" / "pawn.xml"
-
-
-@pytest.fixture
-def odd(tmp_path: Path) -> Path:
-    return write_odd(tmp_path)
-
-
-@pytest.fixture
-def wild(tmp_path: Path) -> Path:
-    return write_wild(tmp_path)
 
 
 def test_an_object_stands_on_the_table_whatever_its_file_says(odd: Path) -> None:

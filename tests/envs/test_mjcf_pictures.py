@@ -9,15 +9,10 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
-from mjcf_files import WILD, place, write_wild
+from mjcf_files import WILD, place
 from PIL import Image
 
 from envs.mjcf import add_mjcf
-
-
-@pytest.fixture
-def wild(tmp_path: Path) -> Path:
-    return write_wild(tmp_path)
 
 
 def test_hidden_geoms_are_in_one_group_and_pictures_small(wild: Path) -> None:

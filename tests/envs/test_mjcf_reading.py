@@ -7,19 +7,9 @@ from pathlib import Path
 
 import mujoco
 import pytest
-from mjcf_files import ODD, WILD, place, write_odd, write_wild
+from mjcf_files import ODD, WILD, place
 
 from envs.mjcf import Mjcf, add_mjcf
-
-
-@pytest.fixture
-def odd(tmp_path: Path) -> Path:
-    return write_odd(tmp_path)
-
-
-@pytest.fixture
-def wild(tmp_path: Path) -> Path:
-    return write_wild(tmp_path)
 
 
 def test_a_changed_file_is_read_again(odd: Path) -> None:

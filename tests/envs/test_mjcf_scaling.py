@@ -6,19 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mjcf_files import place, write_odd, write_wild
+from mjcf_files import place
 
 from envs.mjcf import Mjcf
-
-
-@pytest.fixture
-def odd(tmp_path: Path) -> Path:
-    return write_odd(tmp_path)
-
-
-@pytest.fixture
-def wild(tmp_path: Path) -> Path:
-    return write_wild(tmp_path)
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
