@@ -130,6 +130,10 @@ class Plan:
     well_formed: bool = True
     parts: tuple[Part, ...] = field(default=(), compare=False, repr=False)
 
+    def strip(self) -> Plan:
+        """The plan without what does not matter for its execution."""
+        return replace(self, thought="", well_formed=True)
+
     def move(self, right: float, down: float) -> Plan:
         """The whole plan elsewhere in the image, by image units, kept inside it."""
         x1, y1, x2, y2 = self.box

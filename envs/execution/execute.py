@@ -41,10 +41,10 @@ def simulate(
     Returns:
         G outcomes. Answers that are not plans fail with the parser's reason.
     """
-    plans = list(dict.fromkeys(_key(a) for a in answers if isinstance(a, Plan)))
+    plans = list(dict.fromkeys(a.strip() for a in answers if isinstance(a, Plan)))
     outcomes = dict(zip(plans, _execute(scene, plans, threads), strict=True))
     return [
-        outcomes[_key(answer)]
+        outcomes[answer.strip()]
         if isinstance(answer, Plan)
         else Outcome(success=False, reason=answer.reason)
         for answer in answers
@@ -75,7 +75,7 @@ def run(
     """
     if isinstance(answer, ParseFailure):
         return Outcome(success=False, reason=answer.reason), None
-    motion = prepare(scene, [_key(answer)])[0]
+    motion = prepare(scene, [answer.strip()])[0]
     if isinstance(motion, Outcome):
         return motion, None
     playback = next(play(scene.state, [motion], 1, keep_frames))
@@ -101,11 +101,6 @@ def record(scene: Scene, plan: Plan) -> tuple[Outcome, NDArray[np.float64]]:
     outcome, playback = run(scene, plan, keep_frames=True)
     frames = np.empty((0, scene.model.nq)) if playback is None else playback.frames
     return outcome, frames
-
-
-def _key(plan: Plan) -> Plan:
-    """A plan without what does not matter for its execution."""
-    return replace(plan, thought="", well_formed=True)
 
 
 def _execute(scene: Scene, plans: list[Plan], threads: int) -> list[Outcome]:

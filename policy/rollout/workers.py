@@ -198,7 +198,7 @@ class Workers:
         Answers that could not be read keep the parser's reason. What is lost is put
         aside, as are the plans after `MOST_LOST`.
         """
-        plans = {_key(a): a for a in answers if isinstance(a, Plan)}
+        plans = {a.strip(): a for a in answers if isinstance(a, Plan)}
         started = {
             key: self._crew.submit(envs.simulate, scene, [plan], 1)
             for key, plan in plans.items()
@@ -209,7 +209,7 @@ class Workers:
             aside = Aside(what="execute", why=why, scene=scene.config, answers=gone)
             self.aside.append(aside)
         return [
-            found.get(_key(answer), ABANDONED)
+            found.get(answer.strip(), ABANDONED)
             if isinstance(answer, Plan)
             else Outcome(success=False, reason=answer.reason)
             for answer in answers
@@ -265,20 +265,15 @@ class Running:
             return self.workers._execute_apart(scene, answers, str(lost))
 
 
-def _key(plan: Plan) -> tuple[object, ...]:
-    """What of a plan matters for its execution."""
-    return plan.box, plan.waypoints
-
-
 def _wait_apart(
-    started: Mapping[tuple[object, ...], Future[list[Outcome]]],
-) -> dict[tuple[object, ...], Outcome]:
+    started: Mapping[Plan, Future[list[Outcome]]],
+) -> dict[Plan, Outcome]:
     """Returns the outcomes of plans that are executed one by one, by their keys.
 
     The plans after `MOST_LOST` have none, whatever has become of them by then: outcomes
     must not depend on who was quicker.
     """
-    found: dict[tuple[object, ...], Outcome] = {}
+    found: dict[Plan, Outcome] = {}
     lost = 0
     for key, future in started.items():
         if lost == MOST_LOST:
