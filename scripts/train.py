@@ -142,8 +142,8 @@ def record(run: RunDir, config: DictConfig, resumed: bool, screen: Screen) -> No
 
 def check_unfinished(run: RunDir, steps: int) -> None:
     """Raises a ValueError if a run has taken all its steps and left its policy."""
+    from policy.runtime.steps import list_steps
     from policy.runtime.whole import restore
-    from policy.training.checkpoint import list_steps
 
     restore(run.path / "final")
     taken = max(list_steps(run.checkpoints), default=0)

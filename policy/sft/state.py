@@ -1,15 +1,12 @@
 """The state of a supervised training on disk: weights, moments, place in the stream.
 
-`state/step_<n>/` has the tensors as safetensors and the progress as JSON. It is written
-under another name, sealed (`policy.runtime.seal`) and renamed when complete, and the
-one before stays: the newest that its seal fits is gone on from.
+`state/step_<n>/` has the tensors as safetensors and the progress as JSON; the one
+before it stays. `policy.runtime.steps` writes them whole and finds the newest.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,12 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from policy.runtime.seal import DamagedError, read_seal, seal
-from policy.runtime.whole import replace_text, write_whole
+from policy.runtime.steps import find_newest, save_step
+from policy.runtime.whole import replace_text
 
 FOLDER, PROGRESS = "state", "progress.json"
 KEPT = 2  # states: the newest, and one to go back to
-_NAME = re.compile(r"step_(\d+)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,21 +46,8 @@ def find_state(run_dir: Path, say: Callable[[str], None] = print) -> Path | None
     Raises:
         ValueError: There are states, and all are damaged.
     """
-    folder = run_dir / FOLDER
-    steps = _list_steps(folder)
-    for step in reversed(steps):
-        path = folder / f"step_{step}"
-        try:
-            read_seal(path)
-        except DamagedError as error:
-            say(f"warning: {error}: this state is passed over")
-            continue
-        return path
-    if (folder / PROGRESS).is_file():
-        return folder  # of an earlier version, which kept one state, without a seal
-    if steps:
-        raise ValueError(f"all states in {folder} are damaged: start anew")
-    return None
+    saved = find_newest(run_dir / FOLDER, say)
+    return saved.path if saved else None
 
 
 def trim_log(path: Path, step: int) -> None:
@@ -82,33 +65,12 @@ def save_state(
     progress: Progress,
 ) -> None:
     """Writes a state, complete or not at all; of those before the newest stays."""
-    folder = run_dir / FOLDER
 
     def write(path: Path) -> None:
         save_file(_pack(student, optimizers), path / _name_tensors(progress.step))
         (path / PROGRESS).write_text(json.dumps(asdict(progress)) + "\n")
-        seal(path)
 
-    write_whole(folder / f"step_{progress.step}", write)
-    _clear(folder, progress.step)
-
-
-def _clear(folder: Path, step: int) -> None:
-    """Deletes what is no longer gone back to, and what a kill has left half done."""
-    # A run that passed over a damaged state has it still, of a later step.
-    known = [old for old in _list_steps(folder) if old <= step]
-    gone = {folder / f"step_{old}" for old in known[:-KEPT]}
-    for path in [*folder.iterdir()]:
-        if path.is_file():  # of an earlier version
-            path.unlink()
-        elif path in gone or path.name.startswith("."):
-            shutil.rmtree(path)
-
-
-def _list_steps(folder: Path) -> list[int]:
-    """The steps of the states in a folder, the newest last."""
-    found = (_NAME.fullmatch(path.name) for path in folder.glob("step_*/"))
-    return sorted(int(match[1]) for match in found if match)
+    save_step(run_dir / FOLDER, progress.step, write, keep=KEPT)
 
 
 def _name_tensors(step: int) -> str:

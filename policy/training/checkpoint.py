@@ -4,15 +4,12 @@
 a policy, with `trainer.safetensors` beside it: weights, their average and the
 optimizer's state with the masters of bfloat16 weights, all exact. There is no random
 state to keep: every step draws from generators seeded by the run's seed and its own
-number. A checkpoint is written under another name, sealed (`policy.runtime.seal`) and
-renamed when complete. The newest that its seal fits is gone on from.
+number. `policy.runtime.steps` writes them whole and finds the newest sound one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +22,11 @@ from policy.grpo.average import WeightAverage, copy_weights, list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.grpo.optimizer import build_optimizer
 from policy.model.vlm import VLM
-from policy.runtime.seal import NAME as SEAL
-from policy.runtime.seal import DamagedError, read_facts, read_seal, seal
-from policy.runtime.whole import write_whole
+from policy.runtime.seal import read_facts
+from policy.runtime.steps import find_newest, save_step
 
 SAMPLED = 64  # numbers of a weight that tell it from another
 STATE_FILE = "trainer.safetensors"
-_NAME = re.compile(r"step_(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +69,9 @@ def save_checkpoint(
     def write(path: Path) -> None:
         save_policy(learner, path)
         save_file(_pack(learner), path / STATE_FILE)
-        seal(path, step=step, config=config, base=sample_base(learner.vlm))
 
-    path = write_whole(folder / f"step_{step}", write)
-    # A run that passed over a damaged one has it still, of a later step.
-    sound = [old for old in list_steps(folder) if old <= step]
-    for old in sound[:-keep] if keep else []:
-        shutil.rmtree(folder / f"step_{old}")
-    return path
+    base = sample_base(learner.vlm)
+    return save_step(folder, step, write, keep=keep, config=config, base=base)
 
 
 def save_policy(learner: Learner, path: Path) -> None:
@@ -99,8 +89,7 @@ def load_checkpoint(learner: Learner, folder: Path, step: int) -> None:
     if not step:
         return
     path = folder / f"step_{step}"
-    facts = read_facts(path) if (path / SEAL).exists() else {}
-    base = sample_base(learner.vlm)
+    facts, base = read_facts(path), sample_base(learner.vlm)
     if facts.get("base", base) != base:
         raise ValueError(
             f"{path} was made from other weights than policy= has now: put them back, "
@@ -133,31 +122,14 @@ def find_sound(
         ValueError: The configuration is another one than when the checkpoint was made,
             or there are checkpoints and all are damaged.
     """
-    steps = list_steps(folder)
-    for step in reversed(steps):
-        path = folder / f"step_{step}"
-        try:
-            made = read_seal(path)["config"] if (path / SEAL).exists() else config
-        except DamagedError as error:
-            tell(f"warning: {error}: this checkpoint is passed over")
-            continue
-        if made != config:
-            raise ValueError(
-                f"config.yaml beside {folder} is not that of {path.name}: put it back "
-                "as it was, or start a new run from the checkpoint by policy="
-            )
-        return step
-    if steps:
-        raise ValueError(f"all checkpoints in {folder} are damaged: start a new run")
-    return 0
-
-
-def list_steps(folder: Path) -> list[int]:
-    """Returns the steps of the checkpoints in a folder, the newest last."""
-    found = (
-        _NAME.fullmatch(path.parent.name) for path in folder.glob(f"*/{STATE_FILE}")
-    )
-    return sorted(int(match[1]) for match in found if match)
+    if not (saved := find_newest(folder, tell)):
+        return 0
+    if saved.facts.get("config") != config:
+        raise ValueError(
+            f"config.yaml beside {folder} is not that of {saved.path.name}: put it "
+            "back as it was, or start a new run from the checkpoint by policy="
+        )
+    return saved.step
 
 
 def _pack(learner: Learner) -> dict[str, Tensor]:

@@ -31,9 +31,9 @@ from policy.rollout.log import (
     read_answer,
     read_rows,
 )
+from policy.runtime.steps import list_steps
 from policy.runtime.whole import replace_text
 from policy.training.boards import BOARDS, Board, Picture, Watched, flatten
-from policy.training.checkpoint import list_steps
 from policy.training.history import History
 
 LOCK = ".lock"

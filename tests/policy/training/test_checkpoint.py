@@ -1,4 +1,4 @@
-"""Checkpoints are whole, known again, and passed over when they are damaged."""
+"""Runs go on from their newest sound checkpoint, as if they had never stopped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,31 +17,16 @@ from runs import JOB, execute, read_log
 
 import policy
 from policy.model.adapters import LoraSpec
-from policy.runtime.seal import DamagedError, read_facts, read_seal, seal
+from policy.runtime.steps import list_steps, save_step
 from policy.runtime.whole import restore, write_whole
 from policy.training.checkpoint import (
     build_learner,
     find_sound,
-    list_steps,
     load_checkpoint,
     save_checkpoint,
 )
 from policy.training.run_dir import RunDir
 from policy.training.stop import Stopped, StopSignals
-
-
-@pytest.fixture
-def sealed(tmp_path: Path) -> Path:
-    folder = tmp_path / "step_3"
-    (folder / "inner").mkdir(parents=True)
-    (folder / "trainer.safetensors").write_bytes(bytes(range(256)))
-    (folder / "inner" / "words.json").write_text("{}")
-    seal(folder, step=3, config="abc")
-    return folder
-
-
-def test_what_was_sealed_is_known_again(sealed: Path) -> None:
-    assert read_seal(sealed) == read_facts(sealed) == {"step": 3, "config": "abc"}
 
 
 def _flip(path: Path) -> None:
@@ -51,57 +35,11 @@ def _flip(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-DAMAGE: dict[str, Callable[[Path], object]] = {
-    "one flipped bit": lambda p: _flip(p / "trainer.safetensors"),
-    "cut short": lambda p: (p / "trainer.safetensors").write_bytes(b"\0" * 9),
-    "empty": lambda p: (p / "trainer.safetensors").write_bytes(b""),
-    "another file changed": lambda p: (p / "inner" / "words.json").write_text("[]"),
-    "a file gone": lambda p: (p / "inner" / "words.json").unlink(),
-    "a file more": lambda p: (p / "evil.bin").write_text("x"),
-    "no JSON in the seal": lambda p: (p / "seal.json").write_text("{"),
-    "another thing in the seal": lambda p: (p / "seal.json").write_text("[1]"),
-    "a seal of nothing": lambda p: (p / "seal.json").write_text("{}"),
-    "a seal cut short": lambda p: _cut(p / "seal.json"),
-}
-
-
-def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:40])
-
-
-@pytest.mark.parametrize("how", DAMAGE)
-def test_every_damage_is_found_and_its_file_named(sealed: Path, how: str) -> None:
-    DAMAGE[how](sealed)
-    with pytest.raises(DamagedError, match=str(sealed)):
-        read_seal(sealed)
-
-
-@pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
-    sealed: Path, how: str
-) -> None:
-    shutil.copytree(sealed, sealed.with_name("step_12"))
-    DAMAGE[how](sealed.with_name("step_12"))
-    said: list[str] = []
-    assert find_sound(sealed.parent, "abc", said.append) == 3
-    assert len(said) == 1 and "step_12" in said[0] and "passed over" in said[0]
-    DAMAGE[how](sealed)
-    with pytest.raises(ValueError, match="all checkpoints in .* are damaged"):
-        find_sound(sealed.parent, "abc", said.append)
-
-
-def test_only_directories_with_a_state_count_as_checkpoints(sealed: Path) -> None:
-    (sealed.parent / "step_999").mkdir()
-    (sealed.parent / "step_07").touch()
-    (sealed.parent / ".step_8.partial").mkdir()
-    (sealed.parent / ".step_8.partial" / "trainer.safetensors").touch()
-    assert list_steps(sealed.parent) == [3]
-    assert find_sound(sealed.parent / "none", "abc") == 0
-
-
-def test_a_run_whose_configuration_was_edited_is_refused(sealed: Path) -> None:
+def test_a_run_whose_configuration_was_edited_is_refused(tmp_path: Path) -> None:
+    save_step(tmp_path, 3, lambda folder: None, config="abc")
+    assert find_sound(tmp_path, "abc") == 3
     with pytest.raises(ValueError, match=r"config\.yaml .* is not that of step_3"):
-        find_sound(sealed.parent, "other")
+        find_sound(tmp_path, "other")
 
 
 @pytest.mark.parametrize("stage", ["before", "between", "after"])

@@ -16,7 +16,8 @@ import policy
 from policy.grpo.average import list_trainable
 from policy.grpo.grpo import update
 from policy.model.vlm import VLM
-from policy.training.checkpoint import build_learner, list_steps, load_checkpoint
+from policy.runtime.steps import list_steps
+from policy.training.checkpoint import build_learner, load_checkpoint
 from policy.training.evidence import load_batch
 from policy.training.run_dir import RunDir
 
