@@ -41,7 +41,7 @@ class Job:
     rollout: RolloutConfig
     picture_mix: RewardMix | None = None
     seed: int = 0
-    steps: int = 120
+    steps: int = 44
     n: int = 400
     videos: int = 4
     checkpoint_every: int = 20
