@@ -10,7 +10,6 @@ playground, has written down, instead of asking anybody. Annotated images, of
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ from launching.sources import list_envs, read_source
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from envs.rollout import Rollout
     from rewards import RewardMix
 
 FILMS, PICTURES = (".mp4", ".gif", ".webp"), (".png", ".jpg")
@@ -42,7 +40,7 @@ def main(config: DictConfig) -> None:
         raise ValueError(f"failed=true, but nothing failed: try more than n={config.n}")
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix in PICTURES:
-        write_sheet([draw_annotation(rollout) for rollout in rollouts], out)
+        write_sheet(rollouts, out)
     else:
         write_rollout_videos(rollouts, out)
     Screen(quiet=config.quiet).say(f"{len(rollouts)} rollouts: {out}")
@@ -90,19 +88,6 @@ def choose_mix(config: DictConfig, env: str) -> RewardMix:
     if env == OFFLINE:
         return build(RewardMix, load_reward("paper")) if mix.needs_outcome else mix
     return mix if has_expert(env) else mix.without_reference()
-
-
-def draw_annotation(rollout: Rollout) -> Rollout:
-    """Draws an annotation into its image, as films do; scenes stay as they are."""
-    from envs.scene import Picture
-    from envs.video.drawing import draw_plan
-
-    scene = rollout.scene
-    if not isinstance(scene, Picture):
-        return rollout
-    image = draw_plan(scene.observation.image, None, scene.reference, scale=1)
-    seen = replace(scene.observation, image=image)
-    return replace(rollout, scene=replace(scene, observation=seen))
 
 
 def check(config: DictConfig) -> None:

@@ -59,9 +59,10 @@ def draw_tile(rollout: Rollout) -> Image8:
 
 
 def _photograph(scene: AnyScene, playback: Playback | None) -> Image8:
-    """[288, 288, 3] the scene in mid-action; of what has no scene, the image."""
+    """[288, 288, 3] the scene in mid-action; an annotated image with its annotation."""
     if not isinstance(scene, Scene):
-        seen = Image.fromarray(scene.observation.image)
+        image = scene.observation.image
+        seen = Image.fromarray(draw_plan(image, None, scene.reference, scale=1))
         return np.array(seen.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
     qpos = scene.data.qpos
     if playback is not None and playback.after is not None:  # it did not diverge
