@@ -119,9 +119,9 @@ def _bound_difference(gained: float, lost: float, n: int) -> tuple[float, float]
     """Bonett and Price's interval (2012): Wald's, with a scene more gained and lost.
 
     Without them it has no width where nothing differs and covers far less than 95 % of
-    few scenes. In simulations of 10 to 400 scenes it covered at least 95 % throughout;
-    Agresti and Min's interval and Newcombe's, hardly narrower with hundreds of scenes,
-    cover as little as 92 % where nearly all scenes end alike.
+    few scenes. It covers mostly 95 % or more, at the least 93 % from 20 scenes on and
+    91 % of 10; Agresti and Min's interval and Newcombe's, hardly narrower with hundreds
+    of scenes, cover as little as 92 % where nearly all scenes end alike.
     """
     gained, lost = ((rate * n + 1) / (n + 2) for rate in (gained, lost))
     middle = gained - lost

@@ -1,8 +1,8 @@
 """What one way of training gains over another, from runs of several seeds.
 
 Both are measured on the same frozen scenes, so they are compared scene by scene. An
-interval has to cover other scenes and other trainings: scenes and seeds are both drawn
-again. With one seed it covers other scenes alone, and the page says so.
+interval has to cover other scenes and other trainings (`policy.study.crossed`). With
+one seed it covers other scenes alone, and the page says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.evaluation.statistics import RESAMPLES, Estimate
+from policy.evaluation.pairs import compare_pairs
+from policy.evaluation.statistics import Estimate, estimate_rate
+from policy.study.crossed import estimate_sum
 from policy.study.plan import ASIDE, MEASURES, TRAININGS
 
 Row = Mapping[str, Any]
@@ -124,44 +126,34 @@ def keep_known(*variants: Variant) -> list[Variant]:
     return [replace(one, solved=one.solved[:, known]) for one in variants]
 
 
-def estimate_success(variant: Variant, seed: int = 0) -> Estimate:
+def estimate_success(variant: Variant) -> Estimate:
     """Returns the success of trainings of a kind, with its interval."""
     [variant] = keep_known(variant)
-    return _bound(variant.solved, _draw(variant, seed)(variant.solved))
+    found = estimate_sum(variant.solved) if variant.seeds > 1 else None
+    return clip(found, 0.0) if found else estimate_rate(variant.solved[0] > 0)
 
 
-def compare_variants(first: Variant, second: Variant, seed: int = 0) -> Estimate:
+def compare_variants(first: Variant, second: Variant) -> Estimate:
     """Returns how much more scenes the first kind of training solves than the second.
 
     Args:
         first: On scenes that both know (`keep_known`).
         second: The same.
-        seed: Of what is drawn again.
     """
-    gains = [_draw(one, seed)(one.solved) for one in (first, second)]
-    mean = first.solved.mean() - second.solved.mean()
-    low, high = np.quantile(gains[0] - gains[1], [0.025, 0.975])
-    return Estimate(mean=float(mean), low=float(low), high=float(high))
+    blocks = (first.solved, -second.solved)
+    if first.training == second.training and first.seeds == second.seeds:
+        blocks = (first.solved - second.solved,)  # the same trainings, asked twice
+    found = estimate_sum(*blocks) if max(first.seeds, second.seeds) > 1 else None
+    return clip(found, -1.0) if found else _compare_once(first, second)
 
 
-def _draw(variant: Variant, seed: int) -> Any:
-    """Returns a function to [R] means over scenes and seeds drawn again.
-
-    Scenes are drawn alike for all variants of a size, so that they stay paired, and so
-    are trainings that several variants measure.
-    """
-    scenes = np.random.default_rng(seed).integers(
-        variant.scenes, size=(RESAMPLES, variant.scenes)
-    )
-    of_name = [seed, *variant.training.encode()]
-    seeds = np.random.default_rng(of_name).integers(
-        variant.seeds, size=(RESAMPLES, variant.seeds)
-    )
-    return lambda solved: np.array(
-        [solved[s].mean(0)[n].mean() for s, n in zip(seeds, scenes, strict=True)]
-    )
+def clip(estimate: Estimate, least: float) -> Estimate:
+    """Returns an estimate whose interval keeps to what there can be, `least` to 1."""
+    return replace(estimate, low=max(least, estimate.low), high=min(1.0, estimate.high))
 
 
-def _bound(values: NDArray[np.float64], drawn: NDArray[np.float64]) -> Estimate:
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(mean=float(values.mean()), low=float(low), high=float(high))
+def _compare_once(first: Variant, second: Variant) -> Estimate:
+    """The same of one training each, or where all trainings of a kind agree."""
+    before, after = ((one.solved[0] > 0).tolist() for one in (second, first))
+    pairs = compare_pairs(before, after)
+    return Estimate(mean=pairs.difference, low=pairs.low, high=pairs.high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from policy.rollout.log import read_rows
 from policy.runtime.machine import describe_machine
 from policy.runtime.manifest import read_commit
 from policy.runtime.whole import replace_text
-from policy.study.plan import BUDGETS, Question, Run
+from policy.study.plan import BUDGETS, QUESTIONS, Question, Run
 
 MACHINE = ("processor", "cores", "torch", "mujoco")
+Row = dict[str, Any]
+"""A finished run: its settings, when, by what code and where, and what was found."""
 
 
 class Ledger:
@@ -29,7 +31,7 @@ class Ledger:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def read(self, question: str) -> list[dict[str, Any]]:
+    def read(self, question: str) -> list[Row]:
         """Returns the rows of a question."""
         return read_rows(self._path(question))
 
@@ -58,7 +60,7 @@ class Ledger:
         old = path.read_text("utf-8") if path.exists() else ""
         replace_text(path, f"{old}{json.dumps(row)}\n")
 
-    def choose(self, question: Question) -> tuple[str, list[dict[str, Any]]]:
+    def choose(self, question: Question) -> tuple[str, list[Row]]:
         """Returns a budget of a question and its rows: the largest that answers it.
 
         Rows of settings that the question no longer has are left out.
@@ -70,7 +72,25 @@ class Ledger:
                 return budget, rows
         return next(((b, rows) for b, rows in found.items() if rows), (BUDGETS[0], []))
 
-    def _list_known(self, question: Question, budget: str) -> list[dict[str, Any]]:
+    def borrow(self, rows: Sequence[Row]) -> list[Row]:
+        """Returns trainings of other questions by the settings of some rows, as theirs.
+
+        A training that two questions ask for is one: what differs is its seed alone.
+
+        Args:
+            rows: Of one question. Their seeds are not borrowed.
+        """
+        own = {_settle(row["run"]): row["run"] for row in rows if row["run"]["train"]}
+        seeds = {(_settle(row["run"]), row["run"]["seed"]) for row in rows}
+        found = []
+        for row in [row for name in QUESTIONS for row in self.read(name)]:
+            settings, seed = _settle(row["run"]), row["run"]["seed"]
+            if settings in own and (settings, seed) not in seeds:
+                seeds.add((settings, seed))
+                found.append({**row, "run": own[settings] | {"seed": seed}})
+        return found
+
+    def _list_known(self, question: Question, budget: str) -> list[Row]:
         rows = self.read(question.name)
         most = max((row["run"]["seed"] for row in rows), default=0) + 1
         known = [run.to_plain() for run in question.list_runs(budget, most)]
@@ -78,3 +98,10 @@ class Ledger:
 
     def _path(self, question: str) -> Path:
         return self.folder / f"{question}.jsonl"
+
+
+def _settle(run: Row) -> str:
+    """What is done in a run, whatever it is called and whichever its seed."""
+    kept = {k: v for k, v in run.items() if k not in ("question", "name", "seed")}
+    words = [word for word in run["train"] or () if not word.startswith("seed=")]
+    return json.dumps(kept | {"train": sorted(words)}, sort_keys=True)

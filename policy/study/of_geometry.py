@@ -20,14 +20,20 @@ from policy.study.prediction import (
     cut_deciles,
     estimate_auc,
     estimate_auc_within,
+    estimate_failure,
     read_answers,
     select,
 )
 from policy.study.tables import spell, tabulate
 
 GOOD = 0.8  # of geometry: IoU 0.8 and a path within 16 thousandths of the image, say
-PRINTED = "geometry, as printed"
+RELEASED = "geometry, as released"
 SHIFTED = "expert shifted by "
+TERMS = (
+    '"geometry" is the mean of the box\'s IoU and of "path", which weighs the three '
+    'distances and the end point as the paper does; "box and end point" is the product '
+    "of the two."
+)
 FEW = 10  # successes, and failures, of which an AUC says something
 
 
@@ -37,7 +43,7 @@ def tell_prediction(
     """Draws the figures of the question and returns its text."""
     table = read_answers(rows)
     auc = {name: estimate_auc(table, name) for name in SCORES}
-    deciles = {name: cut_deciles(table, name) for name in ("geometry", PRINTED)}
+    deciles = {name: cut_deciles(table, name) for name in ("geometry", RELEASED)}
     draw_deciles(deciles, folder / "geometry_deciles.svg")
     draw_estimates(
         auc, "AUC: success against failure", folder / "geometry_auc.svg", mark=0.5
@@ -47,27 +53,39 @@ def tell_prediction(
         [
             f"**{_answer(table, auc['geometry'], deciles['geometry'])}**\n",
             question.about + "\n",
-            f"There are {len(table['success']):,} answers to {count} scenes.\n",
+            f"There are {len(table['success']):,} answers to {count} scenes. {TERMS}\n",
             "![Success by tenths of the geometric reward](geometry_deciles.svg)\n",
             _tell_terms(table, auc) + "\n",
             "![AUC of each score](geometry_auc.svg)\n",
             _tabulate_parts(table, "env", "scene") + "\n",
             _tabulate_parts(table, "policy", "policy") + "\n",
-            _tell_size(table, auc["geometry"]) + "\n",
+            f"There is no AUC where fewer than {FEW} answers succeed, or fail.\n",
+            _tell_size(table) + "\n",
             _tell_misled(table),
         ]
     )
 
 
 def _answer(table: Table, auc: Estimate, deciles: Sequence[Bin]) -> str:
-    first, last = deciles[0].success, deciles[-1].success
-    good = select(table, table["geometry"] >= GOOD)
-    fail = 1 - good["success"].mean() if len(good["success"]) else float("nan")
+    first, last = (spell(one.success) for one in (deciles[0], deciles[-1]))
     return (
         f"Geometry tells success from failure with an AUC of {spell(auc)}: success is "
-        f"{first.mean:.2f} in the lowest tenth of geometric reward and {last.mean:.2f} "
-        f"in the highest, and of the answers above {GOOD} still {fail:.2f} fail."
+        f"{first} in the lowest tenth of geometric reward and {last} in the highest. "
+        f"{_tell_good(table)}"
     )
+
+
+def _tell_good(table: Table) -> str:
+    """How many good answers fail, and in which scene most of them do."""
+    good = select(table, table["geometry"] >= GOOD)
+    if not len(good["success"]):
+        return f"No answer is above {GOOD}."
+    words = f"Of the answers above {GOOD}, {spell(estimate_failure(good))} fail"
+    found = count_misled(table, GOOD)
+    if not found:
+        return f"{words}."
+    (most, wrong, _), every = found[0], sum(times for _, times, _ in found)
+    return f"{words}, {wrong} of these {every} in `{most}`."
 
 
 def _tell_terms(table: Table, auc: Mapping[str, Estimate]) -> str:
@@ -78,11 +96,11 @@ def _tell_terms(table: Table, auc: Mapping[str, Estimate]) -> str:
         ]
         for n in SCORES
     ]
-    near, printed = auc["geometry"], auc[PRINTED]
+    near, released = auc["geometry"], auc[RELEASED]
     words = (
-        "The second column compares answers to the same scene alone, as GRPO does. "
+        '"In one scene" compares answers to the same scene alone, as GRPO does. '
         "With the exponents of the released code, meant for distances in 0 to 1000, "
-        f"the AUC is {spell(printed)}; with those of `reward=paper`, which halve at a "
+        f"the AUC is {spell(released)}; with those of `reward=paper`, which halve at a "
         f"twentieth of the image, it is {spell(near)}."
     )
     return (
@@ -97,29 +115,34 @@ def _tabulate_parts(table: Table, column: str, title: str) -> str:
     for name in dict.fromkeys(table[column].tolist()):
         part = select(table, table[column] == name)
         success = part["success"]
-        mixed = 0 < success.sum() < len(success)
-        auc = spell(estimate_auc(part, "geometry")) if mixed else "all end alike"
+        few = _count_rarer(part) < FEW
+        auc = "-" if few else spell(estimate_auc(part, "geometry"))
         rows.append([name, str(len(success)), f"{success.mean():.2f}", auc])
     return tabulate([title, "answers", "success", "AUC of geometry"], rows)
 
 
-def _tell_size(table: Table, whole: Estimate) -> str:
+def _tell_size(table: Table) -> str:
     """What geometry is worth where all errors are of one size: a shifted plan's."""
     found = {}
     for kind in np.unique(table["policy"]):
         part = select(table, table["policy"] == kind)
-        solved = int(part["success"].sum())
-        if kind.startswith(SHIFTED) and FEW <= solved <= len(part["success"]) - FEW:
+        if kind.startswith(SHIFTED) and _count_rarer(part) >= FEW:
             found[kind.removeprefix(SHIFTED)] = estimate_auc(part, "geometry")
     if not found:
         return ""
     said = ", ".join(f"{spell(auc)} for {size}" for size, auc in found.items())
-    less = all(auc.high < whole.low for auc in found.values())
     return (
-        "Where all errors are of one size, as where all points of the expert's plan "
-        f"are shifted by so much of the image, the AUC of geometry is {said}"
-        + ("; so most of what it knows is how large an error is." if less else ".")
+        "Where all points of the expert's plan are shifted by so much of the image, "
+        "all four distances of the path are that much, and only the box's IoU can tell "
+        f"the answers apart. The AUC of geometry is then {said}: it tells little of "
+        "the direction in which an error matters."
     )
+
+
+def _count_rarer(table: Table) -> int:
+    """How many answers end in the way that fewer do."""
+    solved = int(table["success"].sum())
+    return min(solved, len(table["success"]) - solved)
 
 
 def _tell_misled(table: Table) -> str:

@@ -13,6 +13,7 @@ from policy.evaluation.statistics import Estimate
 from policy.study.charts import draw_estimates
 from policy.study.contrasts import (
     Variant,
+    clip,
     compare_variants,
     estimate_success,
     keep_known,
@@ -35,7 +36,8 @@ def tell_variants(
     figure = f"{question.name}.svg"
     success = {name: estimate_success(one) for name, one in variants.items()}
     first = next(iter(success.values())).mean
-    draw_estimates(success, "success on held-out scenes", folder / figure, mark=first)
+    label = f"success on held-out scenes, 95 % intervals; dashed: {next(iter(success))}"
+    draw_estimates(success, label, folder / figure, mark=first)
     known = [c for c in question.contrasts if {c.of, c.than} <= variants.keys()]
     measures = dict.fromkeys(["success", *(c.by for c in known)])
     by = {name: read_variants(shown, name) for name in measures}
@@ -71,11 +73,13 @@ def tell_contrast(contrast: Contrast, first: Variant, second: Variant) -> str:
     size = f"{first.scenes} scenes, {_count_seeds(first, second)}"
     what = MEASURES[contrast.by][1]
     if contrast.adds:
+        gain = clip(gain, 0.0)
         return f"{contrast.says} adds {spell_gain(gain)} to {what}: {means} ({size})."
     if gain.low > 0 or gain.high < 0:
         # Trainings differ by themselves: one of each is no rule.
-        once = first.trained and max(first.seeds, second.seeds) == 1
-        words = ("raised", "lowered") if once else ("raises", "lowers")
+        words = ("raises", "lowers")
+        if min(_list_seeds(first, second), default=0) == 1:
+            words = ("raised", "lowered")
         word, much = words[gain.high < 0], _spell_size(gain)
         return f"{contrast.says} {word} {what} by {much}: {means} ({size})."
     words = f"{contrast.says} makes no difference to {what} that these runs could show"
@@ -91,12 +95,19 @@ def _spell_size(gain: Estimate) -> str:
 
 
 def _count_seeds(first: Variant, second: Variant) -> str:
-    low, high = sorted((first.seeds, second.seeds))
-    if not (first.trained or second.trained):
+    seeds = _list_seeds(first, second)
+    if not seeds:
         return "nothing was trained"
-    if high == 1:
+    if max(seeds) == 1:
         return "1 seed, so the interval is of scenes alone"
-    return f"{high} seeds" if low == high else f"{low} and {high} seeds"
+    few, many = seeds[0], seeds[-1]
+    count = f"{few} and {many} seeds" if few < many else f"{few} seeds"
+    return f"{count}, the one's interval of scenes alone" if few == 1 else count
+
+
+def _list_seeds(*variants: Variant) -> list[int]:
+    """How many trainings there are of those that were trained, the fewest first."""
+    return sorted(one.seeds for one in variants if one.trained)
 
 
 def _tabulate(
@@ -110,7 +121,8 @@ def _tabulate(
     head += ["smooth", "gentle"] if physical else []
     rows = []
     for name, one in variants.items():
-        row = [name, str(one.seeds), spell(estimate_success(one))]
+        seeds = str(one.seeds) if one.trained else "untrained"
+        row = [name, seeds, spell(estimate_success(one))]
         digits = {"iou": 1, "average": 1, "parse_rate": 3}
         row += [f"{one.figures[k]:.{d}f}" for k, d in digits.items()]
         row += [spell(estimate_success(by[other][name])) for other in others]

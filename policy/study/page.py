@@ -31,14 +31,18 @@ suite ([assets/suite.json](../suite.json)), on which nothing is trained: `test` 
 scenes of the kinds that the policy knows, `ood` has every factor shifted. The policy is
 the default one, 5.6 million parameters. Questions that take other scenes or policies
 say so; what holds for a small model need not hold for a large one. `budget=small` has
-few steps, scenes and seeds: it shows large effects alone.
+fewer steps, and some questions fewer scenes and seeds: it shows large effects alone.
 
-- Brackets hold 95 % intervals: scenes are drawn again, the same for what is compared,
-  and so are trainings where there are several. There are five of a kind at most, which
-  makes intervals too narrow rather than too wide.
+- Brackets hold 95 % intervals. Those of trainings are for other scenes and other seeds:
+  both parts of the variance are estimated, so that a few trainings that scatter make
+  them wide. Those of one training, and of answers (question 1), are for other scenes.
+- Comparisons are made scene by scene and tell more than two intervals side by side.
 - "No difference that these runs could show" says that the interval holds 0, not that
-  there is no difference. Each comparison stands for itself: of twenty where nothing
-  differs, one is expected to show a difference all the same.
+  there is no difference. Of twenty comparisons where nothing differs, one is expected
+  to show a difference all the same; those with the same run err together.
+- Runs of two questions with the same settings are the same trainings, and both
+  questions have the seeds of either. Runs of the same seed on other processors, or of
+  other code, need not be the same.
 - "Average error" is the mean of the Fréchet, Hausdorff and RMSE distances of paths, in
   thousandths of the image. A box is right if its middle is in the reference's box.
 - "Smooth" and "gentle" are 0 to 1, of the hand's way and of its contacts, and count as
@@ -58,11 +62,13 @@ def write_page(ledger: Ledger) -> Path:
     for question in load_questions():
         budget, rows = ledger.choose(question)
         if rows:
+            borrowed = ledger.borrow(rows)
             tell = TELLERS.get(question.name, tell_variants)
             title = f"## {QUESTIONS[question.name]}. {question.title}\n"
             asked = question.list_runs(budget)
             made = f"`only={question.name} budget={budget}`: {_describe(rows, asked)}"
-            parts += [title, tell(question, rows, ledger.folder), made]
+            told = tell(question, [*rows, *borrowed], ledger.folder)
+            parts += [title, told, made]
     page = ledger.folder / PAGE
     page.write_text("\n".join(parts) + "\n", "utf-8")
     return page
@@ -78,8 +84,10 @@ def _describe(rows: Sequence[Mapping[str, Any]], asked: Sequence[Run]) -> str:
     seeds = len({row["run"]["seed"] for row in rows})
     hours = sum(row["seconds"] for row in rows) / 3600
     machines = {row["machine"].get("processor", "?") for row in rows}
+    commits = sorted({row["commit"][:7] for row in rows if row["commit"]})
     name = rows[0]["run"]["question"]
     return (
         f"{runs}, {seeds} seed{'s' if seeds > 1 else ''}, {hours:.1f} hours "
-        f"on {', '.join(sorted(machines))}; rows: [{name}.jsonl]({name}.jsonl)\n"
+        f"on {', '.join(sorted(machines))}, commit{'s' if len(commits) > 1 else ''} "
+        f"{', '.join(commits) or '?'}; rows: [{name}.jsonl]({name}.jsonl)\n"
     )

@@ -1,9 +1,8 @@
 """How well geometry tells which answers will succeed.
 
 AUC is the chance that of a success and a failure, drawn at random, the success has the
-higher score: 0.5 for a coin, 1 for a score that never errs. It is also the rank
-correlation with success, moved to 0..1. Intervals come from drawing whole scenes again,
-since answers to one scene share its difficulty.
+higher score: 0.5 for a coin, 1 for a score that never errs. Intervals come from drawing
+whole scenes again, since answers to one scene share its difficulty.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from rewards.terms import HALF_DISTANCE
 Table = Mapping[str, NDArray[Any]]
 """Answers as columns of equal length."""
 
-PRINTED_K = {"raw_dfd": 0.1, "raw_hd": 0.1, "rmse": 0.5}  # of the paper's code
+RELEASED_K = {"raw_dfd": 0.1, "raw_hd": 0.1, "rmse": 0.5}  # of the paper's code
 WEIGHTS = {"dfd": 0.25, "hd": 0.15, "rmse": 0.20, "end": 0.40}
 UNITS = 1000  # in which the paper's distances are
 
@@ -60,20 +59,20 @@ def score_answers(table: Table) -> dict[str, NDArray[np.float64]]:
     """Returns the rewards, and their terms, that the figures of answers come to.
 
     `geometry` is Graspo's `reward=paper` without its format term; `geometry, as
-    printed` has the paper's exponents, distances in 0..1000 and raw points.
+    released` has the exponents of the paper's code, distances in 0..1000, raw points.
     """
     near = {n: 0.5 ** (table[n] / HALF_DISTANCE) for n in WEIGHTS}
     path = np.sum([w * near[n] for n, w in WEIGHTS.items()], axis=0)
-    printed = {
-        "dfd": np.exp(-PRINTED_K["raw_dfd"] * UNITS * table["raw_dfd"]),
-        "hd": np.exp(-PRINTED_K["raw_hd"] * UNITS * table["raw_hd"]),
-        "rmse": np.exp(-PRINTED_K["rmse"] * UNITS * table["rmse"]),
+    released = {
+        "dfd": np.exp(-RELEASED_K["raw_dfd"] * UNITS * table["raw_dfd"]),
+        "hd": np.exp(-RELEASED_K["raw_hd"] * UNITS * table["raw_hd"]),
+        "rmse": np.exp(-RELEASED_K["rmse"] * UNITS * table["rmse"]),
         "end": np.exp(-((UNITS * table["end"]) ** 2)),
     }
-    far = np.sum([w * printed[n] for n, w in WEIGHTS.items()], axis=0)
+    far = np.sum([w * released[n] for n, w in WEIGHTS.items()], axis=0)
     return {
         "geometry": (table["iou"] + path) / 2,
-        "geometry, as printed": (table["iou"] + far) / 2,
+        "geometry, as released": (table["iou"] + far) / 2,
         "box IoU": table["iou"],
         "path": path,
         "Fréchet": near["dfd"],
@@ -86,7 +85,7 @@ def score_answers(table: Table) -> dict[str, NDArray[np.float64]]:
 
 
 SCORES = (
-    *("geometry", "geometry, as printed", "box and end point", "box IoU", "path"),
+    *("geometry", "geometry, as released", "box and end point", "box IoU", "path"),
     *("Fréchet", "Fréchet, raw points", "Hausdorff", "RMSE", "end point"),
 )
 
@@ -133,6 +132,14 @@ def estimate_auc_within(table: Table, name: str, seed: int = 0) -> Estimate:
     low, high = np.quantile(drawn, [0.025, 0.975])
     mean = above.sum() / max(every.sum(), 1)
     return Estimate(mean=float(mean), low=float(low), high=float(high))
+
+
+def estimate_failure(table: Table, seed: int = 0) -> Estimate:
+    """Returns the share of answers that fail, its interval from scenes drawn again."""
+    failed = 1.0 - table["success"]
+    drawn = [failed[places].mean() for places in draw_scenes(table["scene"], seed)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(mean=float(failed.mean()), low=float(low), high=float(high))
 
 
 def draw_scenes(
