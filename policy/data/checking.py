@@ -44,13 +44,14 @@ def check_item(item: Item) -> Annotation:
 
 def _read_box(given: Any, units: Any, size: tuple[int, int]) -> Box:
     corners = read_numbers(given, (4,))
-    corners = corners / np.tile(_find_scale(corners, units, size), 2)
+    scale = _find_scale(corners, units, size)
+    corners = corners / np.tile(scale, 2)
     low, high = corners[:2], corners[2:]
     if (high <= low).any():
         raise BrokenItem("empty_box", given)
-    cut = _cut_off(corners, "box_outside", given)
+    cut = _cut_off(corners, "box_outside", given, scale)
     if (cut[2:] <= cut[:2]).any():
-        raise BrokenItem("box_outside", given)
+        raise BrokenItem("box_outside", _tell_range(given, scale))
     x1, y1, x2, y2 = cut.tolist()
     return x1, y1, x2, y2
 
@@ -60,8 +61,8 @@ def _read_path(item: Item, size: tuple[int, int]) -> NDArray[np.float64]:
     points = read_numbers(given, (None, (2, 3)))
     if len(points) < MIN_POINTS:
         raise BrokenItem("few_points", given)
-    points[:, :2] /= _find_scale(points[:, :2], item.units, size)
-    points[:, :2] = _cut_off(points[:, :2], "point_outside", given)
+    scale = _find_scale(points[:, :2], item.units, size)
+    points[:, :2] = _cut_off(points[:, :2] / scale, "point_outside", given, scale)
     return points
 
 
@@ -117,8 +118,14 @@ def _find_scale(
 
 
 def _cut_off(
-    points: NDArray[np.float64], reason: str, given: Any
+    points: NDArray[np.float64], reason: str, given: Any, scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     if (points < -SLACK).any() or (points > 1 + SLACK).any():
-        raise BrokenItem(reason, given)
+        raise BrokenItem(reason, _tell_range(given, scale))
     return points.clip(0, 1)
+
+
+def _tell_range(given: Any, scale: NDArray[np.float64]) -> str:
+    """What stands outside of what; pixels in place of fractions show by it."""
+    width, height = scale.tolist()
+    return f"x and y go to {width:g} and {height:g}, but it is {given}"
