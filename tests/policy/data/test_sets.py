@@ -76,6 +76,13 @@ def test_a_set_of_which_a_fifth_is_broken_is_refused(folder):
     assert len(open_set(SetConfig(path=str(folder))).items) == 80
 
 
+def test_pixels_in_the_place_of_fractions_show(folder):
+    write(folder, [{"box": [4, 6, 12, 16]}])
+    said = r"x and y go to 1 and 1, but it is \[4, 6, 12, 16\]"
+    with pytest.raises(ValueError, match=said):
+        open_set(SetConfig(path=str(folder)))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -88,13 +95,6 @@ def test_a_set_of_which_a_fifth_is_broken_is_refused(folder):
         ({"format": "umd"}, "no .*_label.mat"),
     ],
 )
-def test_pixels_in_the_place_of_fractions_show(folder):
-    write(folder, [{"box": [4, 6, 12, 16]}])
-    said = r"x and y go to 1 and 1, but it is \[4, 6, 12, 16\]"
-    with pytest.raises(ValueError, match=said):
-        open_set(SetConfig(path=str(folder)))
-
-
 def test_a_mistake_names_what_there_is(folder, options, message):
     write(folder, [{"category": "mug", "split": "train"}] * 3)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
