@@ -45,9 +45,8 @@ def tell_prediction(
     auc = {name: estimate_auc(table, name) for name in SCORES}
     deciles = {name: cut_deciles(table, name) for name in ("geometry", RELEASED)}
     draw_deciles(deciles, folder / "geometry_deciles.svg")
-    draw_estimates(
-        auc, "AUC: success against failure", folder / "geometry_auc.svg", mark=0.5
-    )
+    label = "AUC of success against failure; 95 % intervals; dashed: a coin's"
+    draw_estimates(auc, label, folder / "geometry_auc.svg", mark=0.5)
     count = len(np.unique(table["scene"]))
     return "\n".join(
         [

@@ -33,27 +33,34 @@ def tell_variants(
     order, shown = list(question.plain["runs"]), keep_scenes(rows, question.shown)
     found = read_variants(shown)
     variants = {name: found[name] for name in order if name in found}
-    figure = f"{question.name}.svg"
-    success = {name: estimate_success(one) for name, one in variants.items()}
-    first = next(iter(success.values())).mean
-    label = f"success on held-out scenes, 95 % intervals; dashed: {next(iter(success))}"
-    draw_estimates(success, label, folder / figure, mark=first)
     known = [c for c in question.contrasts if {c.of, c.than} <= variants.keys()]
     measures = dict.fromkeys(["success", *(c.by for c in known)])
     by = {name: read_variants(shown, name) for name in measures}
     answers = [_tell_known(contrast, rows) for contrast in known]
     parts = [f"**{answers[0]}**\n"] if answers else []
     parts += [question.about + "\n", *(f"- {words}" for words in answers[1:])]
-    parts += _warn(success.values())
-    parts += ["", f"![Success of each run]({figure})\n", _tabulate(variants, by) + "\n"]
+    parts += _warn(variants.values())
+    main = known[0].by if known else "success"
+    drawn = {name: by[main][name] for name in variants}
+    parts += ["", _draw(drawn, MEASURES[main][1], folder / f"{question.name}.svg")]
+    parts += [_tabulate(variants, by) + "\n"]
     if len(kinds := _list_kinds(rows)) > 1:
         parts += [_tabulate_kinds(rows, list(variants), kinds) + "\n"]
     return "\n".join(parts)
 
 
-def _warn(success: Iterable[Estimate]) -> list[str]:
+def _draw(variants: Mapping[str, Variant], what: str, path: Path) -> str:
+    """Draws what is measured of each run; returns the figure's line of the page."""
+    found = {name: estimate_success(one) for name, one in variants.items()}
+    first = next(iter(found))
+    label = f"{what}, on held-out scenes; 95 % intervals; dashed: {first}"
+    draw_estimates(found, label, path, mark=found[first].mean)
+    return f"![Of each run: {what}]({path.name})\n"
+
+
+def _warn(variants: Iterable[Variant]) -> list[str]:
     """A line where no run learned enough for a difference to show."""
-    best = max(one.mean for one in success)
+    best = max(estimate_success(one).mean for one in variants)
     if best >= LITTLE:
         return []
     words = f"No run comes above {best:.2f} success: so little was learned that"
