@@ -87,6 +87,7 @@ def write_report(
 
     Raises:
         FileNotFoundError: It is not a run directory.
+        ValueError: A file is damaged; it is named.
     """
     run, files = read_run(path), Files()
     media = dict.fromkeys(run.evaluations, Media(folder=path / "evaluations"))
@@ -124,6 +125,7 @@ def write_comparison(
 
     Raises:
         FileNotFoundError: One of them is not a run directory.
+        ValueError: A file is damaged; it is named.
     """
     runs, files = [read_run(path) for path in paths], Files()
     labels, shared = _label(runs), _find_shared(runs)

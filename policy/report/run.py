@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from policy.report.kinds import (
+    find_config_mistake,
+    find_figures_mistake,
+    find_step_mistake,
+    find_summary_mistake,
+    look_up,
+)
 from policy.rollout.log import read_answers, read_rows
 from policy.runtime.stored import read_json, read_yaml
 
@@ -64,9 +71,7 @@ class Run:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Returns what the configuration says at a key with dots, e.g. `algo.beta`."""
-        value: Any = self.config
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+        value = look_up(self.config, key)
         return default if value is None else value
 
 
@@ -78,29 +83,30 @@ def read_run(path: Path) -> Run:
         ValueError: A file is damaged; it is named.
     """
     evaluations = _read_evaluations(path / "evaluations")
-    config = _read(path / "config.yaml", read_yaml)
+    config = _read(path / "config.yaml", read_yaml, find_config_mistake)
     if not config and not evaluations:
         raise FileNotFoundError(
             f"run_dir={path}: neither config.yaml nor evaluations/ there, so it is not "
             "a run directory"
         )
     played = _take_played(evaluations, config)
-    summary = _read(path / "summary.json", read_json)
-    if summary.get("steps", 0) < config.get("steps", 0):  # it was done, and goes on
+    summary = _read(path / "summary.json", read_json, find_summary_mistake)
+    if summary.get("steps", 0) < (config.get("steps") or 0):  # it was done, and goes on
         summary = {}
         evaluations.pop("after", None)
-    figures = {"before": _read(path / "before.json", read_json)} | {
+    before = _read(path / "before.json", read_json, find_figures_mistake)
+    figures = {"before": before} | {
         name: summary[name] for name in HELD_OUT if name in summary
     }
     return Run(
         path=path,
         config=config,
-        metrics=read_rows(path / "metrics.jsonl"),
+        metrics=_read_metrics(path / "metrics.jsonl"),
         evaluations=evaluations,
         played=played,
         figures={name: row for name, row in figures.items() if row.get("n")},
         summary=summary,
-        manifest=_read(path / "manifest.json", read_json),
+        manifest=_read(path / "manifest.json", read_json, lambda _: ""),
     )
 
 
@@ -116,5 +122,21 @@ def _take_played(evaluations: dict[str, list[Row]], config: Row) -> list[Row]:
     return [] if alone else evaluations.pop(PLAYED, [])
 
 
-def _read(path: Path, read: Callable[[Path], Row]) -> Row:
-    return read(path) if path.exists() else {}
+def _read_metrics(path: Path) -> list[Row]:
+    rows = read_rows(path)
+    for number, row in enumerate(rows, start=1):
+        if mistake := find_step_mistake(row):
+            raise ValueError(f"{path}, line {number} is no step: {mistake}")
+    return rows
+
+
+def _read(
+    path: Path, read: Callable[[Path], Row], find_mistake: Callable[[Row], str]
+) -> Row:
+    """What a file holds, nothing if it is not there."""
+    if not path.exists():
+        return {}
+    content = read(path)
+    if mistake := find_mistake(content):
+        raise ValueError(f"{path} is damaged: {mistake}")
+    return content

@@ -36,7 +36,7 @@ def describe_run(run: Run) -> str:
     """What was trained on what, and how long it took."""
     if not run.config:
         return f"Attempts at {name_scene(run)}."
-    policy = Path(run.get("policy.path", "policy")).name
+    policy = Path(str(run.get("policy.path", "policy"))).name
     done = run.metrics[-1]["step"] if run.metrics else 0
     steps, seconds = run.get("steps", done), tell_time(run.seconds)
     length = (
@@ -70,7 +70,7 @@ def flatten(content: Row, under: str = "") -> dict[str, Any]:
         if isinstance(value, dict) and value:
             found |= flatten(value, f"{under}{key}.")
         else:
-            found[under + key] = value
+            found[f"{under}{key}"] = value
     return found
 
 

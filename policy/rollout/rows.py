@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +60,16 @@ def _holds(value: Any, fits: Callable[[Any], bool]) -> bool:
     return isinstance(value, dict) and all(map(fits, value.values()))
 
 
+def of_numbers(count: int) -> Kind:
+    """So many finite numbers, in a list."""
+    return Kind(f"{count} finite numbers", lambda value: _are_numbers(value, count))
+
+
 TEXT = Kind("text", lambda value: isinstance(value, str))
 WHOLE = Kind("a whole number", lambda value: type(value) is int)
-BOX = Kind("4 finite numbers", lambda value: _are_numbers(value, 4))
+NUMBER = Kind("a finite number", _is_number)
+NUMBERS = Kind("finite numbers by name", lambda value: _holds(value, _is_number))
+BOX = of_numbers(4)
 PATH = Kind(
     "points of 2 or of 3 finite numbers each",
     lambda value: bool(value) and _is_path(value),
@@ -79,8 +86,8 @@ ROW = {
     "parse_failure": TEXT.or_null(),
     "success": Kind("true or false", lambda value: isinstance(value, bool)),
     "reason": TEXT.or_null(),
-    "terms": Kind("finite numbers by name", lambda value: _holds(value, _is_number)),
-    "reward": Kind("a finite number", _is_number),
+    "terms": NUMBERS,
+    "reward": NUMBER,
 }
 # What those of `evaluations/` have beside it; see `describe_episode`.
 MORE = {
@@ -96,9 +103,22 @@ MORE = {
 
 def find_mistake(row: dict[str, Any]) -> str:
     """Returns why a row is none of an answer, "" if it is one."""
-    if lacks := ", ".join(sorted(ROW.keys() - row.keys())):
+    return find_misfit(row, ROW, MORE)
+
+
+def find_misfit(
+    row: Mapping[str, Any], needed: Mapping[str, Kind], more: Mapping[str, Kind]
+) -> str:
+    """Returns what is wrong with a row, "" if nothing is.
+
+    Args:
+        row: Values by name.
+        needed: What each that must be there may hold.
+        more: What others may hold that need not be there.
+    """
+    if lacks := ", ".join(sorted(needed.keys() - row.keys())):
         return f"it lacks {lacks}"
-    for name, kind in (ROW | MORE).items():
+    for name, kind in {**needed, **more}.items():
         if name in row and not kind.fits(row[name]):
             return f"{name} is {repr(row[name])[:SHOWN]}; valid: {kind.words}"
     return ""

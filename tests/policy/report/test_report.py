@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
+from base64 import b64encode
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment, FileSystemLoader
 
 from envs import format_answer, parse_answer
 from envs.records import Plan
 from policy.report.curves import draw_curves, smooth
 from policy.report.films import Media, choose_films, film_attempt, make_films
-from policy.report.page import write_comparison, write_report
+from policy.report.kinds import FIGURE_NAMES
+from policy.report.page import TEMPLATES, write_comparison, write_report
 from policy.report.run import read_run
 from policy.report.scenes import Case, pair_up, sort_cases
-from policy.report.tables import list_reasons, rate_by_factor, rate_by_scene, rate_cases
+from policy.report.tables import (
+    FIGURES,
+    list_reasons,
+    rate_by_factor,
+    rate_by_scene,
+    rate_cases,
+)
 from policy.report.text import split_text
 from policy.report.words import describe_run, list_differences, tell_time
 from policy.rollout.crew import LostWork
@@ -302,7 +314,7 @@ def test_a_run_directory_cannot_make_the_page_read_other_files(
     (path / "evaluations" / "after.jsonl").unlink()
     with Workers(0) as workers:
         page = write_report(path, workers, films=0).read_text()
-    assert "IHNlY3JldA" not in page  # " secret" in base64
+    assert b64encode(secret.read_bytes()).decode() not in page
 
 
 def test_a_figure_that_a_run_does_not_have_is_not_called_zero(finished) -> None:
@@ -355,3 +367,113 @@ def test_a_configuration_that_grows_or_is_none_is_named(tmp_path, bomb) -> None:
     (tmp_path / "config.yaml").write_text(bomb)
     with pytest.raises(ValueError, match=r"config\.yaml is damaged"):
         read_run(tmp_path)
+
+
+LOST: Any = object()  # instead of a value: the key is not there
+STYLE = "0;background:url(http://127.0.0.1:9/beacon)"
+COUNT, NUMBER = "a whole number from 0 on", "a finite number"
+TIMES = "finite numbers by name, elapsed_s and step_s among them"
+DAMAGED = {
+    "metrics.jsonl": [
+        ("step", LOST, "it lacks step"),
+        ("step", 1.5, f"step is 1.5; valid: {COUNT}"),
+        ("timing", LOST, "it lacks timing"),
+        ("timing", {"step_s": 1.0}, f"timing is {{'step_s': 1.0}}; valid: {TIMES}"),
+        ("timing.step_s", "x", f"valid: {TIMES}"),
+        ("reward", "abc", f"reward is 'abc'; valid: {NUMBER}, or null"),
+        ("success/cup", [1], f"success/cup is [1]; valid: {NUMBER}, or null"),
+        ("kl", math.inf, f"kl is inf; valid: {NUMBER}, or null"),
+    ],
+    "before.json": [
+        ("n", LOST, "it lacks n"),
+        ("n", "12", f"n is '12'; valid: {COUNT}"),
+        ("success", None, f"success is None; valid: {NUMBER}"),
+        ("iou/offline", 1.0, "the interval of iou/offline is None; valid: 2 finite"),
+        ("intervals", 5, "the interval of success is None; valid: 2 finite numbers"),
+    ],
+    "summary.json": [
+        ("seconds", LOST, "it lacks seconds"),
+        ("seconds", "x", f"seconds is 'x'; valid: {NUMBER}"),
+        ("steps", "x", f"steps is 'x'; valid: {COUNT}"),
+        ("before", 5, "before is 5; valid: an object"),
+        ("after.intervals", LOST, "after: the interval of success is None; valid: 2"),
+        ("after.intervals.success", [STYLE, 1], "valid: 2 finite numbers"),
+        ("after.intervals.success", [0.1, math.nan], "valid: 2 finite numbers"),
+    ],
+    "config.yaml": [
+        ("steps", "x", f"steps is 'x'; valid: {COUNT}, or null"),
+        ("shifts", 5, "shifts is 5; valid: a list of texts, or null"),
+        ("env.only", [5], "env.only is [5]; valid: a list of texts, or null"),
+        ("policy", {"lora": 5}, "policy.lora is 5; valid: an object with a rank, or"),
+    ],
+}
+
+
+def change(file: Path, key: str, value: Any) -> None:
+    """Puts a value into a file of a run, at a key with dots; of metrics, into all."""
+    text, lines = file.read_text(), file.suffix == ".jsonl"
+    rows = [*map(json.loads, text.splitlines())] if lines else [yaml.safe_load(text)]
+    for row in rows:
+        *above, last = key.split(".")
+        for part in above:
+            row = row[part]
+        row.pop(last, None)
+        row.update({} if value is LOST else {last: value})
+    dump = json.dumps if file.suffix != ".yaml" else yaml.safe_dump
+    file.write_text("".join(dump(row) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "said"),
+    [
+        pytest.param(name, *case, id=f"{name}-{case[0]}-{i}")
+        for name, cases in DAMAGED.items()
+        for i, case in enumerate(cases)
+    ],
+)
+def test_what_a_file_of_a_run_cannot_hold_is_named(
+    finished, tmp_path, name, key, value, said
+) -> None:
+    path = _copy(finished, tmp_path)
+    change(path / name, key, value)
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        read_run(path)
+    start = ", line 1 is no step: " if name == "metrics.jsonl" else " is damaged: "
+    assert str(caught.value).startswith(f"{path / name}{start}")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("metrics.jsonl", "success", None),
+        ("metrics.jsonl", "step", 7),
+        ("before.json", "split", 5),
+        ("before.json", "of another version", ["x"]),
+        ("config.yaml", "steps", None),
+        ("config.yaml", "policy", {"path": 5, "lora": {"rank": 4}}),
+        ("config.yaml", "env", {6: 7}),
+        ("config.yaml", "shifts", ["camera"]),
+    ],
+)
+def test_what_a_file_of_a_run_may_hold_is_shown(
+    finished, tmp_path, name, key, value
+) -> None:
+    path = _copy(finished, tmp_path)
+    change(path / name, key, value)
+    with Workers(0) as workers:
+        assert write_report(path, workers, films=0).exists()
+
+
+def test_every_figure_that_a_report_shows_is_checked() -> None:
+    assert FIGURES.keys() == {*FIGURE_NAMES}
+
+
+@pytest.mark.parametrize("part", ["low", "high", "mean"])
+def test_a_style_takes_nothing_but_numbers(part: str) -> None:
+    writer = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    writer.filters["word"] = str
+    track: Any = vars(writer.get_template("parts.html").module)["track"]
+    rate = {"low": 0.25, "high": 0.75, "mean": 0.5}
+    assert "--low:0.2500;--high:0.7500;--mean:0.5000;" in track(rate, 0)
+    with pytest.raises(TypeError, match="must be real number"):
+        track(rate | {part: STYLE}, 0)
