@@ -306,8 +306,9 @@ def test_a_run_directory_cannot_make_the_page_read_other_files(
 ) -> None:
     path = tmp_path / "run"
     shutil.copytree(finished / "evaluations", path / "evaluations")
+    (path / "evaluations" / "images").mkdir(exist_ok=True)
     secret = tmp_path / "secret.jpg"
-    secret.write_bytes(b"\xff\xd8 secret")
+    secret.write_bytes(b"\xff\xd8\xff secret")
     rows = read_rows(path / "evaluations" / "before.jsonl")[:1]
     rows[0]["image"] = "../../../secret.jpg"
     (path / "evaluations" / "before.jsonl").write_text(json.dumps(rows[0]) + "\n")
