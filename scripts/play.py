@@ -35,7 +35,9 @@ def main(config: DictConfig) -> None:
     from policy.training.progress import Screen
     from rewards import RewardMix
 
-    start, opened = read_start(config), listen(config.port)
+    start = read_start(config)
+    refuse_ranges(start.camera)
+    opened = listen(config.port)
     rollout, mix = build(RolloutConfig, config.rollout), build(RewardMix, config.reward)
     now = time.strftime("%Y%m%d-%H%M%S")
     saver = Saver(Path(config.run_dir or f"runs/played/{now}"))
@@ -91,6 +93,15 @@ def read_start(config: DictConfig) -> Any:
         look=config.look,
         knowledge=config.knowledge,
     )
+
+
+def refuse_ranges(camera: Any) -> None:
+    """Refuses a camera that each seed draws anew: the page has a number for each."""
+    for name, (least, most) in camera.items():
+        if least < most:
+            raise ValueError(
+                f"camera.{name} is [{least:g}, {most:g}]; the page takes one number"
+            )
 
 
 def load_policies(config: DictConfig, max_new_tokens: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,9 @@ def _read_processor(
     directory: Path, config: PretrainedConfig, coordinates: str | None
 ) -> Processor:
     settings = load_settings(directory, config.model_type, coordinates)
-    with bounded(f"the processor or chat template of {directory}"):
+    # Beside the main thread others work, and a process that starts keeps its bound.
+    alone = threading.current_thread() is threading.main_thread()
+    with bounded(f"the processor or chat template of {directory}", memory=alone):
         stock = load_stock_processor(directory, config)
         return Processor(stock, settings, read_files(directory))
 

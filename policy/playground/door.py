@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,8 +12,12 @@ from typing import Any
 import uvicorn
 
 HOST = "127.0.0.1"
-BACKLOG = 128  # connections
+BACKLOG = 128  # connections: who comes before the server is up waits
 MAX_MESSAGE = 2**20  # bytes of a web socket's message
+OF_PORTS = (errno.EADDRINUSE, errno.EACCES)  # errors that another port would mend
+HOSTS = (
+    "choose host=127.0.0.1, another address of this machine, or host=0.0.0.0 for all"
+)
 
 
 def listen(port: int, host: str = HOST) -> socket.socket:
@@ -22,18 +28,30 @@ def listen(port: int, host: str = HOST) -> socket.socket:
     """
     if not 0 <= port < 2**16:
         raise ValueError(f"port is {port}; valid: 0 to {2**16 - 1}")
-    opened = socket.socket()
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    family, address = _find(host, port)
     try:
-        opened.bind((host, port))
-        opened.listen(BACKLOG)  # who comes before the server is up waits
+        return socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
-        opened.close()
+        why = os.strerror(error.errno or 0)
+        if error.errno not in OF_PORTS:
+            raise ValueError(f"host is {host!r} ({why}); {HOSTS}") from error
         raise ValueError(
-            f"port {port} of {host} cannot be opened ({error.strerror}): choose "
-            f"another, port={port + 1}, or port=0 for any"
+            f"port {port} of {host} cannot be opened ({why}): choose another, or "
+            "port=0 for any that is free"
         ) from error
-    return opened
+
+
+def _find(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
+    """An address to listen at and its family; of a name's first those of IPv4."""
+    if not host:
+        raise ValueError(f"host is {host!r}; {HOSTS}")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"host is {host!r}, which is unknown; {HOSTS}") from error
+    # localhost may have a ::1, too, where nothing else of IPv6 works.
+    first = min(found, key=lambda one: one[0] != socket.AF_INET)
+    return first[0], first[4]
 
 
 def serve(app: Any, opened: socket.socket, say: Callable[[str], None]) -> None:
@@ -44,8 +62,9 @@ def serve(app: Any, opened: socket.socket, say: Callable[[str], None]) -> None:
         opened: Where; closed in the end.
         say: Told the address.
     """
-    host, port = opened.getsockname()
-    say(f"http://{host}:{port}  (Ctrl-C stops)")
+    host, port, *_ = opened.getsockname()
+    shown = f"[{host}]" if opened.family == socket.AF_INET6 else host
+    say(f"http://{shown}:{port}  (Ctrl-C stops)")
     config = uvicorn.Config(app, log_level="warning", ws_max_size=MAX_MESSAGE)
     with opened, suppress(KeyboardInterrupt):  # uvicorn passes it on, once it is done
         uvicorn.Server(config).run(sockets=[opened])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
-from envs.records import UNTOLD, AnyAnswer
+from envs.records import UNTOLD, AnyAnswer, Plan
 from envs.sampling.asking import ask
 from envs.sampling.sample import sample_scene
 from envs.sampling.turns import follow_up
@@ -38,6 +39,7 @@ class Engine:
     knowledge: str = UNTOLD
     films: FilmStore = field(default_factory=FilmStore)
     _scenes: OrderedDict[str, Scene] = field(default_factory=OrderedDict)
+    _filming: dict[str, asyncio.Task[bytes]] = field(default_factory=dict)
 
     async def make_scene(self, config: SceneConfig, instruction: str = "") -> Scene:
         """Returns a scene, asked in other words if there are any.
@@ -80,6 +82,13 @@ class Engine:
         shown = self.films.find(name)
         if shown is None:
             return None
-        made = await self.queue.run(make_film, *shown)
+        if name not in self._filming:  # a player asks for several parts at once
+            task = asyncio.create_task(self._make_film(name, *shown))
+            task.add_done_callback(lambda _: self._filming.pop(name))
+            self._filming[name] = task
+        return await asyncio.shield(self._filming[name])
+
+    async def _make_film(self, name: str, scene: Scene, plan: Plan) -> bytes:
+        made = await self.queue.run(make_film, scene, plan)
         self.films.put(name, made)
         return made

@@ -25,17 +25,18 @@ class Guard:
 
     Args:
         app: What is guarded.
+        local_only: Whether only this machine is answered; a body is bounded anyway.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, local_only: bool = True) -> None:
+        self._app, self._local_only = app, local_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what may pass; all else gets one sentence."""
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        refusal = find_refusal(headers)
+        refusal = find_refusal(headers) if self._local_only else ""
         if refusal and scope["type"] == "websocket":
             await receive()
             return await send({"type": "websocket.close", "code": 1008})

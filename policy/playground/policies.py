@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 from envs.answer import NORMALIZED, PARSERS, format_answer
 from envs.randomization.factors import check_choice
 from envs.records import ParseFailure
 from envs.scene import Scene
+from policy.model.origin.refusals import describe
 from policy.playground.queue import BusyError
 from policy.rollout.play import Answerer
 
 WAITING = 8  # questions to models; the default policy takes half a second each
+FAILURES = (ImportError, MemoryError, OSError, RuntimeError)
+"""Of models that lack a package, a file or memory; PyTorch says the last by a
+RuntimeError."""
 
 Loader = Callable[[], Answerer]
 
@@ -67,11 +72,19 @@ class Policies:
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _ask(self, name: str, scene: Scene) -> str:
-        try:
+        with _explain(f"policy {name!r} cannot be loaded"):
             answerer = self._loaded[name].result()
-        except OSError as error:  # no such directory, nothing in it
-            raise ValueError(f"policy {name!r} cannot be loaded: {error}") from error
-        return answer_scene(answerer, scene)
+        with _explain(f"policy {name!r} cannot answer"):
+            return answer_scene(answerer, scene)
+
+
+@contextmanager
+def _explain(what: str) -> Iterator[None]:
+    """Makes one sentence of what a model fails with."""
+    try:
+        yield
+    except FAILURES as error:
+        raise ValueError(f"{what}: {describe(error)}") from error
 
 
 def answer_scene(answerer: Answerer, scene: Scene) -> str:

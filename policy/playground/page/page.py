@@ -145,7 +145,11 @@ class Page:
     async def _execute(self) -> None:
         await self._ask()
         self._verdict.wait("The arm moves ...")
-        film = await self._session.execute(self._text.value or "", self._by)
+        try:
+            film = await self._session.execute(self._text.value or "", self._by)
+        except Exception:
+            self._verdict.clear()  # or the arm would move for ever
+            raise
         attempt = self._session.attempt
         assert attempt is not None
         judged = self._session.judged_as

@@ -1,6 +1,9 @@
 """A scene and an execution in three dimensions, in the browser: turn it, stop time.
 
-Drawn by mjviser, whose server listens on the loopback alone.
+Drawn by mjviser. Its server, viser's, listens on the loopback alone but stands behind
+no guard (`policy.playground.guard`). While it runs, any web site that the user visits
+can connect to it, read what is shown, work the controls and have viser share the view
+at a public address.
 """
 
 from __future__ import annotations

@@ -64,8 +64,7 @@ def build_app(make: Make, name: str, limits: Limits) -> FastAPI:
     )
     app.add_exception_handler(BusyError, partial(_refuse, 503))
     app.add_exception_handler(ValueError, partial(_refuse, 400))
-    if limits.host in LOOPBACK:
-        app.add_middleware(Guard)
+    app.add_middleware(Guard, local_only=limits.host in LOOPBACK)
     return app
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import resource
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import policy
 from envs.answer import NORMALIZED, Codec
+from policy.model import loading
 from policy.model.vlm import VLM
 from policy.records import Completion, LoraSpec, Prompt
 
@@ -36,6 +40,22 @@ def take_step(vlm: VLM) -> None:
     optimizer.zero_grad()
     score(vlm).sum().backward()
     optimizer.step()
+
+
+def test_a_policy_is_loaded_beside_others_without_a_bound_on_their_memory(
+    homes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The playground starts processes meanwhile, which would keep it."""
+    limits, load = [], loading.load_stock_processor
+
+    def look(*arguments: Any) -> Any:
+        limits.append(resource.getrlimit(resource.RLIMIT_DATA))
+        return load(*arguments)
+
+    monkeypatch.setattr(loading, "load_stock_processor", look)
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(policy.load_processor, homes["qwen3_vl"]).result()
+    assert limits == [resource.getrlimit(resource.RLIMIT_DATA)]
 
 
 def test_adapters_train_only_the_language_model(homes) -> None:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import imageio.v3 as imageio
@@ -13,7 +14,10 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import envs
+from policy.playground.engine import Engine
 from policy.playground.guard import MAX_BODY
+from policy.playground.policies import Policies
+from policy.playground.serving import build_app
 from policy.playground.wire import MAX_TEXT
 from rewards import TERMS
 
@@ -109,6 +113,33 @@ def test_a_policy_that_is_not_loaded_is_no_path(client: TestClient) -> None:
     answered = client.post("/api/answer", json={**SCENE, "policy": "assets/tiny"})
     assert answered.status_code == 422
     assert "valid: expert, null, random, wrong_target" in answered.json()["error"]
+
+
+FAILURES = (
+    ImportError("No module named 'kernels'"),
+    MemoryError(),
+    FileNotFoundError("weights (*.safetensors) missing"),
+    RuntimeError("CUDA out of memory.\nTried to allocate 9 GiB"),
+)
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
+def test_a_policy_that_fails_is_one_sentence(engine: Engine, error: Exception) -> None:
+    def fail(*_: object) -> Any:
+        raise error
+
+    with Policies({"absent": fail, "tired": lambda: fail}, {}) as policies:
+        client = TestClient(
+            build_app(replace(engine, policies=policies)),
+            base_url="http://127.0.0.1",
+            raise_server_exceptions=False,
+        )
+        for name, verb in (("absent", "be loaded"), ("tired", "answer")):
+            answered = client.post("/api/answer", json={**SCENE, "policy": name})
+            said = answered.json()["error"]
+            assert answered.status_code == 422 and "\n" not in said
+            assert said.startswith(f"policy '{name}' cannot {verb}: ")
+            assert type(error).__name__ in said
 
 
 def test_a_camera_that_sees_nothing_is_said(client: TestClient) -> None:

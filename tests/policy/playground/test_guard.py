@@ -5,11 +5,11 @@ from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from policy.playground.guard import Guard
+from policy.playground.guard import MAX_BODY, Guard
 
 
-@pytest.fixture(scope="module")
-def client() -> TestClient:
+def connect(**options: bool) -> TestClient:
+    """A client of a guarded application."""
     app = FastAPI()
 
     @app.get("/")
@@ -25,8 +25,13 @@ def client() -> TestClient:
         await socket.accept()
         await socket.send_text(await socket.receive_text())
 
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, **options)
     return TestClient(app, base_url="http://127.0.0.1:8080")
+
+
+@pytest.fixture(scope="module")
+def client() -> TestClient:
+    return connect()
 
 
 SOCKET = "ws://127.0.0.1:8080/socket"
@@ -71,3 +76,14 @@ def test_others_are_not(client: TestClient, headers: dict) -> None:
         client.websocket_connect(SOCKET, headers=headers),
     ):
         pass
+
+
+def test_where_all_are_served_bodies_are_bounded_as_well() -> None:
+    public = connect(local_only=False)
+    for headers in REFUSED:
+        assert public.get("/", headers=headers).json() == "hello"
+        with public.websocket_connect(SOCKET, headers=headers) as socket:
+            socket.send_text("hello")
+            assert socket.receive_text() == "hello"
+    assert public.post("/", json=[1, 2]).json() == [1, 2]
+    assert public.post("/", content=b" " * (MAX_BODY + 1)).status_code == 413

@@ -6,7 +6,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import numpy as np
 import pytest
@@ -14,7 +14,8 @@ from commands import call
 from PIL import Image
 
 from envs.execution.execute import simulate
-from envs.scene import SceneConfig
+from envs.records import Plan
+from envs.scene import Scene, SceneConfig
 from policy.model.prompt import build_prompt
 from policy.playground.engine import Engine
 from policy.playground.films import FilmStore
@@ -132,6 +133,21 @@ def test_a_disk_that_is_full_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == ["No space left on device"]
 
 
+def test_an_execution_that_cannot_be_had_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page: Any = pytest.importorskip("policy.playground.page.page")
+    monkeypatch.setattr(page.ui, "notify", lambda *_, **__: None)
+    shown = object.__new__(page.Page)
+    shown._tasks, shown._one_thing = set(), asyncio.Lock()
+    shown._progress, shown._verdict, shown._session = Mock(), Mock(), Mock()
+    shown._words, shown._text, shown._by = Mock(value=""), Mock(value=""), "hand"
+    shown._session.execute = AsyncMock(side_effect=BusyError("try again later"))
+    asyncio.run(shown._do(shown._execute))
+    told = [call[0] for call in shown._verdict.method_calls]
+    assert told == ["wait", "clear"]
+
+
 def test_few_wait_and_a_dead_process_is_replaced() -> None:
     async def crowd(queue: WorkQueue) -> list[object]:
         runs = [queue.run(pow, 2, n) for n in range(4)]
@@ -158,6 +174,36 @@ def test_the_oldest_film_is_forgotten(engine: Engine) -> None:
     assert films.find(names[2]) == (scene, plan)
 
 
+def test_a_film_is_made_once_for_all_who_ask(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Plan] = []
+
+    def make(scene: Scene, plan: Plan) -> bytes:
+        made.append(plan)
+        if len(made) == 1:
+            raise BusyError("not now")
+        return b"film"
+
+    async def watch() -> None:
+        scene = await engine.make_scene(PUSH)
+        assert scene.reference is not None
+        name = engine.films.order(scene, scene.reference.to_plan())
+        refused = [engine.film(name) for _ in range(2)]
+        for one in await asyncio.gather(*refused, return_exceptions=True):
+            assert isinstance(one, BusyError)
+        assert len(made) == 1
+        first, *others = [asyncio.create_task(engine.film(name)) for _ in range(3)]
+        await asyncio.sleep(0)
+        first.cancel()  # its player went away
+        assert await asyncio.gather(*others) == [b"film", b"film"]
+        assert await engine.film(name) == b"film" and len(made) == 2
+
+    monkeypatch.setattr("policy.playground.engine.make_film", make)
+    asyncio.run(watch())
+    assert not engine._filming
+
+
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
@@ -165,6 +211,7 @@ def test_the_oldest_film_is_forgotten(engine: Engine) -> None:
         ("port=70000", "port is 70000; valid: 0 to 65535"),
         ("env=offline", "unknown env 'offline'; valid: close_drawer"),
         ("camera.fovy=400", "camera.fovy is 400"),
+        ("camera.fovy=[40,50]", "camera.fovy is [40, 50]; the page takes one number"),
     ],
 )
 def test_what_cannot_be_served_is_said_at_the_start(argument: str, said: str) -> None:
