@@ -26,7 +26,7 @@ record: setup ## film a policy
 play: setup ## scenes in the browser: draw answers, let policies answer
 	$(PY) scripts/play.py $(ARGS)
 
-warmstart: setup ## train the default policy from random weights: out=<directory>
+warmstart: setup ## train the default policy from random weights: ARGS="out=runs/mine"
 	$(PY) scripts/warmstart.py $(ARGS)
 
 bench: setup ## measure speed: ARGS="env=pick_mug out=bench.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 
 import gymnasium
@@ -80,12 +80,24 @@ def name_env(name: str) -> str:
 
 
 def load_plugins() -> None:
-    """Imports the scenes of installed packages; a broken one is named in a warning."""
+    """Imports the scenes of installed packages; a broken one is named in a warning.
+
+    Of a package that fails half-way no scene stays: processes could not import it.
+    """
     for point in entry_points(group=ENTRY_POINTS):
+        known = {*_tasks, *_extras}
         try:
             point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001  a package may do anything
+            _forget({*_tasks, *_extras} - known)
             warnings.warn(f"scene plug-in {point.value!r}: {error!r}", stacklevel=2)
+
+
+def _forget(names: Iterable[str]) -> None:
+    for name in names:
+        _extras.pop(name, None)
+        if _tasks.pop(name, None):
+            gymnasium.registry.pop(name_env(name), None)
 
 
 def list_scenes() -> list[str]:

@@ -11,7 +11,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ABOVE = Path(__file__).resolve().parents[1]
@@ -164,8 +164,18 @@ def explain(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def main() -> int:
-    """Runs every check; one that fails does not keep the others from running."""
+def main(words: Sequence[str] = ()) -> int:
+    """Runs every check; one that fails does not keep the others from running.
+
+    Args:
+        words: Of the command line, which takes none but --help.
+    """
+    if not {"--help", "-h"}.isdisjoint(words):
+        print(__doc__)
+        return 0
+    if words:
+        print(f"error: doctor takes only --help, not {words[0]!r}", file=sys.stderr)
+        return 2
     failures = 0
     for name, check in CHECKS.items():
         try:
@@ -181,4 +191,4 @@ def main() -> int:
 if __name__ == "__main__":
     if IN_CHECKOUT:
         sys.path.insert(0, str(ABOVE))
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

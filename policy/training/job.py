@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envs.registry import has_expert, list_scenes
 from policy.grpo.config import GRPOConfig
+from policy.records import GroupCount
 from policy.rollout.config import RolloutConfig
 from policy.rollout.mixed_source import Source
 from rewards import RewardMix
 
 if TYPE_CHECKING:
     from policy.grpo.batch import Sampling
+
+LARGE = 100e6  # parameters; the default policy has 6 million
+FAST = 1e-3  # the default policy's adapters learn at 5e-3, those of a large one at 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,25 @@ class Job:
             temperature=self.rollout.temperature,
             max_new_tokens=self.rollout.max_new_tokens,
         )
+
+    def doubt_rates(self, counts: Sequence[GroupCount]) -> str:
+        """Returns what is wrong with the rates of a large policy, "" if nothing is.
+
+        Args:
+            counts: How much of the policy there is, and trains.
+        """
+        total = sum(count.total for count in counts)
+        for count in counts if total > LARGE else ():
+            name = "language" if count.group == "adapters" else count.group
+            rate = getattr(self.algo.learning_rate, name)
+            if count.trainable and rate > FAST:
+                return (
+                    f"algo.learning_rate.{name} is {rate:g}, which is meant for the "
+                    "default policy of 6 million parameters; this one has "
+                    f"{total / 1e6:,.0f} million: take algo=paper rollout=long, or a "
+                    "rate like its 1e-5"
+                )
+        return ""
 
     def count_together(self, processes: int, tokens: int) -> int:
         """Returns how many groups one forward pass of the update takes at most.

@@ -90,7 +90,10 @@ def train(
     workers, stop = Workers.of(job.rollout, sharers), StopSignals()
     with workers, stop:
         learner = build_learner(vlm, job.algo)
-        screen.show_parameters(vlm.count_parameters())
+        counts = vlm.count_parameters()
+        screen.show_parameters(counts)
+        if doubt := job.doubt_rates(counts):
+            screen.say(f"warning: {doubt}")
         done = team.tell(_find_start(job, run, screen) if team.leads else 0)
         kept = [row for row in run.history.read() if row["step"] <= done]
         site = Site(
