@@ -29,6 +29,7 @@ from omegaconf import DictConfig
 if TYPE_CHECKING:
     from policy.export.takes import Take
     from policy.rollout.workers import Workers
+    from policy.training.progress import Screen
 
 NEED_PYARROW = (EPISODES, "vabench", *PROMPTS)
 
@@ -96,7 +97,9 @@ def write_set(config: DictConfig, folder: Path) -> None:
         Workers.of(build(RolloutConfig, config.rollout)) as workers,
         screen.task(f"exporting {config.format}", count_takes(config)) as bar,
     ):
-        found = prepare(config, workers)
+        if config.run_dir:
+            warn(config, screen)
+        found = prepare(config, workers, left_out)
         count = write(config, sift(found, left_out, partial(screen.move, bar)), folder)
     for one in workers.aside:
         screen.say(f"warning: {one}")
@@ -109,7 +112,21 @@ def write_set(config: DictConfig, folder: Path) -> None:
     screen.say(f"{count} {what}: {config.out}")
 
 
-def prepare(config: DictConfig, workers: Workers) -> Iterator[Any]:
+def warn(config: DictConfig, screen: Screen) -> None:
+    """Says so where the answers are those to a run's held-out scenes."""
+    from policy.export.takes import find_log, is_held_out
+
+    path = find_log(Path(config.run_dir), config.log)
+    if is_held_out(path):
+        screen.say(
+            f"warning: {path}: held-out scenes, which evaluate.py measures again: "
+            "do not train on them"
+        )
+
+
+def prepare(
+    config: DictConfig, workers: Workers, left_out: Counter[str]
+) -> Iterator[Any]:
     """Yields what there is of each answer, or why there is nothing; or prompts."""
     from policy.export.annotate import annotate_take
     from policy.export.episode import record_take
@@ -117,7 +134,11 @@ def prepare(config: DictConfig, workers: Workers) -> Iterator[Any]:
 
     if config.format in PROMPTS:
         return list_prompts(config, workers)
-    takes, success = list_takes(config, workers), config.only == "success"
+    success = config.only == "success"
+    if config.run_dir:
+        takes = list_own(config, left_out)
+    else:
+        takes = list_takes(config, workers)
     if config.format == EPISODES:
         mix = build(RewardMix, config.reward)
         work = partial(record_take, mix=mix, only_success=success)
@@ -202,16 +223,22 @@ def count_takes(config: DictConfig) -> int:
     return config.n if config.run_dir else config.n * len(list_envs(config))
 
 
+def list_own(config: DictConfig, left_out: Counter[str]) -> Iterator[Take]:
+    """Yields the first n answers of a run, and counts the others."""
+    from policy.export.takes import find_log, read_takes
+
+    path = find_log(Path(config.run_dir), config.log)
+    takes = read_takes(path, only_success=config.only == "success")
+    yield from islice(takes, config.n)
+    if others := sum(1 for _ in takes):
+        left_out[f"beyond n={config.n}"] = others
+
+
 def list_takes(config: DictConfig, workers: Workers) -> Iterator[Take]:
-    """Yields the answers: n of a run, or a policy's to n scenes of each kind."""
-    from policy.export.takes import answer_scenes, find_log, read_takes
+    """Yields a policy's answers to n scenes of each kind."""
+    from policy.export.takes import answer_scenes
     from policy.rollout.scene_source import choose_seeds
 
-    if config.run_dir:
-        path = find_log(Path(config.run_dir), config.log)
-        takes = read_takes(path, only_success=config.only == "success")
-        yield from islice(takes, config.n)
-        return
     answerer = choose_answerer(config.policy, config.rollout.max_new_tokens)
     seeds = choose_seeds(config.n, config.seed)
     for env in list_envs(config):

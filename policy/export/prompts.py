@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from envs.answer import Codec
+from envs.records import UNTOLD
 from envs.scene import Scene
 from policy.data.images import encode_png
 from policy.model.prompt import build_prompt, format_words
@@ -45,9 +47,9 @@ def describe(scene: Scene, form: str, style: str, codec: Codec) -> dict[str, Any
         codec: The coordinates in which the policy answers.
     """
     words = format_words(build_prompt(scene.observation), style, codec)
-    case = write_case(
-        Case(scene=scene.config, answer=scene.observation.answer, codec=codec)
-    )
+    # What is told is in the words; a reader of the case looks up none of it.
+    config = replace(scene.config, knowledge=UNTOLD)
+    case = write_case(Case(scene=config, answer=scene.observation.answer, codec=codec))
     if form == "trl":
         return {"prompt": [_ask(words)], "image": _encode(scene), "scene": case}
     return {

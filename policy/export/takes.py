@@ -17,13 +17,12 @@ from policy.rollout.play import Answerer
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 
-LOGS = (
-    "evaluations/after.jsonl",
-    "evaluations/before.jsonl",
-    "evaluations/played.jsonl",
-    "rollouts.jsonl",
-)
-"""Files of a run that hold answers, the one taken if no other is named first."""
+HELD_OUT = ("evaluations/after.jsonl", "evaluations/before.jsonl")
+LOGS = ("rollouts.jsonl", *HELD_OUT, "evaluations/played.jsonl")
+"""Files of a run that hold answers, the one taken if no other is named first.
+
+Who trains on those of `HELD_OUT` has no scenes left to measure it on.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,7 +70,7 @@ def find_log(run: Path, name: str | None = None) -> Path:
 
     Args:
         run: The directory.
-        name: Such as rollouts.jsonl; if None, the first there is of `LOGS`.
+        name: Such as evaluations/after.jsonl; if None, the first there is of `LOGS`.
 
     Raises:
         FileNotFoundError: There is none.
@@ -81,6 +80,11 @@ def find_log(run: Path, name: str | None = None) -> Path:
         if path.is_file():
             return path
     raise FileNotFoundError(f"run_dir={run}: it has none of {', '.join(names)}")
+
+
+def is_held_out(path: Path) -> bool:
+    """Whether a file of `find_log` has the answers to a run's held-out scenes."""
+    return path.as_posix().endswith(HELD_OUT)
 
 
 def read_takes(path: Path, only_success: bool = False) -> Iterator[Take]:

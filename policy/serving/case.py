@@ -7,18 +7,44 @@ in it can name what is to be called.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from envs.answer import NORMALIZED, Codec
 from envs.randomization.factors import check_choice
-from envs.records import ANSWERS, Plan
+from envs.records import ANSWERS, UNTOLD, Plan
 from envs.registry import get_task
 from envs.scene import SceneConfig
+from policy.knowledge import PARTS
+from policy.rollout.rows import TEXT, WHOLE, Kind
 
 MAX_LENGTH = 2**14  # characters; a scene's own take some hundred
 KEYS = ("scene", "answer", "codec")
-OPTIONS = tuple(field.name for field in fields(SceneConfig))
+TEXTS = Kind(
+    "a list of texts",
+    lambda value: isinstance(value, list) and all(map(TEXT.fits, value)),
+)
+# What a scene may be made from, as JSON has it; all of `SceneConfig`.
+OPTIONS = {
+    "name": TEXT,
+    "split": TEXT,
+    "seed": WHOLE,
+    "shifts": TEXTS,
+    "waypoints": TEXT,
+    "colours": Kind(
+        "texts by name",
+        lambda value: isinstance(value, dict) and all(map(TEXT.fits, value.values())),
+    ).or_null(),
+    "stretched": TEXTS,
+    "camera": Kind("ranges by name", lambda value: isinstance(value, dict)).or_null(),
+    "robot": TEXT,
+    "look": TEXT,
+    "without": TEXTS,
+    # A file would be looked up, whichever a stranger names.
+    "knowledge": Kind(f"{UNTOLD} or {PARTS}", lambda value: value in (UNTOLD, PARTS)),
+    "verify": Kind("true or false", lambda value: isinstance(value, bool)),
+    "draw": WHOLE.or_null(),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +106,11 @@ def _read(text: Any) -> Case:
 def _read_scene(said: Any) -> SceneConfig:
     if not isinstance(said, dict) or not isinstance(said.get("name"), str):
         raise ValueError("scene has no name")
-    for option in said:
-        check_choice("option of a scene", option, OPTIONS)
-    for number, usual in (("seed", 0), ("draw", None)):
-        value = said.get(number, usual)
-        if value is not usual and type(value) is not int:
-            raise ValueError(f"{number} is {value!r}; a whole number is needed")
+    for option, value in said.items():
+        check_choice("option of a scene", option, tuple(OPTIONS))
+        kind = OPTIONS[option]
+        if not kind.fits(value):
+            raise ValueError(f"{option} is {_shorten(value)}; valid: {kind.words}")
     get_task(said["name"])
     return SceneConfig(**said)
 

@@ -47,12 +47,17 @@ def read_mix(reward: str | Mapping[str, float] | RewardMix) -> RewardMix:
         reward: The name of a file of conf/reward, weights of `rewards.TERMS`, or a mix.
 
     Raises:
-        ValueError: There is no such file, or no such term.
+        ValueError: It is none of them, or there is no such file or term.
     """
     if isinstance(reward, RewardMix):
         return reward
-    if not isinstance(reward, str):
+    if isinstance(reward, Mapping):
         return RewardMix(weights=reward)
+    if not isinstance(reward, str):
+        raise ValueError(
+            f"reward is {reward!r}; valid: the name of a file of conf/reward, or "
+            "weights by term"
+        )
     from envs.randomization.factors import check_choice
 
     files = {file.stem: file for file in (HOME / "conf" / "reward").glob("*.yaml")}

@@ -10,10 +10,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from envs.randomization.factors import check_choice
 from policy.rollout.crew import LostWork
 from policy.serving.case import read_case
 from policy.serving.judge import SUCCESS, check_case, read_mix
 from policy.serving.pool import give_up, open_pool, start_judging
+
+OPTIONS = ("reward", "workers", "engine", "address")
+ADDED = ("reward_router_address", "reward_model_tokenizer")  # by verl, not read here
 
 
 async def compute_score(
@@ -33,16 +37,19 @@ async def compute_score(
         **options: verl's `reward_kwargs`: `reward`, the name of a file of conf/reward
             or weights of `rewards.TERMS`; `workers` (1), `engine` and `address` of
             `policy.serving.pool.open_pool`. verl starts `reward.num_workers` processes
-            that call this, each of which has workers of its own. What verl itself adds
-            is left unread.
+            that call this, each of which has workers of its own. `ADDED` is not
+            looked at.
 
     Returns:
         `score` in 0..1, the reward; `acc`, 1 where the answer did what was asked;
         `parsed`, 1 where it could be read.
 
     Raises:
-        ValueError: `ground_truth` is no scene, or an option cannot be.
+        ValueError: `ground_truth` is no scene, or an option is unknown or cannot be.
     """
+    for name in options:
+        if name not in ADDED:
+            check_choice("reward_kwargs", name, OPTIONS)
     mix = read_mix(options.get("reward", SUCCESS))
     check_case(read_case(ground_truth), mix)
     where = {name: options[name] for name in ("engine", "address") if name in options}

@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 from commands import call
 
 import envs
 from envs.answer import format_answer, parse_answer
 from envs.records import Completion
 from envs.rollout import Rollout
-from policy.data.sets import SetConfig, open_set
+from policy.data.sets import FORMATS, SetConfig, open_set
 from policy.evaluation.baselines import answer_null
+from policy.model.prompt import build_prompt
+from policy.records import Group
 from policy.rollout.log import describe_episode
 from policy.rollout.rebuild import read_episodes
+from policy.training.history import History
 
 ALONE = ("rollout.workers=0",)
 QUICK = (*ALONE, "env=press_button")
@@ -74,6 +78,47 @@ def test_only_what_succeeded_becomes_an_episode(run, tmp_path, capfd):
     assert (row["graspo/text"], row["tasks"]) == (first["text"], [first["instruction"]])
     assert row["graspo/success"]
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("form", ["lerobot", *FORMATS])
+def test_what_was_trained_on_is_taken_before_what_was_held_out(
+    run, tmp_path, capfd, form
+):
+    scene = envs.make_scene("press_button", "ood", 7)
+    said = answer(scene, format_answer(scene.reference.to_plan()))
+    group = Group(prompt=build_prompt(scene.observation), rollouts=(said,))
+    trained = Path(shutil.copytree(run, tmp_path / "trained"))
+    History(trained).add_rollouts(1, [group], torch.zeros(1, 1))
+    out = tmp_path / "set"
+    asked = (f"run_dir={trained}", f"format={form}", f"out={out}", *ALONE)
+    assert not call("export", *asked)
+    printed = capfd.readouterr().out
+    assert "1 items" in printed or "1 episodes" in printed
+    assert "left out" not in printed and "warning" not in printed
+
+
+@pytest.mark.parametrize("name", ["before", "after"])
+def test_who_takes_held_out_scenes_is_warned_in_one_line(run, tmp_path, capfd, name):
+    path = run / "evaluations" / f"{name}.jsonl"
+    if name == "before":
+        shutil.copy(run / "evaluations" / "after.jsonl", path)
+    asked = (f"run_dir={run}", f"log=evaluations/{name}.jsonl", "format=graspo")
+    assert not call("export", *asked, f"out={tmp_path / 'set'}", *ALONE)
+    [line] = [row for row in capfd.readouterr().out.splitlines() if "warning" in row]
+    assert line.startswith(f"warning: {path}: held-out scenes")
+
+
+@pytest.mark.parametrize("words", [("n=2",), ("n=1", "only=success")])
+def test_how_many_answers_were_left_over_is_said(run, tmp_path, capfd, words):
+    out = tmp_path / "set"
+    file = tmp_path / "run" / "rollouts.jsonl"
+    file.parent.mkdir()
+    lines = (run / "evaluations" / "after.jsonl").read_text().splitlines()
+    kept = [lines[0], *lines[:2]]
+    file.write_text("".join(f"{line}\n" for line in kept))
+    asked = (f"run_dir={file.parent}", "format=graspo", f"out={out}", *words)
+    assert not call("export", *asked, *ALONE)
+    assert f"left out: 1 beyond {words[0]}\n" in capfd.readouterr().out
 
 
 def test_the_same_command_writes_the_same_files(tmp_path):

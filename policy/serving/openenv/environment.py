@@ -88,7 +88,10 @@ class SceneEnvironment(Environment[Said, Seen, Progress]):
             ValueError: No episode has begun, or it is over.
         """
         if self._thread is None or self._env is None:
-            raise ValueError("no episode has begun in this session: reset first")
+            raise ValueError(
+                "no episode has begun in this session: reset first. A session is a web "
+                "socket (/ws), and each HTTP request is one of its own"
+            )
         if self._progress.done:
             raise ValueError("the episode is over: reset begins the next")
         return self._thread.submit(self._step, action.text).result()

@@ -26,7 +26,7 @@ class Limits:
 
     Attributes:
         sessions: Episodes at once, each with a simulator thread of its own.
-        idle_s: Seconds without a message after which a session ends.
+        idle_s: Seconds without a reset or a step after which a session ends.
         host: Address that is listened to; of the loopback only this machine is served.
 
     Raises:

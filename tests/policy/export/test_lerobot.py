@@ -19,7 +19,7 @@ from PIL import Image
 import envs
 from envs.execution.execute import replay
 from envs.execution.physics import play
-from envs.records import Affordance, Outcome, ParseFailure
+from envs.records import Affordance, ParseFailure
 from envs.sampling.asking import ask
 from envs.video.motion import FPS, STEPS
 from policy.export.episode import Episode, record_take
@@ -272,9 +272,9 @@ def test_words_of_another_candidate_are_judged_as_that():
 
 
 def test_failures_are_episodes_too(takes):
-    plan = takes[0].answer.move(0.1, 0.0)
-    episode = record_take(replace(takes[0], answer=plan), MIX)
-    if isinstance(episode, Episode):
-        assert isinstance(episode.outcome, Outcome) and not episode.outcome.success
-    else:
-        assert episode
+    plan = takes[0].answer
+    low = replace(plan, waypoints=(plan.waypoints[0],) * len(plan.waypoints))
+    missed = replace(takes[0], answer=low)
+    episode = record_take(missed, MIX)
+    assert isinstance(episode, Episode) and not episode.outcome.success
+    assert record_take(missed, MIX, only_success=True) == episode.outcome.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from envs.answer import Codec
 from envs.records import ANSWERS
 from envs.scene import SceneConfig
-from policy.serving.case import Case, read_case, write_case
+from policy.serving.case import OPTIONS, Case, read_case, write_case
 
 SOUND = json.loads(write_case(Case(scene=SceneConfig(name="pick_mug", seed=3))))
 
@@ -69,6 +70,17 @@ SCENES = {
     "an unknown robot": {"name": "pick_mug", "robot": "hal"},
     "a robot in a list": {"name": "pick_mug", "robot": ["panda"]},
     "an unknown look": {"name": "pick_mug", "look": "glass"},
+    "shifts that are none": {"name": "pick_mug", "shifts": 5},
+    "shifts in one word": {"name": "pick_mug", "split": "ood", "shifts": "shape"},
+    "stretched by a number": {"name": "pick_mug", "stretched": 5},
+    "without a number": {"name": "use_tool", "without": 5},
+    "without lists": {"name": "use_tool", "without": [["saw"]]},
+    "waypoints in a list": {"name": "pick_mug", "waypoints": ["2d"]},
+    "a look of numbers": {"name": "pick_mug", "look": 5},
+    "a word for verify": {"name": "pick_mug", "verify": "no"},
+    "a draw of words": {"name": "pick_mug", "draw": "first"},
+    "knowledge of a file": {"name": "use_tool", "knowledge": "assets/knowledge.yaml"},
+    "knowledge of numbers": {"name": "use_tool", "knowledge": 5},
     "shifts of numbers": {"name": "pick_mug", "split": "ood", "shifts": [1]},
 }
 HOSTILE = BROKEN | {n: json.dumps(SOUND | {"scene": s}) for n, s in SCENES.items()}
@@ -78,6 +90,17 @@ HOSTILE = BROKEN | {n: json.dumps(SOUND | {"scene": s}) for n, s in SCENES.items
 def test_what_is_no_case_is_one_clear_error(text: object) -> None:
     with pytest.raises(ValueError, match="is no scene as scripts/export.py writes it"):
         read_case(text)
+
+
+@pytest.mark.parametrize("option", sorted(OPTIONS.keys() - {"name"}))
+def test_an_option_of_the_wrong_kind_is_named(option: str) -> None:
+    said = json.dumps(SOUND | {"scene": {"name": "pick_mug", option: 0.5}})
+    with pytest.raises(ValueError, match=f": {option} is 0.5; valid: "):
+        read_case(said)
+
+
+def test_every_option_of_a_scene_has_a_kind() -> None:
+    assert OPTIONS.keys() == {field.name for field in fields(SceneConfig)}
 
 
 def test_an_error_says_what_there_is_to_choose() -> None:

@@ -120,6 +120,14 @@ def test_a_step_before_a_reset_is_one_sentence(served) -> None:
         client.step({"text": "too early"})
 
 
+def test_a_step_by_http_alone_is_told_of_the_web_socket(served) -> None:
+    for _ in range(2):  # a request of before is of another session
+        assert httpx.post(f"{served}/reset", json={"seed": 0}).status_code == 200
+        said = httpx.post(f"{served}/step", json={"action": {"text": "now"}})
+        assert said.status_code == 400
+        assert "web socket (/ws), and each HTTP request" in said.json()["error"]
+
+
 def test_an_answer_that_is_too_long_is_refused(served) -> None:
     with connect(served) as client:
         client.reset(seed=0)
@@ -147,6 +155,17 @@ def test_no_more_play_at_once_than_may(served) -> None:
 def test_what_is_not_addressed_to_this_machine_is_refused(served) -> None:
     for headers in ({"host": "example.org"}, {"origin": "https://example.org"}):
         assert httpx.get(f"{served}/health", headers=headers).status_code == 403
+
+
+def test_a_body_is_bounded_where_all_are_served_as_well(served) -> None:
+    from policy.playground.guard import MAX_BODY
+
+    with serve(host="0.0.0.0") as public:
+        for address in (served, public):
+            answered = httpx.post(f"{address}/reset", content=b" " * (MAX_BODY + 1))
+            assert answered.status_code == 413
+        anybody = httpx.get(f"{public}/health", headers={"host": "example.org"})
+        assert anybody.status_code == 200
 
 
 def test_it_passes_openenv_validate(served) -> None:

@@ -95,6 +95,15 @@ def test_a_model_that_does_not_know_the_format_is_told(tmp_path, scenes) -> None
     assert row["prompt"][0]["content"] == words and "<answer>" in words
 
 
+def test_what_is_told_stays_in_the_words(tmp_path) -> None:
+    file = tmp_path / "known.yaml"
+    file.write_text("- {use: button, hold: nothing}\n")
+    assert not export("trl", tmp_path / "set", f"knowledge={file}")
+    for row in pq.read_table(tmp_path / "set").to_pylist():
+        assert "hold nothing." in row["prompt"][0]["content"]
+        assert read_case(row["scene"]).scene.knowledge == "none"
+
+
 @pytest.mark.parametrize(
     ("words", "culprit"),
     [
@@ -202,6 +211,19 @@ def test_verl_is_told_of_a_ground_truth_that_is_none() -> None:
         asyncio.run(compute_score("graspo", NONSENSE, "42"))
 
 
+@pytest.mark.parametrize("name", ["worker", "rewards", "weights"])
+def test_an_option_that_verl_does_not_have_is_named(cases, name) -> None:
+    valid = "valid: reward, workers, engine, address"
+    with pytest.raises(ValueError, match=f"unknown reward_kwargs '{name}'; {valid}"):
+        asyncio.run(compute_score("graspo", NONSENSE, cases[0], workers=0, **{name: 0}))
+
+
+def test_what_verl_itself_adds_changes_nothing(cases, sound) -> None:
+    own = {"reward_router_address": "10.0.0.1:80", "reward_model_tokenizer": object()}
+    asked = ("graspo", sound[0], cases[0])
+    assert asyncio.run(compute_score(*asked, workers=0, **own))["score"] == 1.0
+
+
 def test_answers_that_nobody_can_judge_earn_nothing(cases, monkeypatch) -> None:
     def lose(*_: object) -> Future[Any]:
         future: Future[Any] = Future()
@@ -237,3 +259,11 @@ def test_weights_and_names_of_rewards_are_both_taken() -> None:
     mix = read_mix("mixed")
     assert read_mix(mix) is mix
     assert read_mix(dict(mix.weights)) == RewardMix(weights=mix.weights)
+
+
+@pytest.mark.parametrize("reward", [None, 5, ["success"]])
+def test_what_is_no_reward_is_one_error(cases, reward) -> None:
+    with pytest.raises(ValueError, match=r"reward is .*; valid: the name"):
+        SceneReward(reward)
+    with pytest.raises(ValueError, match=r"reward is .*; valid: the name"):
+        asyncio.run(compute_score("graspo", NONSENSE, cases[0], reward=reward))
