@@ -128,7 +128,7 @@ def _tabulate(
     head += ["smooth", "gentle"] if physical else []
     rows = []
     for name, one in variants.items():
-        seeds = str(one.seeds) if one.trained else "untrained"
+        seeds = str(one.seeds) if one.trained else "-"
         row = [name, seeds, spell(estimate_success(one))]
         digits = {"iou": 1, "average": 1, "parse_rate": 3}
         row += [f"{one.figures[k]:.{d}f}" for k, d in digits.items()]
