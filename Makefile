@@ -1,6 +1,6 @@
 # One command per habit. ARGS goes to the script: make train ARGS="env=pick_mug seed=1"
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate record play warmstart bench study test test-ray slow faults check doctor clean
+.PHONY: help setup train evaluate record play warmstart bench study test test-ray test-guests slow faults check doctor clean
 
 PY := .venv/bin/python
 DONE := .venv/.complete
@@ -41,6 +41,11 @@ test: check ## all checks and tests but the slow ones
 test-ray: setup ## the tests that start a Ray cluster; installs Ray
 	$(PY) -m pip install -q -c .ci/constraints.txt -e '.[ray]'
 	$(PY) -m pytest -q -m ray $(or $(TESTS),tests/policy/rollout tests/faults)
+
+test-guests: setup ## the tests of OpenEnv, the 3D view and Trackio; installs them
+	$(PY) -m pip install -q -c .ci/constraints.txt -e '.[serve,viz,trackio]'
+	$(PY) -m pytest -q -m "not slow and not faults" $(or $(TESTS),tests/policy/serving/test_openenv.py \
+		tests/policy/playground/test_view.py tests/policy/training/test_boards.py)
 
 slow: setup ## the tests that take minutes
 	$(PY) -m pytest -q -m "slow and not ray" $(TESTS)
