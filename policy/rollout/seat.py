@@ -23,6 +23,10 @@ from policy.rollout.crew import Lost
 LIMIT_S = 120.0
 """A piece of work takes a tenth of a second, the first with its imports three; on a
 machine with much else to do some tens of times as long."""
+UNSTARTED = (
+    "a worker process failed as it started; it imports the program that was run, whose "
+    "work must stand below: if __name__ == '__main__'"
+)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -35,18 +39,23 @@ class LocalSeat:
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
         context = _get_spawning()
-        self._limit_s = limit_s
+        self._limit_s, self._up = limit_s, False
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()  # or its end would never show here
 
     def do(self, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Returns what the work returns; see `Seat`."""
+        """Returns what the work returns; see `Seat`.
+
+        Raises:
+            RuntimeError: The process failed before it came to any work.
+        """
         hung = threading.Event()
         late = threading.Timer(self._limit_s, self._give_up, (hung,))
         late.start()  # it also ends a process that does not even read
         try:
+            self._await_start()
             self._pipe.send((work, args))
             succeeded, value = pickle.loads(self._pipe.recv_bytes())
         except (EOFError, OSError) as error:
@@ -66,10 +75,18 @@ class LocalSeat:
         hung.set()  # before the pipe ends, which the other thread waits for
         self._process.kill()
 
-    def _explain(self, hung: bool) -> Lost:
+    def _await_start(self) -> None:
+        if not self._up:
+            self._pipe.recv_bytes()
+            self._up = True
+
+    def _explain(self, hung: bool) -> Exception:
         if hung:
             return Lost(f"no answer within {self._limit_s:g} s", hung=True)
         self._process.join(5)
+        # Below zero it was killed; above, any other would fail as it did.
+        if not self._up and (self._process.exitcode or 0) > 0:
+            return RuntimeError(UNSTARTED)
         return Lost(f"its process ended ({self._process.exitcode})", hung=False)
 
 
@@ -87,6 +104,7 @@ def _serve(pipe: Connection) -> None:
     """Works until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
     _die_with_parent()
+    pipe.send_bytes(b"")  # it is up
     while True:
         try:
             work, args = pipe.recv()

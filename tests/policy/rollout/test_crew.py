@@ -12,6 +12,7 @@ from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import psutil
@@ -114,6 +115,27 @@ def test_work_that_no_seat_is_there_for_is_lost_and_nobody_waits() -> None:
         with pytest.raises(LostWork, match="no node with a core"):
             alone.submit(int, "7").result(timeout=20)
     alone.shutdown()
+
+
+UNGUARDED = """
+from policy.rollout.crew import Crew
+from policy.rollout.seat import LocalSeat
+
+with Crew(1, LocalSeat) as crew:
+    print(crew.submit(len, "abc").result())
+"""
+
+
+def test_a_program_that_its_workers_would_run_again_is_told_so(tmp_path) -> None:
+    program = tmp_path / "unguarded.py"
+    program.write_text(UNGUARDED)
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.endswith("must stand below: if __name__ == '__main__'\n")
+    program.write_text("if __name__ == '__main__':\n" + indent(UNGUARDED, "    "))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
 
 
 def test_a_shutdown_waits_for_nobody_and_leaves_no_process() -> None:
