@@ -62,3 +62,9 @@ def read_log(run: Path, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
     """Lines of a run's log, all but the seconds, which no two runs share."""
     lines = (run / name).read_text().splitlines()
     return [json.loads(line) | {"timing": None} for line in lines]
+
+
+def count_steps(path: Path) -> int:
+    """How many steps a run has written so far."""
+    metrics = path / "metrics.jsonl"
+    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -55,7 +54,7 @@ class Screen:
     """A progress bar in a terminal, a line now and then elsewhere.
 
     Args:
-        console: Where to print; None makes one for standard output.
+        console: Where to print, and the clock; None makes one for standard output.
         quiet: Whether to print nothing at all; errors are not printed here.
     """
 
@@ -78,7 +77,7 @@ class Screen:
     @contextmanager
     def task(self, name: str, total: int, done: int = 0) -> Iterator[TaskID]:
         """Shows a bar while the `with` block runs; yields its id for `advance`."""
-        self._figures, self._said = {}, time.monotonic()
+        self._figures, self._said = {}, self.console.get_time()
         with self._progress:
             bar = self._progress.add_task(name, total=total, completed=done, figures="")
             yield bar
@@ -87,7 +86,7 @@ class Screen:
     def move(self, bar: TaskID, done: int) -> None:
         """Sets how much of a task is done."""
         self._progress.update(bar, completed=done)
-        now = time.monotonic()
+        now = self.console.get_time()
         if not self.console.is_terminal and now - self._said > LINE_EVERY_S:
             self._said = now
             self.say(_spell_task(self._progress.tasks[-1]))

@@ -488,7 +488,7 @@ def test_a_thought_with_a_tag_is_refused():
         format_answer(replace(read(TEXT), thought="so </think> it is"))
 
 
-def test_any_100_kb_are_read_within_a_tenth_of_a_second():
+def test_any_100_kb_are_read_within_a_second():
     gc.freeze()  # what other tests left behind is not collected in this one's time
     floods = [
         "[",
@@ -509,7 +509,7 @@ def test_any_100_kb_are_read_within_a_tenth_of_a_second():
             for parse in PARSERS.values():
                 started = time.process_time()
                 parse(flooded, NORMALIZED)
-                assert time.process_time() - started < 0.1, flood
+                assert time.process_time() - started < 1, flood  # usual: 0.03
     gc.unfreeze()
 
 

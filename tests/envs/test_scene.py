@@ -1,11 +1,14 @@
 """Sampling of scenes: deterministic, visible, held-out ranges apart."""
 
+import gc
 import json
 import re
 import warnings
 from importlib.metadata import EntryPoint
 
+import gymnasium
 import numpy as np
+import psutil
 import pytest
 
 import envs
@@ -182,6 +185,26 @@ def test_a_plug_in_that_exits_is_named_and_ends_nothing(monkeypatch, tmp_path):
         registry.load_plugins()
 
 
+def test_a_plug_in_that_fails_half_way_leaves_no_scene(monkeypatch, tmp_path):
+    (tmp_path / "half_done.py").write_text(
+        "from envs import register_scene\n"
+        "from envs.scenes.pick_mug import PickMug\n"
+        "class Half(PickMug): pass\n"
+        "class Dressed(PickMug): pass\n"
+        "register_scene('half')(Half)\n"
+        "register_scene('half_dressed', extra='meshes')(Dressed)\n"
+        "import no_such_module\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    broken = EntryPoint("bad", "half_done", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    before = envs.list_scenes(), registry.list_absent(), dict(gymnasium.registry)
+    with pytest.warns(UserWarning, match="'half_done'.*no_such_module"):
+        registry.load_plugins()
+    after = envs.list_scenes(), registry.list_absent(), dict(gymnasium.registry)
+    assert after == before
+
+
 def test_a_scene_name_belongs_to_one_class():
     other = type("Other", (), dict.fromkeys(("skill", "build", "judge"), LIFT))
     with pytest.raises(ValueError, match="already registered"):
@@ -193,16 +216,13 @@ def test_a_scene_name_belongs_to_one_class():
 
 @pytest.mark.slow
 def test_five_hundred_scenes_do_not_grow_memory():
-    import gc
-    import resource
-
-    def peak_mib() -> float:
+    def measure_mib() -> float:
         gc.collect()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return psutil.Process().memory_info().rss / 2**20
 
     for seed in range(100):
         make_scene("pick_mug", seed=seed)
-    before = peak_mib()
+    before = measure_mib()
     for seed in range(100, 600):
         make_scene("pick_mug", seed=seed)
-    assert peak_mib() - before < 20
+    assert measure_mib() - before < 20

@@ -79,24 +79,27 @@ def name_unknown_code(home: Path) -> None:
     change(home, "config.json", model_type="evil", architectures=["Evil"])
 
 
+def lay_bomb(home: Path, file: str) -> None:
+    """Writes a pickle that leaves a mark where it is loaded."""
+    (home / file).write_bytes(pickle.dumps(Bomb(home.parent / "executed")))
+
+
 def point(home: Path, target: str) -> None:
     """Lets the index of weights name another file, in which there is a bomb."""
-    bomb = pickle.dumps(Bomb(home.parent / "executed"))
     for name in ("evil.bin", "../outside.safetensors"):
-        (home / name).write_bytes(bomb)
+        lay_bomb(home, name)
     write(home, INDEX, json.dumps({"metadata": {}, "weight_map": {"x": target}}))
 
 
 def leave_pickles(home: Path) -> None:
     (home / "model.safetensors").unlink()
-    (home / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(home.parent / "x")))
+    lay_bomb(home, "pytorch_model.bin")
 
 
 def add_adapters(home: Path) -> None:
     content = {"base_model_name_or_path": "evil/base", "peft_type": "LORA"}
     write(home, "adapter_config.json", json.dumps(content))
-    bomb = pickle.dumps(Bomb(home.parent / "executed"))
-    (home / "adapter_model.bin").write_bytes(bomb)
+    lay_bomb(home, "adapter_model.bin")
 
 
 GROWING = "{% set s = namespace(x='ab') %}{% for i in range(60) %}"

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 from commands import ROOT
-from runs import read_log
+from runs import count_steps, read_log
 
 pytestmark = pytest.mark.faults
 RUN = (
@@ -80,11 +80,6 @@ def list_leftovers(path: Path) -> list[psutil.Process]:
         for one in psutil.process_iter(["cmdline"])
         if str(path) in " ".join(one.info["cmdline"] or [])
     ]
-
-
-def count_steps(path: Path) -> int:
-    metrics = path / "metrics.jsonl"
-    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
 
 
 def find_newest(path: Path) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 from commands import ROOT
-from runs import read_log
+from runs import count_steps, read_log
 
 ray = pytest.importorskip("ray", reason="no Ray: make test-ray installs it")
 RUN = (
@@ -92,11 +92,6 @@ def replace_node(nodes: Any) -> None:
         with suppress(Exception):
             nodes.others.append(nodes.add_node(**SMALL))
             return
-
-
-def count_steps(path: Path) -> int:
-    metrics = path / "metrics.jsonl"
-    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
 
 
 def compare(nodes: Any, folder: Path, steps: int, deeds: Deeds) -> None:

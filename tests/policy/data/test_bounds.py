@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import scipy.io
+from files import paint
 from PIL import Image
 
 from policy.data import bounds, sets, tables
@@ -71,12 +72,6 @@ STRANGE: dict[str, Callable[[Path], Any]] = {
     ),
 }
 strange = pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE)
-
-
-def paint(path: Path, width: int = 64, height: int = 48) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((height, width, 3), 90, np.uint8)).save(path)
-    return path
 
 
 def stem_of(folder: Path, number: int) -> Path:

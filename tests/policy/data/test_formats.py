@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import scipy.io
+from files import paint
 from PIL import Image
 
 import envs
@@ -153,15 +154,14 @@ def test_what_a_policy_answered_is_written_as_it_was(scenes, tmp_path):
         assert np.allclose(
             item.box, plan.box, atol=1.01 / 224 if name == "masks" else 0
         )
-    assert annotate_take(take, executed=True) in ("missed", "not_lifted") or isinstance(
-        annotate_take(take, executed=True), str | Sample
-    )
 
 
-def paint(path: Path, width: int = 64, height: int = 48) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((height, width, 3), 90, np.uint8)).save(path)
-    return path
+def test_where_answers_have_to_succeed_a_miss_is_its_reason_alone(scenes):
+    plan = scenes[0].reference.to_plan()
+    take = Take(scene=scenes[0], text="", answer=plan, instruction="lift it")
+    assert isinstance(annotate_take(take, executed=True), Sample)
+    beside = replace(take, answer=plan.move(0.1, 0.05))
+    assert annotate_take(beside, executed=True) == "not_by_part"
 
 
 def test_sharerobot_as_its_readme_shows_it(tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from files import flip
 
 from policy.runtime.seal import DamagedError, read_facts, read_seal
 from policy.runtime.steps import find_newest, list_steps, save_step
@@ -16,12 +17,6 @@ def write(folder: Path) -> None:
     (folder / "inner").mkdir()
     (folder / "weights.bin").write_bytes(bytes(range(256)))
     (folder / "inner" / "words.json").write_text("{}")
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(bytes(content))
 
 
 def cut(path: Path) -> None:

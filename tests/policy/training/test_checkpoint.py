@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from commands import ROOT
+from files import flip
 from runs import JOB, execute, read_log
 
 import policy
@@ -27,12 +28,6 @@ from policy.training.checkpoint import (
 )
 from policy.training.run_dir import RunDir
 from policy.training.stop import Stopped, StopSignals
-
-
-def _flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(bytes(content))
 
 
 def test_a_run_whose_configuration_was_edited_is_refused(tmp_path: Path) -> None:
@@ -109,7 +104,7 @@ def test_the_newest_checkpoints_stay(run: Path) -> None:
 def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
     run: Path, copied: Path
 ) -> None:
-    _flip(copied / "checkpoints" / "step_4" / "trainer.safetensors")
+    flip(copied / "checkpoints" / "step_4" / "trainer.safetensors")
     resume(copied)
     assert read_log(copied) == read_log(run)
     name = "final/model.safetensors"
@@ -121,7 +116,7 @@ def test_a_damaged_checkpoint_of_a_later_step_takes_no_sound_ones_place(
 ) -> None:
     folder = copied / "checkpoints"
     (folder / "step_4").rename(folder / "step_9")
-    _flip(folder / "step_9" / "trainer.safetensors")
+    flip(folder / "step_9" / "trainer.safetensors")
     execute(copied, replace(JOB, steps=4, n=0, keep=1), resume=True)
     assert list_steps(folder) == [4, 9]
 

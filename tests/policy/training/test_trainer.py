@@ -87,10 +87,13 @@ def test_training_changes_the_weights_and_the_final_policy_loads(
     undisturbed: RunDir,
 ) -> None:
     start = dict(list_trainable(policy.load("tiny", device="cpu")))
-    final_policy = policy.load(undisturbed.path / "final", device="cpu")
-    final = dict(list_trainable(final_policy))
-    assert start.keys() == final.keys()
+    final, kept = (
+        dict(list_trainable(policy.load(home, device="cpu")))
+        for home in (undisturbed.path / "final", undisturbed.checkpoints / "step_3")
+    )
+    assert start.keys() == final.keys() == kept.keys()
     assert any(not torch.equal(start[name], final[name]) for name in start)
+    assert all(torch.equal(kept[name], final[name]) for name in final)
 
 
 def test_the_same_seed_writes_the_same_figures(undisturbed, tmp_path: Path) -> None:
