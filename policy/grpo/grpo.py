@@ -179,8 +179,10 @@ def update(
             KL term one, as the reference takes the policy's place.
     """
     totals, lanes = Totals(), 1 if config.beta else lanes
-    mean_tokens = float(batch.mask.sum()) / config.minibatches
-    for rows in _minibatches(len(batch.prompts), config, generator):
+    # Scenes that were put aside leave fewer prompts than were asked for.
+    parts = min(config.minibatches, len(batch.prompts))
+    mean_tokens = float(batch.mask.sum()) / parts
+    for rows in _draw_minibatches(len(batch.prompts), parts, config, generator):
         part = batch.select(rows)
         weights = token_weights(
             part.mask.flatten(0, 1),
@@ -264,12 +266,10 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
 
 
-def _minibatches(
-    prompts: int, config: GRPOConfig, generator: torch.Generator
+def _draw_minibatches(
+    prompts: int, parts: int, config: GRPOConfig, generator: torch.Generator
 ) -> Iterator[Tensor]:
     """Yields the rows of each minibatch, in a new order each pass."""
-    # Scenes that were put aside leave fewer prompts than were asked for.
-    parts = min(config.minibatches, prompts)
     for _ in range(config.num_iterations):
         order = torch.randperm(prompts, generator=generator)
         yield from (rows.sort()[0] for rows in order.tensor_split(parts))

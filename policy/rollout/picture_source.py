@@ -210,6 +210,8 @@ def list_places(images: AnnotatedSet, split: str) -> NDArray[np.int64]:
 
 def _read_split(item: Annotation) -> str:
     """The set's own split; its further words, such as "ood", are for tests."""
+    if not item.split:
+        return _draw_split(item)
     return "train" if item.split == "train" else "test"
 
 

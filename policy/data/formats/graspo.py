@@ -18,7 +18,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from policy.data.formats.rows import find_files, find_image, read_json, take
+from policy.data.formats.rows import (
+    find_files,
+    find_image,
+    read_json,
+    take,
+    take_text,
+)
 from policy.data.images import FileImage, save_image
 from policy.data.records import UNITS, BrokenItem, Item, Sample
 
@@ -43,8 +49,8 @@ def _read_row(file: Path, number: int, row: Any) -> Item:
         box=row.get("box"),
         waypoints=row.get("waypoints"),
         units=UNITS,
-        category=str(row.get("category", "")),
-        split=str(row.get("split", "")),
+        category=take_text(row, "category"),
+        split=take_text(row, "split"),
     )
 
 

@@ -21,6 +21,7 @@ from policy.data.formats.rows import (
     find_image,
     read_json,
     take,
+    take_text,
     write_json,
 )
 from policy.data.formats.words import (
@@ -60,7 +61,7 @@ def _read_row(file: Path, number: int, row: Any) -> Item:
         image=FileImage(find_image(file.parent, take(row, "image"), "images")),
         instruction=read_task(question),
         waypoints=points,
-        category=str(row.get("category", "")),
+        category=take_text(row, "category"),
         split=file.stem,
     )
 

@@ -115,6 +115,12 @@ def take(row: Any, *names: str) -> Any:
     return row
 
 
+def take_text(row: Mapping[str, Any], name: str) -> str:
+    """Returns what an optional field says, as text; "" where it says nothing."""
+    said = row.get(name)
+    return "" if said is None else str(said)
+
+
 def write_json(path: Path, rows: Sequence[Any]) -> None:
     """Writes rows as a JSON list; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from policy.data.formats.rows import (
     find_image,
     read_json,
     take,
+    take_text,
     write_json,
 )
 from policy.data.images import FileImage, save_image
@@ -59,8 +60,8 @@ def _read_row(file: Path, number: int, row: Any) -> Item:
         box=box,
         waypoints=points,
         units=(size[0], size[1]),
-        category=str(about.get("original_dataset", "")),
-        split=str(about.get("split", "")),
+        category=take_text(about, "original_dataset"),
+        split=take_text(about, "split"),
     )
 
 

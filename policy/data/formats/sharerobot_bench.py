@@ -19,6 +19,7 @@ from policy.data.formats.rows import (
     find_image,
     read_json,
     take,
+    take_text,
     write_json,
 )
 from policy.data.formats.words import (
@@ -61,7 +62,7 @@ def _read_row(file: Path, number: int, row: Any) -> Item:
         box=None if points else boxes[0],
         waypoints=points or None,
         units=None,
-        category=str(row.get("category", "")),
+        category=take_text(row, "category"),
         split="test",
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from policy.data.formats.rows import find_files, take
+from policy.data.formats.rows import find_files, take, take_text
 from policy.data.formats.words import check_text, read_task
 from policy.data.images import ParquetImage, encode_png
 from policy.data.records import BrokenItem, Item, Sample
@@ -51,7 +51,7 @@ def _read_row(file: Path, group: int, number: int, row: Any) -> Item:
         instruction=read_task(take(row, "problem")),
         box=answer.get("bbox"),
         waypoints=answer.get("trajectory"),
-        category=str(row.get("category") or ""),
+        category=take_text(row, "category"),
         split=file.stem,
     )
 

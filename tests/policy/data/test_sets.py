@@ -101,6 +101,12 @@ def test_a_mistake_names_what_there_is(folder, options, message):
         open_set(SetConfig(**{"path": str(folder)} | options))
 
 
+def test_a_field_without_a_value_says_nothing(folder):
+    write(folder, [{"category": None, "split": None}, {"category": 3, "split": "val"}])
+    items = open_set(SetConfig(path=str(folder))).items
+    assert [(i.category, i.split) for i in items] == [("", ""), ("3", "val")]
+
+
 def test_a_set_without_what_is_asked_says_what_it_has(folder):
     write(folder, [{"waypoints": None}] * 3)
     with pytest.raises(ValueError, match="answer=plan, but 3 have answer=affordance"):

@@ -218,6 +218,18 @@ def test_fewer_prompts_than_minibatches_are_a_minibatch_each() -> None:
     assert step(policy, optimizer, batch, config).taken == 2 * config.num_iterations
 
 
+def test_fewer_prompts_than_minibatches_are_not_weighed_more() -> None:
+    """Scenes that were put aside change nothing of how far those left move a policy."""
+    moved = []
+    for minibatches in (2, 8):
+        policy, config = Bandit(), replace(ONCE, minibatches=minibatches)
+        rewards = torch.rand(2, 4, generator=torch.Generator().manual_seed(0))
+        batch = compare(draw(policy), rewards, config)
+        step(policy, torch.optim.SGD(policy.model.parameters(), 0.1), batch, config)
+        moved.append(policy.model.logits.detach())
+    torch.testing.assert_close(*moved)
+
+
 def draw(policy: Bandit) -> list[list[Completion]]:
     return policy.sample(2, 4, torch.Generator().manual_seed(0))
 
