@@ -6,6 +6,7 @@ Defaults are those of conf/algo/grpo.yaml, but for `bf16`, which the command cho
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from math import inf
 
@@ -130,6 +131,8 @@ class GRPOConfig:
             raise ValueError(f"algo.bf16 is {self.bf16!r}; true or false")
         for name, least in _LEAST.items():
             self._need(name, getattr(self, name) >= least, f"at least {least}")
+            if name != "epsilon_high":  # which clips nothing where it is infinite
+                self._need(name, getattr(self, name) < math.inf, "must be finite")
         for name in ("epsilon_low", "cooldown"):
             self._need(name, getattr(self, name) <= 1, "at most 1")
         for name in ("average_decay", "adam_beta2"):

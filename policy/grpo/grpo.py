@@ -281,14 +281,15 @@ def _passes(
     """Returns the rows of each forward pass; those of a size go together."""
     if not len(rows) or not config.tokens_per_forward:
         return [rows] if len(rows) else []
-    asked = [policy.count_tokens(batch.prompts[row]) for row in rows.tolist()]
+    asked = torch.tensor([policy.count_tokens(batch.prompts[r]) for r in rows.tolist()])
     longest = batch.mask[rows].sum(dim=2).amax(dim=1)
-    size, order = (torch.tensor(asked) + batch.mask.shape[1] * longest).sort(
-        stable=True
-    )
-    passes, first = [], 0
-    for place, tokens in enumerate(size.tolist()):
-        if place > first and (place - first + 1) * tokens > config.tokens_per_forward:
+    answers, passes, first = batch.mask.shape[1], [], 0
+    order = (asked + answers * longest).argsort(stable=True)
+    for place in range(1, len(order)):
+        together = order[first : place + 1]
+        # Each is padded to the longest prompt and to the longest answer among them.
+        width = float(asked[together].max() + answers * longest[together].max())
+        if len(together) * width > config.tokens_per_forward:
             passes.append(rows[order[first:place]])
             first = place
     return [*passes, rows[order[first:]]]

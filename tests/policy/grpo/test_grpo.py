@@ -166,6 +166,26 @@ def test_groups_of_a_size_share_a_pass() -> None:
     assert [rows.tolist() for rows in found] == [[1, 3], [2, 0]]
 
 
+def test_a_pass_is_bounded_with_its_padding() -> None:
+    """A long prompt with short answers beside a short one with long ones."""
+    mask = torch.zeros(2, 8, 100)
+    mask[0, :, :10] = mask[1] = 1
+    batch = Batch(
+        sampling=SAMPLING,
+        prompts=[1000, 300],
+        completions=[],
+        advantages=mask,
+        mask=mask,
+        old_logprobs=mask,
+    )
+    policy = Bandit()
+    policy.count_tokens = lambda prompt: prompt
+    for budget, passes in ((3599, [[0], [1]]), (3600, [[0, 1]])):
+        config = GRPOConfig(tokens_per_forward=budget)
+        found = _passes(policy, batch, torch.arange(2), config)
+        assert [rows.sort()[0].tolist() for rows in found] == passes
+
+
 POISONS = {
     "an infinite advantage": {"advantages": torch.inf},
     "a reward that is no number": {"advantages": torch.nan},
@@ -410,6 +430,8 @@ def test_unknown_names_list_the_valid_ones() -> None:
 def test_numbers_that_mean_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="beta is -0.1"):
         GRPOConfig(beta=-0.1)
+    with pytest.raises(ValueError, match="beta is inf; must be finite"):
+        GRPOConfig(beta=float("inf"))
     with pytest.raises(ValueError, match="epsilon_low is 1.5"):
         GRPOConfig(epsilon_low=1.5)
     with pytest.raises(ValueError, match="max_grad_norm is 0"):
