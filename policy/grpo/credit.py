@@ -109,7 +109,7 @@ def add_experts(
     from nobody has tried it, so it joins groups of the first turn alone. It was not
     sampled, so its ratio is 1 and its advantage the same for every token. An annotation
     without a thought takes that of the best answer. Where no expert joins, an answer
-    without tokens takes its place; `grpo` and `dr_grpo` count it as one that was cut off.
+    without tokens takes its place; `grpo` and `dr_grpo` count it as one cut off.
 
     Args:
         speller: Spells the answers.
