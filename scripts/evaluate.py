@@ -35,14 +35,16 @@ def main(config: DictConfig) -> None:
     from policy.training.progress import Screen
 
     screen, rollout = Screen(quiet=config.quiet), build(RolloutConfig, config.rollout)
-    policies = list_policies(config)
+    policies, tokens = list_policies(config), rollout.max_new_tokens
     list_scorers(config)
     rows: list[list[dict[str, Any]]] = []
     solved: list[tuple[str, dict[str, Any]]] = []
     with Workers.of(rollout) as workers:
         for name, node in policies:
-            answerer = choose_answerer(node, rollout.max_new_tokens)
-            found, hits = examine(config, name, answerer, workers, screen)
+            # Nameless here, a model is gone before the next one is loaded.
+            found, hits = examine(
+                config, name, choose_answerer(node, tokens), workers, screen
+            )
             rows.append(found)
             solved.append((name, hits))
     every = [row for found in rows for row in found]
@@ -58,7 +60,9 @@ def main(config: DictConfig) -> None:
 
 
 def check(config: DictConfig) -> None:
-    """Refuses scenes that cannot be asked for."""
+    """Refuses scenes that cannot be asked for, and rows that cannot be written."""
+    from launching.checks import check_file
+
     from envs.records import Plan
     from policy.home import find
 
@@ -75,19 +79,21 @@ def check(config: DictConfig) -> None:
         raise FileNotFoundError(f"suite={config.suite}: there is no such file")
     for env in list_envs(config):
         read_exam(config, read_source(config, env))
+    if config.out:
+        check_file(Path(str(config.out)))  # whatever its ending
 
 
 def examine(
     config: DictConfig, name: str, answerer: Any, workers: Any, screen: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Returns the rows of a policy, one a kind of scene, and what it solved."""
-    measure = measure_words if config.words else measure_figures
+    measure = measure_words if config.words else partial(measure_figures, config)
     rows, solved = [], {}
     for env in list_envs(config):
-        source = read_source(config, env)
-        with screen.task(f"{name}: {env}", count_scenes(config, source)) as bar:
+        exam = read_exam(config, read_source(config, env))
+        with screen.task(f"{name}: {env}", len(exam.list_seeds())) as bar:
             show = partial(screen.move, bar)
-            figures, hits = measure(config, source, answerer, workers, show)
+            figures, hits = measure(exam, answerer, workers, show)
         rows.append(_describe(config, env, name) | figures)
         solved |= hits
     return rows, solved
@@ -145,25 +151,34 @@ def compare(
     from policy.evaluation.table import tabulate_pairs
 
     (first, before), *others = solved
-    rows = []
+    whole, rows = name_scenes(config), []
     for name, after in others:
         found = {key: p.to_row() for key, p in compare_solved(before, after).items()}
         if found:
             what = f"{name} beside {first}"
-            screen.say(tabulate_pairs(found, what, config.env.name))
+            screen.say(tabulate_pairs(found, what, whole))
         for key, row in found.items():
-            env = key.partition("/")[2] or config.env.name
+            env = key.partition("/")[2] or whole
             where = {"env": env, "split": config.split}
             rows.append(where | {"policy": name, "beside": first} | row)
     return rows
 
 
+def name_scenes(config: DictConfig) -> str:
+    """Returns what all scenes are of together: their kind if there is but one."""
+    kinds = {*list_envs(config)} - {OFFLINE}
+    return kinds.pop() if len(kinds) == 1 else config.env.name
+
+
 def write(path: Path, rows: Any, pairs: Any) -> None:
     """Writes rows as JSON, and beside them the comparisons if there are any."""
+    from policy.runtime.whole import replace_text
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rows, indent=2) + "\n")
+    replace_text(path, json.dumps(rows, indent=2) + "\n")
     if pairs:
-        path.with_suffix(".pairs.json").write_text(json.dumps(pairs, indent=2) + "\n")
+        beside = path.with_suffix(".pairs.json")
+        replace_text(beside, json.dumps(pairs, indent=2) + "\n")
 
 
 def describe(path: Path, numbers: str, suite: str | None) -> None:
@@ -174,15 +189,15 @@ def describe(path: Path, numbers: str, suite: str | None) -> None:
 
 
 def measure_figures(
-    config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
+    config: DictConfig, exam: Any, answerer: Any, workers: Any, show: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the paper's figures and success on the scenes of a source."""
+    """Returns the paper's figures and success on the scenes of an exam."""
     from policy.evaluation.evaluate import evaluate
     from policy.evaluation.scoreboard import Scoreboard
     from policy.rollout.play import Referee
 
-    exam, referee = read_exam(config, source), Referee(workers=workers)
-    board = Scoreboard(config.answer, list_scorers(config, source.name))
+    board = Scoreboard(config.answer, list_scorers(config, exam.source.name))
+    referee = Referee(workers=workers)
     evaluation, _ = evaluate(
         answerer, exam, referee, progress=show, on_episode=board.add
     )
@@ -191,12 +206,11 @@ def measure_figures(
 
 
 def measure_words(
-    config: DictConfig, source: Any, answerer: Any, workers: Any, show: Any
+    exam: Any, answerer: Any, workers: Any, show: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns whether the policy follows the words on the scenes of a source."""
+    """Returns whether the policy follows the words on the scenes of an exam."""
     from policy.evaluation.language import measure_obedience
 
-    exam = read_exam(config, source)
     return measure_obedience(answerer, exam, workers, show).to_row(), {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -92,18 +92,13 @@ class AnnotatedSet:
         path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
-def open_set(
-    config: SetConfig,
-    answer: str = Plan.kind,
-    progress: Callable[[int], None] = lambda done: None,
-) -> AnnotatedSet:
+def open_set(config: SetConfig, answer: str = Plan.kind) -> AnnotatedSet:
     """Looks at every item of a set, but decodes no image; masks it does.
 
     Args:
         config: Which.
         answer: What is asked, one of `envs.records.ANSWERS`: items without it are not
             taken.
-        progress: Told now and then how many items have been looked at.
 
     Raises:
         FileNotFoundError: There is no such set.
@@ -123,8 +118,6 @@ def open_set(
             broken.append(row)
             if len(broken) % MANY == 0:  # a small file may say millions of them
                 _check_broken(path, good, broken)
-        if number % 1000 == 0:
-            progress(number)
     _check_broken(path, good, broken)
     return AnnotatedSet(
         items=_choose(config, good, answer),

@@ -57,7 +57,7 @@ def measure(vlm: VLM, site: Site, name: str) -> dict[str, Any]:
         site.stop.check()
 
     give_back()  # before the films, which come on top of what training has left
-    with screen.task(f"evaluating {name}", job.n) as bar:
+    with screen.task(f"evaluating {name}", len(exam.list_seeds())) as bar:
         evaluation, rollouts = evaluate(
             answer_greedily(vlm, job.rollout.max_new_tokens),
             exam,

@@ -29,7 +29,7 @@ DTYPES = ("float32", "bfloat16", "float16")  # of policy/model/loading.py
 ADVICE = "put it back as it was, or start a new run from a checkpoint by policy="
 FILES = (".json", ".mp4", ".gif", ".webp", ".png", ".jpg", ".html")
 DRIVERS = ("libcuda.so.1", "libamdhip64.so")  # either makes torch's device "cuda"
-OF_SCENES = ("camera", "look", "robot", "shifts", "varied")  # images have none of them
+NOT_OF_IMAGES = ("camera", "look", "robot", "shifts", "varied")
 
 
 def check_config(config: DictConfig) -> None:
@@ -174,7 +174,7 @@ def check_used(config: DictConfig) -> None:
         group = key.partition(".")[0]
         if group == "data" and OFFLINE not in envs:
             raise ValueError(f"{key}={value}: is for env={OFFLINE}")
-        if group in OF_SCENES and envs == {OFFLINE}:
+        if group in NOT_OF_IMAGES and envs == {OFFLINE}:
             raise ValueError(f"{key}={value}: is for scenes, not for env={OFFLINE}")
         lora = "policy" in config and config.policy.get("lora") is not None
         if key == "policy.trainable" and lora:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -10,24 +11,43 @@ from omegaconf import DictConfig, OmegaConf
 
 from launching.choices import SEVERAL, find_conf, spell
 
+THREADS = 8  # of a small model; more only wait for each other
+
 
 def load_policy(node: DictConfig, *, keep_reference: bool = False) -> Any:
     """Loads the model that `policy=` names."""
     announce(str(node.path))
-    import torch
-
     import policy
 
-    # More threads than this only wait for each other on the small default policy.
-    torch.set_num_threads(min(torch.get_num_threads(), 8))
     options: Any = OmegaConf.to_container(node)
     path, lora = options.pop("path"), options.pop("lora")
-    return policy.load(
+    vlm = policy.load(
         str(path),
         lora=read_lora(lora),
         keep_reference=keep_reference,
         **options,
     )
+    set_threads(vlm.model)
+    return vlm
+
+
+def set_threads(model: Any) -> None:
+    """Lets a small model, as the default one is, use few threads, a large one all."""
+    import torch
+
+    from policy.runtime.lanes import SMALL
+
+    small = sum(weight.numel() for weight in model.parameters()) <= SMALL
+    usual = _count_threads()
+    torch.set_num_threads(min(usual, THREADS) if small else usual)
+
+
+@lru_cache(maxsize=1)
+def _count_threads() -> int:
+    """Threads before any model has set them; a large one may follow a small one."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def announce(path: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from launching.choices import OFFLINE, find_conf
-from launching.settings import build, list_overrides
+from launching.settings import build, list_overrides, say_once
 from launching.sources import list_envs
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def fit_reward(config: DictConfig) -> None:
     config.reward = load_reward(other)
     why = "images are not executed" if offline else f"{lacking[0]!r} has no expert"
     if not config.quiet:
-        print(f"reward={other}: {why}")
+        say_once(f"reward={other}: {why}")
 
 
 def choose_picture_mix(config: DictConfig) -> RewardMix | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -42,3 +43,12 @@ def list_overrides() -> dict[str, str]:
     words = shorten(HydraConfig.get().overrides.task)
     pairs = (word.partition("=") for word in words)
     return {key.lstrip("+~"): value for key, _, value in pairs}
+
+
+def say_once(text: str) -> None:
+    """Prints what each of several processes finds out, in the first alone.
+
+    They are no team yet, but those that start them number them.
+    """
+    if os.environ.get("RANK", "0") == "0":
+        print(text)

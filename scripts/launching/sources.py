@@ -8,7 +8,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from launching.choices import ALL, OFFLINE
-from launching.settings import build
+from launching.settings import build, say_once
 
 # Of scenes, what runs of earlier versions do not say, as it was then.
 EARLIER = {"robot": "panda", "look": "primitive", "without": [], "knowledge": "none"}
@@ -109,7 +109,7 @@ def _open_set(data: str, answer: str, quiet: bool) -> Any:
     )
     found = ", ".join(f"{n} {reason}" for reason, n in images.count_broken().items())
     if not quiet:
-        print(f"{len(images.items)} annotated images; left out: {found or 'none'}")
+        say_once(f"{len(images.items)} annotated images; left out: {found or 'none'}")
     return images
 
 

@@ -128,6 +128,8 @@ TABLE = {
     "record env=pick_mugg": "unknown env 'pick_mugg'; did you mean 'pick_mug'?",
     "serve robot=xyz": "unknown robot 'xyz'; valid: panda, ur5e",
     "bench parts=[trll]": "parts has ['trll']; choose from step",
+    "bench out=.": "out=. is a directory, not a file",
+    "evaluate policy=null out=.": "out=. is a directory, not a file",
     "freeze n=3": "out= is needed",
     "freeze out=.": "out=. exists; choose another",
     "warmstart": "out= is needed",
