@@ -41,11 +41,15 @@ def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
     from policy.runtime.distributed import join_team
     from policy.training.boards import check_boards
-    from policy.training.precision import check_precision, choose_precision
+    from policy.training.precision import (
+        check_precision,
+        choose_precision,
+        keep_precision,
+    )
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
 
-    stopped = RunDir.open(Path(config.resume)) if config.resume else None
+    stopped = RunDir(Path(config.resume)) if config.resume else None
     if stopped is not None:
         config = read_config(stopped.path, config)
     check_boards(config.log)
@@ -56,8 +60,14 @@ def main(config: DictConfig) -> None:
     job = build_job(config)
     with join_team() as team, closing(open_run(config, stopped, team)) as run:
         screen = Screen(quiet=config.quiet or not team.leads)
+        if stopped is not None and team.leads:
+            check_unfinished(stopped, config.steps, screen)
         vlm = load_policy(config.policy, keep_reference=job.algo.beta > 0)
-        precision = team.tell(choose_precision(vlm, job, wanted))
+        precision = team.tell(
+            choose_precision(vlm, job, wanted)
+            if stopped is None
+            else keep_precision(vlm, config.algo.bf16)
+        )
         show_precision(precision, screen)
         config.algo.bf16 = precision.bf16
         if job.picture_mix is not None:
@@ -65,7 +75,7 @@ def main(config: DictConfig) -> None:
         if team.leads:
             record(run, config, stopped is not None, screen)
             job.source.list_broken(run.path / "broken_items.jsonl")
-            run.open_boards(config.log)
+            run.open_boards(config.log, run.find_start(screen.say))
         execute(vlm, build_job(config), run, screen, team)
 
 
@@ -93,7 +103,6 @@ def open_run(config: DictConfig, stopped: RunDir | None, team: Team) -> RunDir:
         return run or RunDir(path)
     if team.leads:
         stopped.take()
-        check_unfinished(stopped, config.steps)
     return stopped
 
 
@@ -116,9 +125,8 @@ def create_run(config: DictConfig) -> RunDir:
 def show_precision(precision: Precision, screen: Screen) -> None:
     """Says in which numbers the update multiplies, and why."""
     numbers = "bfloat16" if precision.bf16 else "float32"
-    advice = "; algo.bf16=auto is faster" if precision.doubtful else ""
     warning = "warning: " if precision.doubtful else ""
-    screen.say(f"{warning}products in {numbers}: {precision.reason}{advice}")
+    screen.say(f"{warning}products in {numbers}: {precision.reason}")
 
 
 def record(run: RunDir, config: DictConfig, resumed: bool, screen: Screen) -> None:
@@ -140,13 +148,12 @@ def record(run: RunDir, config: DictConfig, resumed: bool, screen: Screen) -> No
     run.write_json(NAME, old | {"resumed": again})
 
 
-def check_unfinished(run: RunDir, steps: int) -> None:
+def check_unfinished(run: RunDir, steps: int, screen: Screen) -> None:
     """Raises a ValueError if a run has taken all its steps and left its policy."""
-    from policy.runtime.steps import list_steps
     from policy.runtime.whole import restore
 
     restore(run.path / "final")
-    taken = max(list_steps(run.checkpoints), default=0)
+    taken = run.find_start(screen.say)
     if steps < taken:
         raise ValueError(f"resume={run.path} steps={steps}: step {taken} is taken")
     done = run.read_json("summary.json")
@@ -235,7 +242,7 @@ def build_job(config: DictConfig) -> Job:
 
 
 def read_config(run: Path, usual: DictConfig) -> DictConfig:
-    """Returns the configuration of a run, of which only `steps=` may be changed.
+    """Returns the configuration of a run, of which only `RESUMED` may be changed.
 
     Args:
         run: The run's directory.

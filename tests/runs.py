@@ -48,12 +48,12 @@ def execute(
     report: Report = lambda workers: None,
 ) -> RunDir:
     """Trains the default policy, or goes on with a run."""
-    run = RunDir.open(path) if resume else RunDir.create(path)
+    run = RunDir(path) if resume else RunDir.create(path)
     with closing(run):
         if not resume:
             run.write_config("a: 1\n")
-        run.open_boards(("tensorboard",))
         screen = Screen(Console(quiet=True))
+        run.open_boards(("tensorboard",), run.find_start(screen.say))
         train(policy.load("tiny", device="cpu"), job, run, screen, report=report)
     return run
 

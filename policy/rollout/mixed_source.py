@@ -137,3 +137,9 @@ class MixedSource:
 
 Source = SceneSource | PictureSource | MixedSource
 """Where what is asked comes from."""
+
+
+def list_kinds(source: Source) -> tuple[str, ...]:
+    """Returns the names of all that a source may ask of, images among them."""
+    pictures = source.pictures.names if isinstance(source, MixedSource) else ()
+    return (*source.names, *pictures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from policy.model.loading import find_directory
 from policy.rollout.picture_source import NAME
+from policy.runtime.stored import read_json, read_yaml
 
 FIGURES = ("success", "parse_rate", "iou", "average", "endpoint")
 
@@ -58,7 +58,7 @@ def write_card(run: Path) -> None:
     Args:
         run: The directory of a run that is done.
     """
-    config = yaml.safe_load((run / "config.yaml").read_text())
+    config = read_yaml(run / "config.yaml")
     summary, manifest = (
         _read(run / f"{name}.json") for name in ("summary", "manifest")
     )
@@ -77,7 +77,7 @@ def write_card(run: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_json(path) if path.exists() else {}
 
 
 def _find_licence(base: str) -> str | None:

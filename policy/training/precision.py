@@ -23,6 +23,7 @@ from policy.training.dry_step import build_dry_batch, update_dry
 from policy.training.job import Job
 
 AUTO = "auto"
+MISSING = "the processor has no bfloat16 products"
 PROMPTS = 4  # of a timed update: enough for two lanes, little enough to wait for
 CLEARLY = 0.95  # a smaller win is noise, and runs on one machine should choose alike
 ROUNDS = 3  # both ways, one after the other; the medians count
@@ -35,7 +36,7 @@ class Precision:
     Attributes:
         bf16: Whether products are of bfloat16 numbers.
         reason: Why, with what was measured.
-        doubtful: Whether the user asked for what is slower here.
+        doubtful: Whether the other choice would be faster here.
     """
 
     bf16: bool
@@ -67,13 +68,27 @@ def choose_precision(vlm: VLM, job: Job, wanted: str | bool) -> Precision:
     if wanted is True and there:
         return Precision(bf16=True, reason=f"as asked for; {there}")
     if not there and wanted == AUTO:
-        return Precision(bf16=False, reason="the processor has no bfloat16 products")
+        return Precision(bf16=False, reason=MISSING)
     low, full = time_updates(vlm, job)
     measured = f"an update took {low:.2f} s in bfloat16, {full:.2f} s in float32"
     if wanted is True:
-        reason = f"as asked for, though the processor has no such products: {measured}"
+        advice = "; algo.bf16=auto is faster" if low > full else ""
+        reason = f"as asked for, though {MISSING}: {measured}{advice}"
         return Precision(bf16=True, reason=reason, doubtful=low > full)
     return Precision(bf16=low < CLEARLY * full, reason=f"{there}; {measured}")
+
+
+def keep_precision(vlm: VLM, bf16: bool) -> Precision:
+    """Returns the choice of a run that goes on: another would change its figures.
+
+    Args:
+        vlm: The policy.
+        bf16: What the run began with.
+    """
+    if bf16 and not _is_low(vlm) and not find_products(vlm.model.device):
+        reason = f"as the run began, though {MISSING}"
+        return Precision(bf16=True, reason=reason, doubtful=True)
+    return Precision(bf16=bf16, reason="as the run began")
 
 
 def time_updates(vlm: VLM, job: Job) -> tuple[float, float]:

@@ -93,7 +93,8 @@ class Screen:
 
     def show_step(self, bar: TaskID, row: dict[str, Any]) -> None:
         """Shows a training step's figures, smoothed."""
-        for name in SHOWN:
+        # Nothing of a step of images alone was executed: it has no success.
+        for name in (name for name in SHOWN if name in row):
             new = float(row[name])
             old = self._figures.get(name, new)
             self._figures[name] = SMOOTHING * old + (1 - SMOOTHING) * new

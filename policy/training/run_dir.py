@@ -1,6 +1,7 @@
 """A run's directory: every file that training leaves behind.
 
     config.yaml  manifest.json  metrics.jsonl  rollouts.jsonl  aside.jsonl
+    broken_items.jsonl of annotated images that cannot be read
     events.out.tfevents.*  report.html  summary.json
     before.json  evaluations/{before,after}.jsonl  evaluations/images/
     videos/before.mp4  videos/after.mp4  checkpoints/step_<n>/  final/
@@ -14,13 +15,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from filelock import FileLock, Timeout
 from PIL import Image
 
@@ -31,9 +31,10 @@ from policy.rollout.log import (
     read_answer,
     read_rows,
 )
-from policy.runtime.steps import list_steps
+from policy.runtime.stored import read_json, read_yaml
 from policy.runtime.whole import replace_text
 from policy.training.boards import BOARDS, Board, Picture, Watched, flatten
+from policy.training.checkpoint import find_sound
 from policy.training.history import History
 
 LOCK = ".lock"
@@ -54,6 +55,7 @@ class RunDir:
         self.history = History(path)
         self._boards: list[Board] = []
         self._made: list[Path] = []
+        self._start: int | None = None
         self._lock = FileLock(path / LOCK, timeout=0)
 
     @classmethod
@@ -97,18 +99,20 @@ class RunDir:
                 "another run_dir="
             ) from error
 
-    @classmethod
-    def open(cls, path: Path) -> RunDir:
-        """Opens the directory of a run that was interrupted.
+    def find_start(self, say: Callable[[str], None]) -> int:
+        """Returns the step that the run goes on from, 0 if it starts.
+
+        It is looked for once: what trains, shows and refuses has to agree on it.
+
+        Args:
+            say: Told of each newer checkpoint that is damaged.
 
         Raises:
-            FileNotFoundError: If it is not the directory of a run.
+            ValueError: See `find_sound`.
         """
-        if not (path / "config.yaml").is_file():
-            raise FileNotFoundError(
-                f"resume={path}: no config.yaml there, so it is not a run directory"
-            )
-        return cls(path)
+        if self._start is None:
+            self._start = find_sound(self.checkpoints, self.digest_config(), say)
+        return self._start
 
     def digest_config(self) -> str:
         """Returns a digest of config.yaml but for `steps`, which may grow."""
@@ -135,10 +139,14 @@ class RunDir:
         folder.mkdir(exist_ok=True)
         return folder / f"{name}.mp4"
 
-    def open_boards(self, names: Sequence[str]) -> None:
-        """Opens what shows the run, of `BOARDS`, from its newest checkpoint on."""
-        config = yaml.safe_load((self.path / "config.yaml").read_text())
-        done = max(list_steps(self.checkpoints), default=0)
+    def open_boards(self, names: Sequence[str], done: int) -> None:
+        """Opens what shows the run.
+
+        Args:
+            names: Of `BOARDS`.
+            done: The step that the run goes on from.
+        """
+        config = read_yaml(self.path / "config.yaml")
         run = Watched(path=self.path, config=config, done=done)
         self._boards = [BOARDS[name](run) for name in names]
 
@@ -194,11 +202,9 @@ class RunDir:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Returns what `write_json` wrote, None if it has not been written."""
         path = self.path / name
-        if not path.exists():
-            return None
         try:
-            return dict(json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
+            return read_json(path) if path.exists() else None
+        except ValueError as error:
             raise ValueError(f"{path} is damaged: remove it or put it back") from error
 
     def close(self) -> None:
@@ -223,6 +229,7 @@ class RunDir:
 def _draw_row(row: dict[str, Any], image: Path) -> Picture:
     """An answer of `evaluations/`, drawn into what was seen, and its words."""
     seen = np.asarray(Image.open(image, formats=("JPEG",)))
-    verdict = "success" if row["success"] else row["reason"] or row["parse_failure"]
+    failure = row["reason"] or row["parse_failure"] or "not executed"
+    verdict = "success" if row["success"] else failure
     words = f"{row['instruction']}\n{verdict}\n{row['text']}"
     return Picture(image=draw_plan(seen, read_answer(row)), words=words)

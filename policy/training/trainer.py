@@ -27,7 +27,7 @@ from policy.rollout.collect import collect
 from policy.rollout.crew import LostWork
 from policy.rollout.curriculum import allot
 from policy.rollout.figures import describe
-from policy.rollout.mixed_source import Source
+from policy.rollout.mixed_source import Source, list_kinds
 from policy.rollout.play import Referee
 from policy.rollout.scene_source import choose_seeds
 from policy.rollout.workers import Workers
@@ -39,7 +39,6 @@ from policy.runtime.whole import write_whole
 from policy.training.checkpoint import (
     Learner,
     build_learner,
-    find_sound,
     load_checkpoint,
     save_checkpoint,
     save_policy,
@@ -118,7 +117,8 @@ def train(
             return {}
         with learner.average.applied(vlm):
             after = measure(vlm, site, "after")
-        run.history.add_aside(job.steps, site.list_own_aside())
+        # Of the step after the last: a run that is gone on with measures again.
+        run.history.add_aside(job.steps + 1, site.list_own_aside())
         run.show_evaluation("after", after, job.steps, job.videos)
         write_whole(run.path / "final", lambda path: save_policy(learner, path))
         summary = {
@@ -139,7 +139,7 @@ def train(
 
 def _find_start(job: Job, run: RunDir, screen: Screen) -> int:
     """Returns the step that the run goes on from, 0 if it starts."""
-    done = find_sound(run.checkpoints, run.digest_config(), screen.say)
+    done = run.find_start(screen.say)
     run.history.check(done, job.checkpoint_every)
     return done
 
@@ -232,20 +232,20 @@ def _step(
         )
         key = (job.seed, step)
         groups = collect(vlm, scenes, job.rollout, referee, key, site.team)
+        aside = site.list_aside()
+        if site.team.leads:
+            site.run.history.add_aside(step, aside)
         if not groups:
-            why = site.list_aside()[-1].why
-            raise LostWork(f"no scene of step {step} could be made: {why}")
+            raise LostWork(f"no scene of step {step} could be made: {aside[-1]}")
         with clock.measure("compare"):
             batch, advantages = build_batch(vlm, groups, job.algo, job.sampling)
         with clock.measure("update"):
             learned = _update(learner, batch, site, step)
-        aside = site.list_aside()
         if site.team.leads:
             site.run.history.add_rollouts(step, groups, advantages)
-            site.run.history.add_aside(step, aside)
     row = {
         "step": step,
-        **describe(groups, several=len({*job.source.names}) > 1),
+        **describe(groups, list_kinds(job.source)),
         "filtered": 1 - float(batch.signal.float().mean()),
         **asdict(learned),
         "put_aside": len(aside),

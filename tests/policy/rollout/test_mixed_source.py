@@ -11,6 +11,7 @@ import pytest
 from runs import JOB, execute, read_log
 from test_picture_source import write
 
+import policy
 from envs.scene import Picture, Scene
 from policy.data.sets import SetConfig, open_set
 from policy.evaluation.evaluate import Exam
@@ -18,11 +19,15 @@ from policy.evaluation.pairs import list_solved
 from policy.report.run import read_run
 from policy.report.scenes import list_judged, pair_up
 from policy.report.tables import list_figures
-from policy.rollout.mixed_source import MixedSource
+from policy.rollout.collect import collect
+from policy.rollout.figures import describe
+from policy.rollout.mixed_source import MixedSource, list_kinds
 from policy.rollout.picture_source import NAME, PictureSource, list_places
+from policy.rollout.play import Referee
 from policy.rollout.scene_source import SceneSource
 from policy.rollout.workers import Workers
 from rewards import RewardMix
+from rewards.terms import PHYSICAL
 
 PAPER = RewardMix(weights={"format": 0.2, "affordance": 1.0, "endpoint": 0.5})
 SUCCESS = RewardMix(weights={"success": 1.0})
@@ -139,6 +144,26 @@ def test_figures_are_told_by_source_and_success_is_of_scenes(run):
         rewards = [row["reward"] for row in rows if row["env"] == NAME]
         mean = sum(rewards) / len(rewards)
         assert step[f"reward/{NAME}"] == pytest.approx(mean, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_step_of_one_kind_has_the_figures_of_no_other(source, kind):
+    one = replace(source, scenes=source.scenes.with_names(["pick_mug"]))
+    vlm = policy.load("tiny", device="cpu")
+    with Workers(0) as workers:
+        seeds = [seed for seed in one.choose_seeds(4, 0) if seed % 2 == kind]
+        [made] = workers.make_scenes(one, [seeds])
+        referee = Referee(workers=workers, mix=SUCCESS, picture_mix=PAPER)
+        groups = collect(vlm, made, JOB.rollout, referee, (0,))
+    found, name = describe(groups, list_kinds(one)), made[0].name
+    assert found[f"reward/{name}"] == found["reward"]
+    executed = name == "pick_mug"
+    for term in (*PHYSICAL, "success/pick_mug"):
+        assert (term in found) == executed
+    assert f"success/{NAME}" not in found
+    alone = describe(groups)
+    assert alone.keys() >= PHYSICAL.keys() and not any("/" in key for key in alone)
+    assert executed or alone["success"] == 0
 
 
 def test_a_mixed_run_resumes_to_the_same_end(run):

@@ -6,8 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from files import paint
 
 from policy.training.boards import BOARDS, Picture, Watched, check_boards, flatten
+from policy.training.run_dir import RunDir
 
 ROW = {
     "reward": 0.5,
@@ -106,6 +108,45 @@ def test_trackio_has_the_same_names(tmp_path, monkeypatch):
     names = {key for row in logs for key in row} - {"timestamp", "step"}
     assert names == NAMES | {"after/success", "after/0"}
     assert [row["reward"] for row in logs if "reward" in row] == [0.5, 1.0, 1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "failure", "verdict"),
+    [
+        (None, None, "not executed"),  # an annotated image, and an answer that reads
+        (None, "no_box", "no_box"),
+        ("nothing_in_box", None, "nothing_in_box"),
+    ],
+)
+def test_an_answer_is_shown_with_what_became_of_it(
+    reason, failure, verdict, tmp_path, monkeypatch
+):
+    shown = []
+
+    class Shelf:
+        def __init__(self, run):
+            assert run.done == 3
+
+        def plot(self, figures, step):
+            pass
+
+        def show(self, name, pictures, step):
+            shown.extend(pictures)
+
+    monkeypatch.setitem(BOARDS, "shelf", Shelf)
+    run = RunDir(tmp_path)
+    run.write_config("seed: 7\n")
+    run.open_boards(["shelf"], 3)
+    folder = tmp_path / "evaluations"
+    paint(folder / "images" / "a.jpg")
+    box = None if failure else [0.1, 0.1, 0.4, 0.4]
+    row = {"box": box, "waypoints": None, "success": False, "scene": {}, "seed": 0}
+    row |= {"reason": reason, "parse_failure": failure, "turn": 1, "image": "a.jpg"}
+    row |= {"instruction": "lift it", "text": "an answer"}
+    (folder / "after.jsonl").write_text(json.dumps(row) + "\n")
+    run.show_evaluation("after", {"n": 1}, 3, 1)
+    [picture] = shown
+    assert picture.words == f"lift it\n{verdict}\nan answer"
 
 
 def test_an_unknown_or_a_missing_board_is_one_line(monkeypatch):

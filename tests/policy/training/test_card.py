@@ -66,6 +66,12 @@ def test_a_run_that_measured_nothing_has_a_card_too(run):
     assert "Not measured (`n=0`)" in text and "`not recorded`" in text
 
 
+def test_a_file_that_is_damaged_is_named(run):
+    (run / "manifest.json").write_text("[" * 200_000)
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged"):
+        write_card(run)
+
+
 @pytest.mark.parametrize(
     ("env", "said"),
     [

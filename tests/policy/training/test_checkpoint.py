@@ -111,6 +111,14 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
     assert (copied / name).read_bytes() == (run / name).read_bytes()
 
 
+def test_the_start_of_a_run_is_looked_for_once(copied: Path) -> None:
+    flip(copied / "checkpoints" / "step_4" / "trainer.safetensors")
+    run, said = RunDir(copied), []
+    assert [run.find_start(said.append) for _ in range(2)] == [3, 3]
+    [line] = said
+    assert "step_4" in line
+
+
 def test_a_damaged_checkpoint_of_a_later_step_takes_no_sound_ones_place(
     copied: Path,
 ) -> None:

@@ -18,7 +18,11 @@ from policy.runtime.lanes import back_propagate
 from policy.runtime.processor import Processor
 from policy.training import precision
 from policy.training.dry_step import build_dry_batch
-from policy.training.precision import check_precision, choose_precision
+from policy.training.precision import (
+    check_precision,
+    choose_precision,
+    keep_precision,
+)
 
 JOB = replace(runs.JOB, rollout=replace(runs.JOB.rollout, max_new_tokens=16))
 
@@ -61,6 +65,17 @@ def test_a_doubtful_choice_names_what_was_measured(vlm, monkeypatch) -> None:
     pretend(monkeypatch, (), 9.0, 1.5)
     reason = choose_precision(vlm, JOB, True).reason
     assert "9.00 s in bfloat16" in reason and "1.50 s in float32" in reason
+    assert reason.endswith("algo.bf16=auto is faster")
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+@pytest.mark.parametrize("flags", [(), ("amx_bf16",)])
+def test_a_run_that_goes_on_keeps_its_numbers(vlm, monkeypatch, flags, bf16) -> None:
+    pretend(monkeypatch, flags, 9.0, 1.5)
+    found = keep_precision(vlm, bf16)
+    assert found.bf16 == bf16 and found.doubtful == (bf16 and not flags)
+    missing = ", though the processor has no bfloat16 products" * found.doubtful
+    assert found.reason == f"as the run began{missing}"
 
 
 def test_an_unknown_precision_lists_the_valid_ones() -> None:

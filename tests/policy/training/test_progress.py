@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from policy.training.progress import Screen, spell_rate
+from policy.training.progress import SHOWN, Screen, spell_rate
 
 
 class Clock:
@@ -37,6 +37,19 @@ def test_a_terminal_shows_how_fast_it_goes():
             screen.move(bar, done)
         screen._progress.refresh()  # what a thread does ten times a second
     assert "training" in said.getvalue() and "2.0/s" in said.getvalue()
+
+
+def test_a_step_of_which_nothing_was_executed_shows_no_success():
+    said, known = io.StringIO(), dict.fromkeys(SHOWN, 0.5)
+    screen = Screen(Console(file=said, width=200))
+    with screen.task("training", 20) as bar:
+        screen.show_step(bar, {**known, "step": 10})
+        screen.show_step(bar, {**known, "success": 0.0, "step": 11})
+        del known["success"]
+        screen.show_step(bar, {**known, "reward": 0.0, "step": 20})
+    first, last = said.getvalue().splitlines()
+    assert first.startswith("step 10: success 0.500 reward 0.500 ")
+    assert last.startswith("step 20: success 0.450 reward 0.450 ")
 
 
 def test_a_quiet_screen_says_nothing(capsys):
