@@ -25,7 +25,8 @@ from launching.sources import complete, describe_scenes, list_envs
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from policy.model.tiny.model import TinySize
+    from policy import VLM
+    from policy.model.tiny.size import TinySize
     from policy.rollout.scene_source import SceneSource
     from policy.sft.trainer import Trainer
 
@@ -47,7 +48,6 @@ def main(config: DictConfig) -> None:
         kept.out, kept.n, kept.threads = config.out, config.n, config.threads
         kept.quiet = config.quiet
         complete(kept)
-        kept.setdefault("varied", True)  # as all were in earlier versions
         config = kept
     try:
         trainer = train(config, run_dir)
@@ -67,12 +67,13 @@ def check(config: DictConfig) -> None:
     from envs.robot import get_robot
     from envs.scene import IMAGE_SIZE
     from policy.home import find
+    from policy.model.tiny.size import TinySize
     from policy.sft.settings import SFTConfig
 
     check_numbers("sft.bf16", config.sft.bf16)
     build(SFTConfig, config.sft)
-    if config.size.image != IMAGE_SIZE:
-        raise ValueError(f"size.image is {config.size.image}; scenes show {IMAGE_SIZE}")
+    if (size := build(TinySize, config.size)).image != IMAGE_SIZE:
+        raise ValueError(f"size.image is {size.image}; scenes show {IMAGE_SIZE}")
     start = find(config.start or ".")
     if not start.is_dir() and start.parent.is_dir() and "/" in config.start:
         raise FileNotFoundError(f"start={config.start}: there is no such directory")
@@ -80,8 +81,10 @@ def check(config: DictConfig) -> None:
     if config.resume:
         check_resumed(Path(config.resume), RESUMED)
     check_free("out", Path(config.out))
-    for name in config.often:
+    for name, times in config.often.items():
         check_choice("often", name, list_scenes())
+        if not isinstance(times, int) or times < 1:
+            raise ValueError(f"often.{name} is {times}; a whole number of at least 1")
 
 
 def open_run(config: DictConfig) -> Path:
@@ -121,7 +124,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     """Trains to the end of the budget."""
     import torch
 
-    from policy.model.tiny.model import TinySize
+    from policy.model.tiny.size import TinySize
     from policy.model.tiny.tokenizer import build_tokenizer, list_colour_ids
     from policy.sft.data import Collator, ExampleSource
     from policy.sft.loss import Student
@@ -154,7 +157,7 @@ def train(config: DictConfig, run_dir: Path) -> Trainer:
     )
     say = Screen(quiet=config.quiet).say
     trainer = Trainer(student, collate, build(SFTConfig, config.sft), run_dir, say)
-    trainer.run(source, ExampleSource(held_out), seed=config.seed)
+    trainer.run(source, ExampleSource(held_out), seed=config.seed, varied=config.varied)
     return trainer
 
 
@@ -167,13 +170,12 @@ def hold_out(config: DictConfig) -> SceneSource:
 
 def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
     """Returns the model with its first weights."""
-    import policy
     from policy.model.tiny.adoption import adopt_weights
     from policy.model.tiny.model import build_model
 
     model = build_model(size, tokenizer, seed=config.seed)
     if config.start:
-        start = policy.load(config.start)
+        start = load_start(config.start, model.config.model_type)
         try:
             adopt_weights(model, tokenizer, start.model, start.processor.tokenizer)
         except RuntimeError as error:
@@ -181,6 +183,23 @@ def begin(config: DictConfig, size: TinySize, tokenizer: Any) -> Any:
                 f"start={config.start} is of another size: {error}"
             ) from error
     return model
+
+
+def load_start(name: str, kind: str) -> VLM:
+    """Returns the policy to begin with; another kind is refused before its weights."""
+    import policy
+    from policy.model.loading import find_directory, read_config
+    from policy.model.origin.files import check_directory
+
+    directory = find_directory(name)
+    check_directory(directory)
+    said = read_config(directory).model_type
+    if said != kind:
+        raise ValueError(
+            f"start={name} has model_type {said!r}; valid: {kind!r}, as that of "
+            "assets/tiny"
+        )
+    return policy.load(directory)
 
 
 def ship(config: DictConfig, trainer: Trainer, run_dir: Path) -> None:

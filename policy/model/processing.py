@@ -98,7 +98,7 @@ class Processor:
             each [P, L], and the family's own image tensors.
 
         Raises:
-            ValueError: If an instruction contains a control token.
+            ValueError: If an instruction or what is known contains a control token.
         """
         stock: Any = self.stock
         with self._encoding:
@@ -123,11 +123,12 @@ class Processor:
 
     def render(self, prompt: Prompt) -> str:
         """Returns a prompt's text, its image still a placeholder."""
+        texts = {"instruction": prompt.instruction, "knowledge": prompt.knowledge}
         for token in self._control_tokens:
-            for said in (prompt.instruction, prompt.knowledge):
+            for name, said in texts.items():
                 if token in said:
                     raise ValueError(
-                        f"instruction {said!r} contains the control token {token!r}"
+                        f"{name} {said!r} contains the control token {token!r}"
                     )
         messages = build_messages(
             prompt, self.settings.prompt_style, self.codec(prompt)

@@ -22,10 +22,11 @@ def set_trainable(model: PreTrainedModel, parts: Sequence[str]) -> None:
     """Lets the named parts train and freezes the others.
 
     Raises:
-        ValueError: If a part is unknown or none is named.
+        ValueError: If it is no list, a part is unknown or none is named.
     """
-    if not parts or not set(parts) <= set(PARTS):
-        raise ValueError(f"trainable is {list(parts)}; choose from {', '.join(PARTS)}")
+    if isinstance(parts, str) or not parts or not set(parts) <= set(PARTS):
+        said = repr(parts) if isinstance(parts, str) else list(parts)
+        raise ValueError(f"trainable is {said}; a list of {', '.join(PARTS)}")
     groups = name_groups(model)
     for name, parameter in model.named_parameters():
         part = "tower" if groups[name] == "tower" else "language"

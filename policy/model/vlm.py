@@ -131,6 +131,8 @@ class VLM:
             ValueError: If prompt and answer may exceed the model's context.
             FloatingPointError: If the model's output is not finite.
         """
+        if not prompts:
+            return
         if seeds is None:
             seeds = torch.randint(2**31, (len(prompts),)).tolist()
         lanes = min(count_lanes(self.model), len(prompts))
@@ -182,6 +184,8 @@ class VLM:
         Returns:
             [P, G, T] float32, padded on the right with 0; T is the longest answer.
         """
+        if not (prompts or completions):
+            return torch.zeros(0, 0, 0, device=self.model.device)
         token_ids, inside = pad_completions(completions, self.model.device)
         inputs = self._encode(prompts, token_ids.shape[1])
         inputs = self._sight.encode(prompts, inputs)

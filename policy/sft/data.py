@@ -20,10 +20,11 @@ import envs
 from envs.answer import format_answer
 from envs.records import UNTOLD
 from envs.registry import get_task
+from envs.scene import SceneConfig
 from policy.knowledge import recall
 from policy.model.processing import blank
 from policy.model.prompt import build_messages
-from policy.model.tiny.model import TinySize
+from policy.model.tiny.size import STRIDE, TinySize
 from policy.model.tiny.tokenizer import END, IMAGE, PAD
 from policy.records import Prompt
 from policy.rollout.scene_source import SceneSource
@@ -64,9 +65,15 @@ class ExampleSource:
             target=envs.mark_target(scene),
             instruction=scene.instruction,
             plan=reference.to_plan(),
-            one_sided=bool(config.stretched),
+            one_sided=_is_one_sided(config, scene.instruction),
             names=list_names([goal.instruction for goal in scene.goals]),
         )
+
+
+def _is_one_sided(config: SceneConfig, instruction: str) -> bool:
+    """Whether the mirror image is held out, a view not asked for, or turns wrongly."""
+    aside = "azimuth" in (config.camera or {})
+    return bool(config.stretched) or aside or "clockwise" in instruction.lower()
 
 
 def _get_classes(scene: str) -> tuple[str, ...]:
@@ -149,7 +156,7 @@ class Collator:
 
     tokenizer: PreTrainedTokenizerFast
     size: TinySize
-    stride: int = 4
+    stride: int = STRIDE
     blind: bool = False
     knowledge: str = UNTOLD
 

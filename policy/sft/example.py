@@ -29,7 +29,7 @@ class Example:
         target: [H, W] bool, the part that the instruction asks for.
         instruction: The task in words.
         plan: The expert's answer.
-        one_sided: Whether it is drawn from ranges whose mirror image is held out.
+        one_sided: Whether its mirror image is no example.
         told: Whether what is known beside the instruction is said, if anything is.
         names: Words by which the instruction is told from others that could be asked.
     """

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from policy.model.tiny.model import TinySize
+from policy.model.tiny.size import TinySize
 from policy.model.tiny.tokenizer import MAX_INTEGER, list_integer_ids
 from policy.sft.data import IGNORED, Batch
 

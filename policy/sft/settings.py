@@ -32,7 +32,6 @@ class SFTConfig:
         every: Steps between two lines of the log.
         held_out: Held-out examples the logged figures are measured on.
         save_s: Seconds between two saves of the state.
-        varied: Whether examples get other looks, words and frames.
         workers: Processes that make examples; 0 for none beside the trainer.
         bf16: Whether products are of bfloat16 numbers; pays where the device has such.
 
@@ -56,16 +55,14 @@ class SFTConfig:
     every: int = 25
     held_out: int = 64
     save_s: float = 180.0
-    varied: bool = True
     workers: int = 1
     bf16: bool = False
 
     def __post_init__(self) -> None:
         """Refuses what means nothing; the message names the value."""
         for name, least in LEAST.items():
-            if not getattr(self, name) >= least:
-                value = getattr(self, name)
-                raise ValueError(f"sft.{name} is {value}; at least {least}")
+            if not least <= (value := getattr(self, name)) < inf:
+                raise ValueError(f"sft.{name} is {value}; at least {least}, finite")
         for name in ("rate", "rate_matrices", "warmup", "sharp", "clip"):
             if not 0 < getattr(self, name) < inf:
                 raise ValueError(f"sft.{name} is {getattr(self, name)}; above 0")

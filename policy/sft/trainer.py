@@ -73,20 +73,23 @@ class Trainer:
             return min(1.0, self.progress.step / self.config.steps)
         return min(1.0, self.progress.seconds / (60 * self.config.minutes))
 
-    def run(self, source: Source, held_out: Source, *, seed: int) -> None:
+    def run(
+        self, source: Source, held_out: Source, *, seed: int, varied: bool = True
+    ) -> None:
         """Trains until the budget is used up.
 
         Args:
             source: Makes the example of a scene seed.
             held_out: Makes held-out examples; the first `config.held_out` are used.
             seed: Seeds the order of examples and their variation.
+            varied: Whether examples get other looks, words and frames.
         """
         if self.share >= 1:
             return
         check = self.collate([held_out(i) for i in range(self.config.held_out)])
         check = move_batch(check, self.device)
         entropy = measure_corner_entropy(source)
-        batches = self._read(source, seed)
+        batches = self._read(ExampleStream(source, seed=seed, varied=varied))
         start = time.monotonic() - self.progress.seconds
         saved = self.progress.seconds
         while self.share < 1:
@@ -101,11 +104,11 @@ class Trainer:
         if self.progress.seconds > saved:
             self._save()
 
-    def _read(self, source: Source, seed: int) -> Iterator[Batch]:
+    def _read(self, stream: ExampleStream) -> Iterator[Batch]:
         """Returns the batches from the present step on."""
         workers = self.config.workers
         loader = DataLoader(
-            ExampleStream(source, seed=seed, varied=self.config.varied),
+            stream,
             batch_sampler=_Consecutive(self.progress.step, self.config.batch),
             collate_fn=self.collate,
             num_workers=workers,

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
 )
 
 from policy.model.settings import Settings, save_settings
+from policy.model.tiny.size import TinySize
 from policy.model.tiny.tokenizer import (
     END,
     IMAGE,
@@ -49,46 +49,6 @@ from policy.model.tiny.tokenizer import (
 
 # The modules of a layer that write to the residual stream.
 WRITERS = ("o_proj", "down_proj", "attn.proj", "mlp.linear_fc2")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TinySize:
-    """Sizes of the default policy.
-
-    Attributes:
-        image: Side of the square input image in pixels; a multiple of patch * merge.
-        patch: Side of a patch in pixels.
-        merge: Patches on a side that one language token stands for.
-        width: Width of tower and language model.
-        tower_heads: Attention heads of the tower; few, as attention over 256 patches
-            is what a step on a CPU waits for (0.62 s with 3 heads, 0.77 s with 6).
-        language_heads: Attention heads of the language model.
-        tower_layers: Layers of the vision tower.
-        language_layers: Layers of the language model.
-        tower_hidden: Width inside the tower's feed-forward layers.
-        language_hidden: Width inside the language model's feed-forward layers.
-    """
-
-    image: int = 224
-    patch: int = 14
-    merge: int = 2
-    width: int = 192
-    tower_heads: int = 3
-    language_heads: int = 4
-    tower_layers: int = 4
-    language_layers: int = 4
-    tower_hidden: int = 768
-    language_hidden: int = 512
-
-    @property
-    def grid(self) -> int:
-        """Patches on a side of the image."""
-        return self.image // self.patch
-
-    @property
-    def cell(self) -> int:
-        """Pixels on a side of what one language token stands for."""
-        return self.patch * self.merge
 
 
 def build_image_processor(size: TinySize) -> Qwen2VLImageProcessorPil:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,8 @@ from envs.randomization.colours import PALETTE
 from envs.records import Plan
 from policy.model.prompt import build_prompt
 from policy.model.tiny.adoption import adopt_weights
-from policy.model.tiny.model import (
-    TinySize,
-    build_image_processor,
-    build_model,
-    save_policy,
-)
+from policy.model.tiny.model import build_image_processor, build_model, save_policy
+from policy.model.tiny.size import TinySize
 from policy.model.tiny.tokenizer import (
     build_tokenizer,
     list_colour_ids,
@@ -167,6 +164,44 @@ def test_patches_are_those_of_the_stock_processor() -> None:
     patches, grid = patchify(torch.from_numpy(image)[None], size)
     assert torch.equal(grid, stock["image_grid_thw"])
     assert torch.allclose(patches, stock["pixel_values"], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("patch", 24, "size.image is 224; a multiple of 48, size.patch * size.merge"),
+        ("patch", 7, "size.patch * size.merge is 14; a multiple of 4, "),
+        ("tower_heads", 5, "size.width is 192; a multiple of 20, 4 * size.tower_heads"),
+        ("width", 180, "size.width is 180; a multiple of 8, 2 * size.language_heads"),
+        ("width", 190, "size.width is 190; a multiple of 12, 4 * size.tower_heads"),
+        ("language_layers", 0, "size.language_layers is 0; a whole number of at least"),
+        ("tower_hidden", 1.5, "size.tower_hidden is 1.5; a whole number of at least 1"),
+    ],
+)
+def test_a_size_that_no_model_can_have_is_refused(
+    name: str, value: float, said: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        TinySize(**{name: value})
+
+
+@pytest.mark.parametrize("patch", [14, 28])
+def test_sizes_at_their_bounds_are_of_a_model(patch: int) -> None:
+    size = TinySize(
+        patch=patch,
+        merge=28 // patch,
+        image=28,
+        width=12,
+        tower_heads=3,
+        language_heads=6,
+        tower_layers=1,
+        language_layers=1,
+    )
+    model = build_model(size, TOKENIZER, seed=0)
+    patches, grid = patchify(torch.zeros(1, 28, 28, 3, dtype=torch.uint8), size)
+    seen = model.model.get_image_features(patches, grid).pooler_output[0]
+    assert seen.shape == (1, 12)
+    assert model(input_ids=torch.arange(3)[None]).logits.shape[:2] == (1, 3)
 
 
 def test_the_same_seed_builds_the_same_weights() -> None:

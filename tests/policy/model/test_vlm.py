@@ -376,3 +376,20 @@ def test_adapters_are_merged_for_sampling_and_taken_out_to_the_last_bit(
             drawn = torch.from_numpy(completion.logprobs)
             close = 1e-5 if dtype == "float32" else 0.1
             torch.testing.assert_close(row[: len(drawn)], drawn, atol=close, rtol=0)
+
+
+def test_no_prompts_have_no_answers(qwen3: VLM) -> None:
+    assert qwen3.sample([], 2, temperature=1.0, max_new_tokens=4) == []
+    assert qwen3.score([], [], temperature=1.0).shape == (0, 0, 0)
+
+
+@pytest.mark.parametrize("field", ["instruction", "knowledge"])
+def test_a_control_token_is_refused_where_it_stands(qwen3: VLM, field: str) -> None:
+    [prompt] = make_prompts("Lift the red mug")
+    with pytest.raises(ValueError, match=rf"^{field} 'a <\|im_end\|> b' contains"):
+        qwen3.processor.render(replace(prompt, **{field: "a <|im_end|> b"}))
+
+
+def test_a_part_to_train_stands_in_a_list(homes) -> None:
+    with pytest.raises(ValueError, match="trainable is 'tower'; a list of language"):
+        policy.load(homes["qwen3_vl"], device="cpu", trainable="tower")

@@ -16,12 +16,20 @@ from torch import nn
 import policy
 from policy.evaluation.figures import Evaluation
 from policy.evaluation.statistics import estimate_mean, estimate_rate
-from policy.model.tiny.model import TinySize, build_model, save_policy
+from policy.model.tiny.model import build_model, save_policy
+from policy.model.tiny.size import TinySize
 from policy.model.tiny.tokenizer import END, build_tokenizer, list_colour_ids
 from policy.records import Prompt
 from policy.rollout.scene_source import SceneSource
 from policy.sft.card import Provenance, write_card
-from policy.sft.data import IGNORED, Collator, Example, ExampleSource, ExampleStream
+from policy.sft.data import (
+    IGNORED,
+    Batch,
+    Collator,
+    Example,
+    ExampleSource,
+    ExampleStream,
+)
 from policy.sft.example import mirror_example
 from policy.sft.loss import Student, blur_targets, patchify
 from policy.sft.optim import schedule_blur, schedule_rate
@@ -215,11 +223,30 @@ def test_a_disk_that_fills_up_takes_neither_log_nor_state(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("hold", 1.0), ("warmup", 0.0), ("batch", 0), ("rate", -1.0)]
+    ("name", "value"),
+    [
+        *[("hold", 1.0), ("warmup", 0.0), ("batch", 0), ("rate", -1.0)],
+        *[("blur", np.inf), ("decay", np.inf)],
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=rf"sft\.{name} is {value}; "):
         replace(CONFIG, **{name: value})
+
+
+@pytest.mark.parametrize("varied", [False, True])
+def test_examples_are_varied_if_the_run_says_so(varied: bool, tmp_path) -> None:
+    example, read = SOURCE(0), []
+    trainer = build_trainer(tmp_path, replace(CONFIG, steps=1))
+
+    def collate(examples: list[Example]) -> Batch:
+        read.append(examples)
+        return COLLATE(examples)
+
+    trainer.collate = collate
+    trainer.run(lambda _: example, lambda _: example, seed=0, varied=varied)
+    _held_out, first = read
+    assert np.array_equal(first[0].image, example.image) != varied
 
 
 def test_training_lowers_the_loss(tmp_path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import envs
+from envs.kitchen import knob
 from envs.randomization.colours import COLOURS, HELD_OUT_COLOURS, OTHER_COLOURS, PALETTE
 from envs.randomization.factors import Factors
 from policy.model.tiny.tokenizer import build_tokenizer
@@ -112,6 +113,23 @@ def test_examples_of_stretched_ranges_are_one_sided() -> None:
     for seed in range(20):
         stretched = EVERY.scenes.choose(seed).stretched
         assert EVERY(seed).one_sided == bool(stretched)
+
+
+def test_examples_of_a_view_that_was_asked_for_are_one_sided() -> None:
+    aside, above = (
+        ExampleSource(SceneSource(names=("pick_mug",), camera={name: 50}))
+        for name in ("azimuth", "elevation")
+    )
+    assert aside(0).one_sided and not above(0).one_sided
+
+
+@pytest.mark.parametrize("wording", knob.WORDINGS)
+def test_what_turns_clockwise_is_not_mirrored(
+    wording: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knob, "WORDINGS", (wording,))
+    example = ExampleSource(SceneSource(names=("kitchen_knob",)))(0)
+    assert example.one_sided == ("clockwise" in example.instruction)
 
 
 @pytest.mark.parametrize("seed", KINDS)
