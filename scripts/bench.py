@@ -65,11 +65,10 @@ def choose_numbers(config: DictConfig) -> None:
     from policy.rollout.config import RolloutConfig
     from policy.rollout.scene_source import SceneSource
     from policy.training.job import Job
-    from policy.training.precision import check_precision, choose_precision
+    from policy.training.precision import choose_precision
     from rewards import RewardMix
 
     wanted, config.algo.bf16 = config.algo.bf16, False
-    check_precision(wanted)
     needed = {"step", "trl", "trl_step"}.intersection(config.parts)
     own = not needed or config.size.random is not None  # in float32, or as size= says
     if wanted is True and own:
@@ -123,6 +122,15 @@ def find_part(name: str) -> Callable[[Any], Any]:
     }[name]
 
 
+def check(config: DictConfig) -> None:
+    """Refuses parts that do not exist, and figures that cannot be written."""
+    from launching.checks import check_file
+
+    choose_parts(config.parts)
+    if config.out:
+        check_file(Path(str(config.out)))  # whatever its ending
+
+
 @contextmanager
 def open_workload(config: DictConfig) -> Iterator[Any]:
     """Yields what the parts measure; a model of random weights lives as long."""
@@ -148,6 +156,7 @@ def open_workload(config: DictConfig) -> Iterator[Any]:
             home=find_directory(node.path),
             dtype=node.dtype,
             lora=read_lora(node.lora),
+            gradient_checkpointing=node.gradient_checkpointing,
             load=partial(load_policy, node),
             source=SceneSource(names=(config.env.name,)),
             mix=build(RewardMix, config.reward),
@@ -172,4 +181,4 @@ def _name_numbers(bf16: bool) -> str:
 
 
 if __name__ == "__main__":
-    launch("bench", main, check=lambda config: choose_parts(config.parts))
+    launch("bench", main, check=check)

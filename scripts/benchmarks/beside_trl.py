@@ -1,9 +1,10 @@
 """Beside TRL's GRPOTrainer: equal weights, prompts, length of answers and reward.
 
 TRL trains as usual; after each of its steps ours takes the same prompts, so they take
-turns and whatever else the machine does hits both. TRL is set up for speed: no
-checkpointing of activations, no KL term, no second scoring, a cache in generation, and
-products in bfloat16 where they are faster. Each side has the numbers that suit it.
+turns and whatever else the machine does hits both. The same weights train, and layers
+run again for the gradient on both sides or on none. TRL is set up for speed: no KL
+term, no second scoring, a cache in generation, and products in bfloat16 where they are
+faster. Each side has the numbers that suit it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
 from PIL import Image
 from transformers import TrainerCallback
 from transformers.utils import logging
@@ -39,13 +41,10 @@ from rewards import score
 from .figures import Figures, divide, summarise, summarise_rows
 from .step import run_step
 from .stopwatch import now, take_gpu_peak_gib, time_call
-from .workload import PLAIN, RATE, Learner, Workload, list_unsayable
+from .workload import PLAIN, RATE, FixedLength, Workload, list_unsayable
 
 Reward = Callable[[list[int], list[list[int]]], list[float]]
 """From P * G numbers of prompts and as many answers in tokens to rewards."""
-TEXT_LAYERS = (
-    r".*language_model.*_proj"  # where adapters go, as policy.trainable has it
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +91,7 @@ def _invent(_: list[int], answers: list[list[int]]) -> list[float]:
 def measure_models(work: Workload) -> Figures:
     """Returns how much faster sampling and update are, for each length and G."""
     size = work.size
-    learner = Learner(work.load(), size.passes, bf16=work.algo.bf16)
+    learner = FixedLength(work.load(), size.passes, bf16=work.algo.bf16)
     prompts = work.build_prompts(size.prompts * (size.rounds + 1))
     figures, last = {}, ""
     for group in size.groups:
@@ -104,7 +103,11 @@ def measure_models(work: Workload) -> Figures:
 
 
 def _alternate_models(
-    work: Workload, learner: Learner, prompts: Sequence[Prompt], group: int, tokens: int
+    work: Workload,
+    learner: FixedLength,
+    prompts: Sequence[Prompt],
+    group: int,
+    tokens: int,
 ) -> list[Pair]:
     """Steps of one length of answers, whose rewards are made up."""
 
@@ -195,7 +198,7 @@ def describe_run(work: Workload, vlm: VLM, group: int, tokens: int) -> dict[str,
         "generation_kwargs": {"suppress_tokens": list_unsayable(vlm)},
         "beta": 0.0,
         "shuffle_dataset": False,
-        "gradient_checkpointing": False,
+        "gradient_checkpointing": work.gradient_checkpointing,
         "bf16": work.trl_bf16,
         "use_cpu": not torch.cuda.is_available(),
         "save_strategy": "no",
@@ -218,7 +221,7 @@ def alternate(
 
     Args:
         work: What is measured.
-        vlm: Has the processor.
+        vlm: Ours: has the processor, and TRL trains the weights that train here.
         prompts: P for each step.
         settings: TRL's settings.
         reward: Judges TRL's answers.
@@ -247,19 +250,31 @@ def alternate(
             processing_class=vlm.processor.stock,
             reward_funcs=judge,
             callbacks=[turns],
-            peft_config=_describe_adapters(work),
+            peft_config=_describe_adapters(work, vlm),
         )
+        _train_alike(trainer.model, vlm)
         with redirect_stdout(io.StringIO()):  # a summary that would break the table
             trainer.train()
     return turns.pairs[1:]
 
 
-def _describe_adapters(work: Workload) -> LoraConfig | None:
+def _describe_adapters(work: Workload, vlm: VLM) -> LoraConfig | None:
+    """Adapters of the size of ours, in the layers that have ours."""
     if work.lora is None:
         return None
+    layers = vlm.model.named_modules()
+    adapted = [name for name, layer in layers if isinstance(layer, LoraLayer)]
     return LoraConfig(
-        r=work.lora.rank, lora_alpha=work.lora.alpha, target_modules=TEXT_LAYERS
+        r=work.lora.rank, lora_alpha=work.lora.alpha, target_modules=adapted
     )
+
+
+def _train_alike(model: Any, vlm: VLM) -> None:
+    """Lets those weights of TRL's model train that train in ours."""
+    ours = dict(vlm.model.named_parameters())
+    for name, weight in model.named_parameters():
+        own = name.removeprefix("base_model.model.")  # where peft wraps the model
+        weight.requires_grad_(ours[own].requires_grad)
 
 
 class _Turns(TrainerCallback):

@@ -3,11 +3,15 @@
 Every product that a stage makes is noted by its sizes and made again with numbers that
 are already there. Fused attention and convolutions are left out, so the bound is a
 little too low.
+
+Where training works in lanes of one core (`policy.runtime.lanes`), one core does the
+work of all of them here, a stage and its products alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,10 +20,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from policy.model.sharing.prefix import Branches, Prefix, prefill
+from policy.records import Prompt
+from policy.runtime.lanes import count_lanes
 
 from .figures import Figures, divide, summarise
 from .stopwatch import time_call
-from .workload import Learner, Workload
+from .workload import FixedLength, Size, Workload
 
 _PRODUCTS = {
     torch.ops.aten.mm.default: slice(0, 2),
@@ -67,8 +73,28 @@ class Products(TorchDispatchMode):
 
 def measure_bounds(work: Workload) -> Figures:
     """Returns how far prefill, decode and update are above their products."""
-    size, learner = work.size, Learner(work.load(), work.size.passes)
-    prompts, tokens = work.build_prompts(size.prompts), size.tokens[-1]
+    learner = FixedLength(work.load(), work.size.passes)
+    prompts = work.build_prompts(work.size.prompts)
+    with _take_one_lane(count_lanes(learner.vlm.model)):
+        return _measure_lane(learner, prompts, work.size)
+
+
+@contextmanager
+def _take_one_lane(lanes: int) -> Iterator[None]:
+    """Leaves this thread as many cores as one of several lanes has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads // lanes)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _measure_lane(
+    learner: FixedLength, prompts: Sequence[Prompt], size: Size
+) -> Figures:
+    """The stages one after the other, in this thread, where products are seen."""
+    tokens, rounds = size.tokens[-1], size.rounds
     groups = learner.sample(prompts, size.groups[-1], tokens)
     model: Any = learner.vlm.model
     inputs = {
@@ -88,32 +114,26 @@ def measure_bounds(work: Workload) -> Figures:
         for column in columns[:-1]:
             branches.extend(column)
 
-    def learn(_: None, lanes: int | None = None) -> None:
-        learner.update(prompts, groups, lanes=lanes)
+    def learn(_: None) -> None:
+        learner.update(prompts, groups)
 
-    learn_here = partial(learn, lanes=1)  # products of other threads are not seen
-    rounds = size.rounds
     return {
         **_compare("prefill", lambda: None, read, rounds),
         **_compare("decode", read, decode, rounds),
-        **_compare("update", lambda: None, learn, rounds, note=learn_here),
+        **_compare("update", lambda: None, learn, rounds),
     }
 
 
 def _compare(
-    name: str,
-    start: Callable[[], Any],
-    run: Callable[[Any], Any],
-    rounds: int,
-    note: Callable[[Any], Any] | None = None,
+    name: str, start: Callable[[], Any], run: Callable[[Any], Any], rounds: int
 ) -> Figures:
     """Time of a stage over that of its products, and how many these are.
 
-    `start` makes what it starts from; `note` does the same work where it can be seen.
+    `start` makes what it starts from.
     """
     given = start()
     with Products() as products:
-        (note or run)(given)
+        run(given)
     whole, bare = [], []
     for _ in range(rounds):
         given = start()

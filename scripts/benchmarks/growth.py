@@ -6,7 +6,7 @@ from policy.runtime.memory import measure_peak_gib
 
 from .figures import Figures, divide, summarise, summarise_rows
 from .stopwatch import Stopwatch
-from .workload import Learner, Workload
+from .workload import FixedLength, Workload, count_sampling_lanes
 
 
 def measure_growth(work: Workload) -> Figures:
@@ -16,12 +16,13 @@ def measure_growth(work: Workload) -> Figures:
     which should be 1; `update_growth` that of the update, in parts of that of G: at
     most 1 is at most linear.
     """
-    size, learner = work.size, Learner(work.load(), work.size.passes)
+    size, learner = work.size, FixedLength(work.load(), work.size.passes)
     prompts = work.build_prompts(size.prompts)
+    lanes = count_sampling_lanes(learner.vlm, size.prompts)
     rows: dict[int, list[dict[str, float]]] = {n: [] for n in size.generations}
     for _ in range(size.rounds + 1):
         for n, kept in rows.items():
-            clock = Stopwatch()
+            clock = Stopwatch(lanes)
             learner.run(prompts, n, size.tokens[-1], clock)
             kept.append(clock.seconds)
     rows = {n: kept[1:] for n, kept in rows.items()}

@@ -16,7 +16,7 @@ from policy.runtime.clock import Clock
 
 from .figures import Figures, divide, summarise
 from .stopwatch import time_call
-from .workload import Groups, Learner, Workload, list_unsayable
+from .workload import FixedLength, Groups, Workload, list_unsayable
 
 
 def measure_plain(work: Workload) -> Figures:
@@ -24,7 +24,7 @@ def measure_plain(work: Workload) -> Figures:
 
     The plain way samples by the stock `generate` and scores by `VLM.score_plain`.
     """
-    size, learner = work.size, Learner(work.load(), work.size.passes)
+    size, learner = work.size, FixedLength(work.load(), work.size.passes)
     prompts = work.build_prompts(size.prompts)
     tokens, clock = size.tokens[-1], Clock()
 

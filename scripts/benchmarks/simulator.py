@@ -43,11 +43,11 @@ def measure_images(work: Workload) -> Figures:
     size = work.size.image or IMAGE_SIZE
     with open_renderer(*view, size) as draw:
         render(*view, size, size)  # opens its own context
-        ours = [
-            time_call(lambda: render(*view, size, size))
+        pairs = [
+            (time_call(lambda: render(*view, size, size)), time_call(draw))
             for _ in range(IMAGES * work.size.rounds)
         ]
-        bare = [time_call(draw) for _ in ours]
+    ours, bare = zip(*pairs, strict=True)
     return {
         "render_ms": summarise([1e3 * seconds for seconds in ours]),
         "render_over_raw": divide(ours, bare),

@@ -14,6 +14,7 @@ from envs.scene import Scene
 from policy.grpo.batch import Sampling
 from policy.grpo.credit import build_batch
 from policy.grpo.grpo import update
+from policy.grpo.optimizer import set_rates
 from policy.records import Group
 from policy.rollout.collect import collect
 from policy.rollout.config import RolloutConfig
@@ -25,7 +26,7 @@ from policy.training.checkpoint import Learner, build_learner
 
 from .figures import Figures, summarise, summarise_rows
 from .stopwatch import Stopwatch, watch
-from .workload import Workload, watch_sampling
+from .workload import Workload, count_sampling_lanes, watch_sampling
 
 
 def measure_step(work: Workload) -> Figures:
@@ -37,9 +38,9 @@ def measure_step(work: Workload) -> Figures:
     learner, count = build_learner(work.load(), work.algo), work.rollout.prompts
     batches = [range(i * count, (i + 1) * count) for i in range(work.size.rounds + 1)]
     steps = work.workers.make_scenes(work.source, batches)
-    rounds = []
+    lanes, rounds = count_sampling_lanes(learner.vlm, count), []
     for _ in batches:
-        clock = Stopwatch()
+        clock = Stopwatch(lanes)
         with clock.measure("scenes"):
             scenes = next(steps)
         groups = run_step(learner, scenes, work, work.rollout, clock)
@@ -65,6 +66,7 @@ def run_step(
     )
     with clock.measure("compare"):
         batch, _ = build_batch(vlm, groups, work.algo, sampling)
+    set_rates(learner.optimizer, work.algo, step=1, steps=1)
     with clock.measure("update"):
         update(
             vlm,

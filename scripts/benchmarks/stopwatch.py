@@ -22,12 +22,15 @@ class Stopwatch(Clock):
 
     A second in one of several lanes (`policy.runtime.lanes`) counts as its part of a
     second: the stages together are the time that passed.
+
+    Args:
+        lanes: That work side by side, at most one a prompt.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
         super().__init__()
         self._inner = [0.0]  # of this thread
-        self._lanes = torch.get_num_threads()
+        self._lanes = lanes
         self._lane, self._lock = local(), Lock()
 
     @contextmanager

@@ -1,7 +1,8 @@
 """What is measured: a policy, prompts, and a GRPO step of known length.
 
-Sampling and update are those of training. For comparisons every answer has the same
-number of tokens and any two answers differ in reward, so that all ways do equal work.
+Sampling and update are those of training, optimizer included. For comparisons every
+answer has the same number of tokens and any two answers differ in reward, so that all
+ways do equal work.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from PIL import Image
 from torch import Tensor
 
 import policy.model.share
-from policy.grpo.average import list_trainable
 from policy.grpo.batch import Batch, Policy, Sampling
 from policy.grpo.config import GRPOConfig, LearningRates
 from policy.grpo.grpo import compute_advantages, update
+from policy.grpo.optimizer import build_optimizer, set_rates
 from policy.model.processing import Processor
 from policy.model.prompt import build_prompt
 from policy.model.vlm import VLM
@@ -40,6 +41,8 @@ PLAIN = GRPOConfig(  # as TRL's defaults
     part_weight=0.0,
     num_iterations=1,
     tokens_per_forward=0,
+    warmup_steps=0,
+    cooldown=0.0,
     learning_rate=LearningRates(tower=RATE, language=RATE, embeddings=RATE),
 )
 Groups = Sequence[Sequence[Completion]]
@@ -80,6 +83,7 @@ class Workload:
         home: Directory of the policy.
         dtype: The type of its weights.
         lora: Its adapters.
+        gradient_checkpointing: Whether its layers run again for the gradient.
         load: Loads it anew.
         source: Where scenes come from.
         mix: The reward.
@@ -93,6 +97,7 @@ class Workload:
     home: Path
     dtype: str
     lora: LoraSpec | None
+    gradient_checkpointing: bool
     load: Callable[[], VLM]
     source: SceneSource
     mix: RewardMix
@@ -116,7 +121,7 @@ class Workload:
         return replace(prompt, image=np.asarray(image))
 
 
-class Learner:
+class FixedLength:
     """Samples answers of one length and learns from them, as training does.
 
     Args:
@@ -129,8 +134,8 @@ class Learner:
         self.vlm = vlm
         self._passes = passes
         self._bf16 = bf16
-        weights = [parameter for _, parameter in list_trainable(vlm)]
-        self.optimizer = torch.optim.AdamW(weights, lr=RATE, fused=True)
+        self.optimizer = build_optimizer(vlm, PLAIN)
+        set_rates(self.optimizer, PLAIN, step=1, steps=1)
 
     def sample(self, prompts: Sequence[Prompt], n: int, tokens: int) -> Groups:
         """Returns n answers to each prompt, of exactly so many tokens."""
@@ -138,11 +143,7 @@ class Learner:
             return self.vlm.sample(prompts, n, temperature=1.0, max_new_tokens=tokens)
 
     def update(
-        self,
-        prompts: Sequence[Prompt],
-        groups: Groups,
-        policy: Policy | None = None,
-        lanes: int | None = None,
+        self, prompts: Sequence[Prompt], groups: Groups, policy: Policy | None = None
     ) -> None:
         """Steps the weights by made-up rewards; `policy` scores in place of the own."""
         batch = build_batch(prompts, groups)
@@ -154,7 +155,7 @@ class Learner:
             batch,
             config,
             torch.Generator().manual_seed(0),
-            lanes=lanes or count_lanes(self.vlm.model),
+            lanes=count_lanes(self.vlm.model),
         )
 
     def _budget(self, batch: Batch) -> int:
@@ -197,6 +198,11 @@ def list_unsayable(vlm: VLM) -> list[int]:
     """Returns the tokens that `generate` must not say: they would ask for images."""
     stops = vlm.vocabulary.stops.nonzero()[:, 0].tolist()
     return sorted(vlm.processor.list_control_ids() - set(stops))
+
+
+def count_sampling_lanes(vlm: VLM, prompts: int) -> int:
+    """Returns the lanes in which so many prompts are answered."""
+    return min(count_lanes(vlm.model), prompts)
 
 
 def watch_sampling(clock: Clock, vlm: VLM):
