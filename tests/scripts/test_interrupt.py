@@ -8,6 +8,7 @@ from commands import ROOT
 DROPPED = """
 import signal, sys, time
 sys.path.insert(0, sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & ignores it
 from launching import interrupt
 
 interrupt.answer()
