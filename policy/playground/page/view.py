@@ -116,7 +116,7 @@ class _Cloth:
             f"/cloth{flex}",
             np.zeros((count, 3), np.float32),
             corners.reshape(-1, 3).astype(np.uint32),
-            color=tuple(round(255 * v) for v in model.flex_rgba[flex, :3]),
+            color=(255 * model.flex_rgba[flex, :3]).round().astype(np.uint8),
             side="double",
             flat_shading=False,
         )
