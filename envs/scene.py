@@ -44,8 +44,8 @@ class SceneConfig:
             the same, chosen by the expert without heights.
         colours: Names of colours to replace by others, in the image and in the words:
             `{"red": "teal"}`; of `envs.randomization.colours.PALETTE`.
-        stretched: Axes whose ranges extend further, away from what is held out, for
-            more varied training.
+        stretched: Axes whose ranges extend further, to either side of what they are
+            trained on and of what is held out, for more varied training.
         camera: Where it stands instead, `envs.cameras.viewpoint`:
             `{"azimuth": (52, 60)}`.
         robot: Which arm acts, by the name it is registered under.

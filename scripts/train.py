@@ -39,13 +39,11 @@ RESUMED = ("steps", "quiet", ADDRESS)  # what a run that goes on may change
 
 def main(config: DictConfig) -> None:
     """Starts a run, or goes on with one; wrong names are found before slow work."""
+    from launching.checks import check_numbers
+
     from policy.runtime.distributed import join_team
     from policy.training.boards import check_boards
-    from policy.training.precision import (
-        check_precision,
-        choose_precision,
-        keep_precision,
-    )
+    from policy.training.precision import choose_precision, keep_precision
     from policy.training.progress import Screen
     from policy.training.run_dir import RunDir
 
@@ -55,7 +53,7 @@ def main(config: DictConfig) -> None:
     check_boards(config.log)
     fit_reward(config)
     wanted = config.algo.bf16
-    check_precision(wanted)
+    check_numbers("algo.bf16", wanted)
     config.algo.bf16 = wanted is True
     job = build_job(config)
     with join_team() as team, closing(open_run(config, stopped, team)) as run:

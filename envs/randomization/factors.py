@@ -25,6 +25,7 @@ AXES = (
     "target",
 )
 
+BEYOND = 0.4  # share of a stretched axis's numbers from beyond what is held out
 MAX_ATTEMPTS = 50  # at one seed; a sound scene needs 1 or 2
 DEMONSTRATION = MAX_ATTEMPTS  # number of the random stream of the expert's choices
 
@@ -56,8 +57,8 @@ class Factors:
             split: One of `SPLITS`.
             shifts: Axes that are held out in `split="ood"`; all if empty.
             instead: Colours that take the place of those drawn, by name.
-            stretched: Axes whose numbers come from longer ranges, away from what is
-                held out; integers and choices stay.
+            stretched: Axes whose numbers also come from either side of what they are
+                trained on and of what is held out; integers and choices stay.
             without: Kinds of things that never come.
         """
         check_axes(split, shifts, stretched)
@@ -73,9 +74,11 @@ class Factors:
 
     def uniform(self, axis: str, train: Range, held_out: Range) -> float:
         """A number from the axis's current range."""
+        chosen = self._pick(axis, train, held_out)
         if axis in self._stretched:
-            train = _stretch(train, held_out)
-        return float(self.rng.uniform(*self._pick(axis, train, held_out)))
+            beyond = self.rng.random() < BEYOND
+            chosen = (_reach_beyond if beyond else _stretch)(train, held_out)
+        return float(self.rng.uniform(*chosen))
 
     def integer(self, axis: str, train: Range, held_out: Range) -> int:
         """An integer from the axis's current range, both ends included."""
@@ -110,6 +113,13 @@ def _stretch(train: Range, held_out: Range) -> Range:
     low, high = train
     more = high if low == -high else high - low
     return (low, high + more) if sum(held_out) < sum(train) else (low - more, high)
+
+
+def _reach_beyond(train: Range, held_out: Range) -> Range:
+    """As long a range as what is held out, on the far side of that."""
+    low, high = held_out
+    below = sum(held_out) < sum(train)
+    return (2 * low - high, low) if below else (high, 2 * high - low)
 
 
 def check_axes(

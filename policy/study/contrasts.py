@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from policy.evaluation.pairs import compare_pairs
 from policy.evaluation.statistics import Estimate, estimate_rate
 from policy.study.crossed import estimate_sum
+from policy.study.ledger import Row
 from policy.study.plan import ASIDE, MEASURES, TRAININGS
-
-Row = Mapping[str, Any]
-"""A finished run, as in the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from policy.runtime.whole import replace_text
 from policy.study.plan import BUDGETS, QUESTIONS, Question, Run
 
 MACHINE = ("processor", "cores", "torch", "mujoco")
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 """A finished run: its settings, when, by what code and where, and what was found."""
 
 
@@ -31,7 +31,7 @@ class Ledger:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def read(self, question: str) -> list[Row]:
+    def read(self, question: str) -> Sequence[Row]:
         """Returns the rows of a question."""
         return read_rows(self._path(question))
 

@@ -44,12 +44,6 @@ class Precision:
     doubtful: bool = False
 
 
-def check_precision(wanted: str | bool) -> None:
-    """Raises a ValueError for anything but auto, true and false."""
-    if wanted != AUTO and not isinstance(wanted, bool):  # 0 equals False
-        raise ValueError(f"algo.bf16 is {wanted!r}; valid: auto, true, false")
-
-
 def choose_precision(vlm: VLM, job: Job, wanted: str | bool) -> Precision:
     """Chooses what is faster on this machine, unless the user has chosen.
 

@@ -3,10 +3,11 @@
 A policy that starts from random weights has met no word, colour or view but those of
 its examples: colours whose names it had never read took two thirds of its success, and
 verbs it had never read a third. A pretrained model knows thousands of both. So
-scenes appear in colours of a longer list and from ranges that are longer where nothing
-is held out, images in other light, on other ground and with strange things on it, and
-an instruction keeps its names and loses other words. What is right to answer stays the
-same. Often all of it comes at once: what hardly matters alone matters together.
+scenes appear in colours of a longer list and from ranges that reach further, also to
+the far side of what is held out, images in other light, on other ground and with
+strange things on it, and an instruction keeps its names and loses other words. What is
+right to answer stays the same. Often all of it comes at once: what hardly matters alone
+matters together.
 
 No colour of things, pattern or sentence that a scene holds out is among them. Light and
 the tint of the ground do reach into what is held out there, and any common word may

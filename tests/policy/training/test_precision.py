@@ -19,7 +19,6 @@ from policy.runtime.processor import Processor
 from policy.training import precision
 from policy.training.dry_step import build_dry_batch
 from policy.training.precision import (
-    check_precision,
     choose_precision,
     keep_precision,
 )
@@ -76,11 +75,6 @@ def test_a_run_that_goes_on_keeps_its_numbers(vlm, monkeypatch, flags, bf16) -> 
     assert found.bf16 == bf16 and found.doubtful == (bf16 and not flags)
     missing = ", though the processor has no bfloat16 products" * found.doubtful
     assert found.reason == f"as the run began{missing}"
-
-
-def test_an_unknown_precision_lists_the_valid_ones() -> None:
-    with pytest.raises(ValueError, match="algo.bf16 is 'half'; valid: auto, true, fal"):
-        check_precision("half")
 
 
 def test_timing_leaves_the_policy_as_it_is(vlm) -> None:
