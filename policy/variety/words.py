@@ -17,9 +17,9 @@ SWAPPED = 0.3  # share of instructions with two names
 STRAY = 0.1  # share of things with a place behind them that names nothing
 PLACES = ("left", "middle", "right", "front", "back", "shortest", "tallest")
 _THINGS = """
-basin blade block bowl button can cloth clip crumbs disc door drawer hammer handle head
-knife ladle mat mug nail pan peg rim sauce saw scoop scraper socket spoon stick tray
-turner wall zone
+ball basin blade block bottle bowl bread button can cloth clip crumbs disc door drawer
+hammer handle head kettle knife ladle mat mug nail pan peg rim sauce saw scoop scraper
+socket spoon stick tray turner wall zone
 """
 THINGS = frozenset(_THINGS.split())
 NAMES = THINGS.union(PALETTE, PLACES)  # what tells one thing in a scene from another
