@@ -80,6 +80,8 @@ def _draw_word(rng: np.random.Generator) -> str:
 def _swap_names(words: list[str]) -> list[str]:
     """Exchanges the only two names, as "red peg" and "socket", of different things."""
     named = [word.strip() in NAMES for word in words]
+    for i in range(1, len(words) - 1):  # a "bowl of sauce" is one thing
+        named[i] |= words[i].strip() == "of" and named[i - 1] and named[i + 1]
     runs = [
         list(run) for kept, run in groupby(range(len(words)), named.__getitem__) if kept
     ]

@@ -201,6 +201,13 @@ def test_only_names_of_different_things_change_places(seed: int) -> None:
     assert peg in (["red", "peg", "blue", "socket"], ["blue", "socket", "red", "peg"])
 
 
+def test_a_bowl_of_sauce_changes_places_as_one_thing() -> None:
+    asked = "bring the bowl of sauce to the red disc"
+    texts = [loosen_words(asked, np.random.default_rng(k)) for k in range(60)]
+    heard = {tuple(names_in(text)) for text in texts}
+    assert heard == {("bowl", "sauce", "red", "disc"), ("red", "disc", "bowl", "sauce")}
+
+
 def test_words_that_name_something_in_a_scene_are_known_as_names() -> None:
     for name in envs.list_common():
         for seed in range(6):
