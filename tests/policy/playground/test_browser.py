@@ -48,7 +48,7 @@ def address(run_dir: Path) -> Iterator[str]:
     yield found[0]
     server.send_signal(signal.SIGINT)
     assert server.wait(60) == 0
-    assert [p.name for p in run_dir.parent.iterdir()] == ["played"]  # nothing else
+    assert {p.name for p in run_dir.parent.iterdir()} <= {"played"}  # nothing else
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def choose(tab: Visit, env: str) -> Scene:
 def draw(tab: Visit, reference: Reference) -> None:
     """Draws an expert's answer by mouse."""
     image = tab.page.locator(".board img")
-    image.scroll_into_view_if_needed()
+    image.hover()  # waits until it stands still and no menu covers it
     place = image.bounding_box()
     assert place is not None
 
