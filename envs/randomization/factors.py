@@ -58,15 +58,16 @@ class Factors:
             shifts: Axes that are held out in `split="ood"`; all if empty.
             instead: Colours that take the place of those drawn, by name.
             stretched: Axes whose numbers also come from either side of what they are
-                trained on and of what is held out; integers and choices stay.
+                trained on and of what is held out; integers and choices stay, and so do
+                axes that are shifted.
             without: Kinds of things that never come.
         """
         check_axes(split, shifts, stretched)
         self.rng = rng
         self._instead: Mapping[Any, Any] = instead or {}
-        self._stretched = frozenset(stretched)
         self._without = frozenset(without)
         self.shifted = frozenset(shifts or AXES) if split == "ood" else frozenset()
+        self._stretched = frozenset(stretched) - self.shifted
 
     def keep(self, kinds: Iterable[str]) -> list[str]:
         """Those kinds of things that may come, in their order."""
@@ -74,11 +75,10 @@ class Factors:
 
     def uniform(self, axis: str, train: Range, held_out: Range) -> float:
         """A number from the axis's current range."""
-        chosen = self._pick(axis, train, held_out)
         if axis in self._stretched:
-            beyond = self.rng.random() < BEYOND
-            chosen = (_reach_beyond if beyond else _stretch)(train, held_out)
-        return float(self.rng.uniform(*chosen))
+            near, far = _stretch(train, held_out)
+            train = far if self.rng.random() < BEYOND else near
+        return float(self.rng.uniform(*self._pick(axis, train, held_out)))
 
     def integer(self, axis: str, train: Range, held_out: Range) -> int:
         """An integer from the axis's current range, both ends included."""
@@ -108,18 +108,17 @@ class Factors:
         return held_out if axis in self.shifted else train
 
 
-def _stretch(train: Range, held_out: Range) -> Range:
-    """The range, longer on the other side: twice, or by a half if around zero."""
-    low, high = train
+def _stretch(train: Range, held_out: Range) -> tuple[Range, Range]:
+    """The ranges on both sides of what is held out.
+
+    That of training, longer on the other side, twice, or by a half if around zero; and
+    beyond what is held out one as long as that.
+    """
+    (low, high), (least, most) = train, held_out
     more = high if low == -high else high - low
-    return (low, high + more) if sum(held_out) < sum(train) else (low - more, high)
-
-
-def _reach_beyond(train: Range, held_out: Range) -> Range:
-    """As long a range as what is held out, on the far side of that."""
-    low, high = held_out
-    below = sum(held_out) < sum(train)
-    return (2 * low - high, low) if below else (high, 2 * high - low)
+    if sum(held_out) < sum(train):
+        return (low, high + more), (2 * least - most, least)
+    return (low - more, high), (most, 2 * most - least)
 
 
 def check_axes(

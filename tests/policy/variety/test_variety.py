@@ -101,6 +101,15 @@ def test_stretched_ranges_stay_out_of_what_is_held_out(axis: str) -> None:
         assert ((values < train[0]) | (values > train[1])).any()
 
 
+@pytest.mark.parametrize("axis", LONGER)
+def test_what_is_shifted_stays_held_out_where_it_is_stretched(axis: str) -> None:
+    plain = Factors(np.random.default_rng(0), "ood")
+    both = Factors(np.random.default_rng(0), "ood", stretched=[axis])
+    for _ in range(50):
+        number = both.uniform(axis, (1, 2), (3, 4))
+        assert number == plain.uniform(axis, (1, 2), (3, 4)) and 3 <= number <= 4
+
+
 @pytest.mark.parametrize("one_sided", [False, True])
 def test_what_has_a_held_out_mirror_image_is_not_mirrored(one_sided: bool) -> None:
     example = replace(SOURCE(0), one_sided=one_sided)
