@@ -48,7 +48,7 @@ def address(run_dir: Path) -> Iterator[str]:
     yield found[0]
     server.send_signal(signal.SIGINT)
     assert server.wait(60) == 0
-    assert {p.name for p in run_dir.parent.iterdir()} <= {"played"}  # nothing else
+    assert [p.name for p in run_dir.parent.iterdir()] == ["played"]  # nothing else
 
 
 @pytest.fixture(scope="module")

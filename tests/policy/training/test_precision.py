@@ -18,10 +18,7 @@ from policy.runtime.lanes import back_propagate
 from policy.runtime.processor import Processor
 from policy.training import precision
 from policy.training.dry_step import build_dry_batch
-from policy.training.precision import (
-    choose_precision,
-    keep_precision,
-)
+from policy.training.precision import choose_precision, keep_precision
 
 JOB = replace(runs.JOB, rollout=replace(runs.JOB.rollout, max_new_tokens=16))
 
