@@ -66,7 +66,7 @@ def untouched(where: str, state: State) -> Iterator[None]:
     mujoco.mj_getState(state.model, state.data, before, kind)
     yield
     mujoco.mj_getState(state.model, state.data, after, kind)
-    if not np.array_equal(before, after, equal_nan=True):
+    if before.tobytes() != after.tobytes():
         mujoco.mj_setState(state.model, state.data, before, kind)
         raise SceneError(f"{where}: judge writes into run.before, where plans start")
 
@@ -155,9 +155,8 @@ def check_outcome(where: str, outcome: object) -> None:
     assert isinstance(outcome, Outcome)
     kinds = {"success": bool | np.bool, "grasped": bool | np.bool, "reason": str}
     for name, kind in kinds.items():
-        value = getattr(outcome, name)
-        rule = f"judge's {name} is {value!r}, not of {kind}"
-        require(where, isinstance(value, kind), rule)
+        if not isinstance(value := getattr(outcome, name), kind):
+            raise SceneError(f"{where}: judge's {name} is {value!r}, not of {kind}")
     inside = isinstance(outcome.progress, Real) and 0 <= outcome.progress <= 1
     require(where, inside, f"judge's progress is {outcome.progress!r}, not in 0..1")
 

@@ -46,7 +46,7 @@ def rise(run: Execution, body: str) -> float:
 
 def tilt(data: mujoco.MjData, body: str) -> float:
     """Angle between a body's z axis and the vertical [rad]."""
-    return float(np.arccos(np.clip(data.body(body).xmat[8], -1, 1)))
+    return float(np.arccos(min(max(data.body(body).xmat[8], -1), 1)))
 
 
 def toppled(run: Execution, bodies: Iterable[str], limit_rad: float) -> bool:
@@ -115,5 +115,5 @@ def conclude(
         success=not reason,
         reason=reason,
         grasped=grasped,
-        progress=float(np.clip(progress, 0, 1)),
+        progress=min(max(float(progress), 0.0), 1.0),
     )

@@ -48,7 +48,7 @@ def rays(camera: Camera, point: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         [N, 3] unit vectors from the camera's origin.
     """
-    focal, centre = camera.K[[0, 1], [0, 1]], camera.K[:2, 2]
+    focal, centre = camera.K.diagonal()[:2], camera.K[:2, 2]
     flat = (point * (camera.width, camera.height) - centre) / focal
     rotation = camera.T_world_camera[:3, :3]
     direction = flat @ rotation[:, :2].T + rotation[:, 2]

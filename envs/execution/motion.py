@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,49 +132,63 @@ def _motion(
         return None
     path_s = max(SLOWEST_S, np.ceil(length / TOOL_SPEED / QUANTUM_S) * QUANTUM_S)
     half = waypoints.opening / 2
-    last = -2 if skill.withdraws else -1  # target at which the path ends
-    pieces = [_move(_ease(q[:3], DESCENT_S), half, half)]
+    last = len(q) - (2 if skill.withdraws else 1)  # target at which the path ends
+    pieces = [_Piece(q[:3], DESCENT_S, half, half)]
     hold = half
     if skill.grips:
         # The fingers close at an even speed. Left to the motor alone they slam shut:
         # they then knocked handles away, and verdicts depended on the time step.
         hold = gripper.squeeze
-        pieces.append(_move(_stay(q[2], CLOSE_S), half, hold))
-    pieces.append(_move(_ease(q[2 : len(q) + last + 1], path_s), hold, hold))
+        pieces.append(_Piece(q[2:3], CLOSE_S, half, hold))
+    pieces.append(_Piece(q[2 : last + 1], path_s, hold, hold))
     if skill.releases:
-        pieces.append(_move(_stay(q[last], OPEN_S), RESTING, half))
+        pieces.append(_Piece(q[last : last + 1], OPEN_S, RESTING, half))
         hold = half
     if skill.withdraws:
-        pieces.append(_move(_ease(q[-2:], WITHDRAWAL_S), hold, hold))
-    pieces.append(_move(_stay(q[-1], skill.settles_s), hold, hold))
+        pieces.append(_Piece(q[-2:], WITHDRAWAL_S, hold, hold))
+    pieces.append(_Piece(q[-1:], skill.settles_s, hold, hold))
     return Motion(
         start=np.concatenate([q[0], [half, half]]),
-        control=np.concatenate(pieces),
+        control=_join(pieces),
         smoothness=score_smoothness(waypoints.position_world),
     )
 
 
-def _move(
-    joints: NDArray[np.float64], first: float, last: float
-) -> NDArray[np.float64]:
-    """[T, N + 1] controls: joints, and half openings that change evenly."""
-    control = np.empty((len(joints), joints.shape[1] + 1))
-    control[:, :-1] = joints
-    control[:, -1] = np.linspace(first, last, len(joints)) if first != last else last
+class _Piece(NamedTuple):
+    """A part of a motion.
+
+    Attributes:
+        knots: [K, N] joint positions to go through; of one alone the arm stays there.
+        duration_s: How long it takes.
+        first: Target of the half opening at its start [m].
+        last: And at its end [m]; in between it changes evenly.
+    """
+
+    knots: NDArray[np.float64]
+    duration_s: float
+    first: float
+    last: float
+
+
+def _join(pieces: Sequence[_Piece]) -> NDArray[np.float64]:
+    """[T, N + 1] controls of pieces one after the other."""
+    counts = [_steps(piece.duration_s) for piece in pieces]
+    control = np.empty((sum(counts), pieces[0].knots.shape[1] + 1))
+    end = 0
+    for (knots, _, first, last), count in zip(pieces, counts, strict=True):
+        rows = control[end : (end := end + count)]
+        rows[:, :-1] = _ease(knots, count) if len(knots) > 1 else knots
+        rows[:, -1] = last if first == last else np.linspace(first, last, count)
     return control
-
-
-def _stay(q: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
-    return np.broadcast_to(q, (_steps(duration_s), len(q)))
 
 
 def _steps(duration_s: float) -> int:
     return round(duration_s / TIME_STEP)
 
 
-def _ease(q: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
+def _ease(q: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
     """[T, N] joint positions through evenly spaced knots, slow at both ends."""
-    knot, share, rest = _blend(len(q), _steps(duration_s))
+    knot, share, rest = _blend(len(q), steps)
     return rest * q[knot] + share * q[knot + 1]
 
 

@@ -19,6 +19,7 @@ from envs.cameras.camera import intersect_plane, project, rays
 from envs.cameras.view import View
 from envs.execution.grasp import fit_grasp, go_behind
 from envs.records import Camera, Outcome, Plan, Waypoints
+from envs.robot import Gripper
 from envs.robot.robot import TIP
 from envs.skills import Skill
 
@@ -47,8 +48,9 @@ def unproject(
     """
     seen = view.cast_boxes([plan.box for plan in plans])
     surfaces = [points[points[:, 2] > TABLE_MARGIN] for points in seen]
+    gripper = view.state.robot.gripper
     return [
-        _unproject(view, plan, skill, surface)
+        _unproject(view, plan, skill, gripper, surface)
         for plan, surface in zip(plans, surfaces, strict=True)
     ]
 
@@ -103,14 +105,17 @@ class _Touch:
 
 
 def _unproject(
-    view: View, plan: Plan, skill: Skill, surface: NDArray[np.float64]
+    view: View,
+    plan: Plan,
+    skill: Skill,
+    gripper: Gripper,
+    surface: NDArray[np.float64],
 ) -> Waypoints | Outcome:
     if len(surface) == 0:
         return Outcome(success=False, reason="nothing_in_box")
     contact, miss = _find_contact(surface, view.camera, plan.waypoints[0])
     if miss > FARTHEST:
         return Outcome(success=False, reason="starts_off_the_box")
-    gripper = view.state.robot.gripper
     touch = _Touch(contact, contact, np.pi / 2, skill.opening)
     if skill.grips:
         touch = _Touch(contact, *fit_grasp(surface, contact))
@@ -132,9 +137,10 @@ def _find_contact(
     """The surface point that is seen nearest to a waypoint, and how near [m]."""
     ray = rays(camera, np.array([waypoint[:2]]))[0]
     offset = surface - camera.T_world_camera[:3, 3]
-    miss = np.linalg.norm(offset - np.outer(offset @ ray, ray), axis=1)
-    nearest = int(np.argmin(miss))
-    return surface[nearest], float(miss[nearest])
+    beside = offset - np.outer(offset @ ray, ray)
+    squared = (beside * beside).sum(axis=1)
+    nearest = int(np.argmin(squared))
+    return surface[nearest], float(np.sqrt(squared[nearest]))
 
 
 def _find_path(

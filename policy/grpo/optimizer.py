@@ -1,7 +1,7 @@
 """What steps the weights: rates for each group of parameters, a schedule over the run.
 
 Muon (orthogonalised momentum) on the matrices inside layers learns more from few noisy
-gradients than Adam does; it comes with torch. Everything else is Adam's.
+gradients than Adam does. Everything else is Adam's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import nn
 from policy.grpo.average import list_trainable
 from policy.grpo.config import GRPOConfig
 from policy.model.masters import keep_masters
+from policy.model.muon import Muon
 from policy.model.trainable import name_groups
 from policy.model.vlm import VLM
 
@@ -58,10 +59,7 @@ def build_optimizer(vlm: VLM, config: GRPOConfig) -> torch.optim.Optimizer:
         by_adam += [{"params": others, "name": name}] if others else []
     parts: list[torch.optim.Optimizer] = []
     if by_muon:
-        muon = torch.optim.Muon(
-            by_muon, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-        )
-        parts.append(muon)
+        parts.append(Muon(by_muon))
     if by_adam:
         parts.append(torch.optim.Adam(by_adam, betas=(0.9, config.adam_beta2)))
     if not parts:

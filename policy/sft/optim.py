@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from policy.grpo.optimizer import is_layer_matrix
+from policy.model.muon import Muon
 from policy.sft.settings import SFTConfig
 
 
@@ -42,10 +43,5 @@ def build_optimizers(
     adam = torch.optim.AdamW(
         others, lr=config.rate, betas=(0.9, 0.95), weight_decay=0.0
     )
-    muon = torch.optim.Muon(
-        matrices,
-        lr=config.rate_matrices,
-        weight_decay=config.decay,
-        adjust_lr_fn="match_rms_adamw",
-    )
+    muon = Muon(matrices, lr=config.rate_matrices, weight_decay=config.decay)
     return [(adam, config.rate), (muon, config.rate_matrices)]

@@ -1,5 +1,8 @@
 """Above the matrix products alone: what a stage would take if it did nothing else.
 
+What the comparison with TRL times (`trl.g8_t12.speedup`, say) is measured here, too:
+times `bound.g8_t12_over_products` it is what products alone would come to.
+
 Every product that a stage makes is noted by its sizes and made again with numbers that
 are already there. Fused attention and convolutions are left out, so the bound is a
 little too low.
@@ -21,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from policy.model.sharing.prefix import Branches, Prefix, prefill
 from policy.records import Prompt
+from policy.runtime.clock import Clock
 from policy.runtime.lanes import count_lanes
 
 from .figures import Figures, divide, summarise
@@ -72,11 +76,12 @@ class Products(TorchDispatchMode):
 
 
 def measure_bounds(work: Workload) -> Figures:
-    """Returns how far prefill, decode and update are above their products."""
+    """Returns how far prefill, decode, update and all of them are above products."""
     learner = FixedLength(work.load(), work.size.passes)
     prompts = work.build_prompts(work.size.prompts)
     with _take_one_lane(count_lanes(learner.vlm.model)):
-        return _measure_lane(learner, prompts, work.size)
+        stages = _measure_stages(learner, prompts, work.size)
+        return stages | _measure_whole(learner, prompts, work.size)
 
 
 @contextmanager
@@ -90,7 +95,7 @@ def _take_one_lane(lanes: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _measure_lane(
+def _measure_stages(
     learner: FixedLength, prompts: Sequence[Prompt], size: Size
 ) -> Figures:
     """The stages one after the other, in this thread, where products are seen."""
@@ -122,6 +127,21 @@ def _measure_lane(
         **_compare("decode", read, decode, rounds),
         **_compare("update", lambda: None, learn, rounds),
     }
+
+
+def _measure_whole(
+    learner: FixedLength, prompts: Sequence[Prompt], size: Size
+) -> Figures:
+    """Sampling and update, for each length of answers that TRL is compared at."""
+    group, figures = size.groups[-1], {}
+    for tokens in size.tokens:
+
+        def run(_: None, tokens: int = tokens) -> None:
+            learner.run(prompts, group, tokens, Clock())
+
+        name = f"g{group}_t{tokens}"
+        figures |= _compare(name, lambda: None, run, size.rounds)
+    return figures
 
 
 def _compare(

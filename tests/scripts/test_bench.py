@@ -21,6 +21,7 @@ from miniatures import build_qwen3_vl
 
 import envs
 import policy.model.share
+from policy.model.muon import Muon
 from policy.records import LoraSpec, Prompt
 
 SMALL = (
@@ -114,8 +115,8 @@ def test_every_figure_with_a_bar_is_measured_and_written(tmp_path: Path, capsys)
         *("prompt_growth", "update_growth", "peak_gib"),
     }
     assert {bar["met"] for bar in result["bars"].values()} <= {True, False}
-    stages = {"prepare", "tower", "prefill", "decode", "parse", "simulate", "score"}
-    assert stages | {"update"} <= set(result["stages"])
+    timed = {"prepare", "tower", "prefill", "decode", "parse", "simulate", "score"}
+    assert timed | {"update"} <= set(result["stages"])
     promised = [result[name] for name in {*PROMISED, *result["bars"]}]
     for figure in [*promised, *result["stages"].values()]:
         assert figure["low"] <= figure["median"] <= figure["high"]
@@ -125,6 +126,8 @@ def test_every_figure_with_a_bar_is_measured_and_written(tmp_path: Path, capsys)
     ]
     products = {name: figure["median"] for name, figure in result["bound"].items()}
     assert products["update_products"] > 2 * products["prefill_products"]
+    stages = sum(products[f"{s}_products"] for s in ("prefill", "decode", "update"))
+    assert products["g2_t3_products"] == stages
     assert result["machine"]["cores"] >= 1
     assert "model_speedup_vs_trl" in capsys.readouterr().out
 
@@ -239,13 +242,13 @@ def test_updates_of_comparisons_are_those_of_training(home: Path, part: Part):
 
 
 def test_a_whole_step_has_the_rates_of_a_first_step(monkeypatch: pytest.MonkeyPatch):
-    rates, step = [], torch.optim.Muon.step
+    rates, step = [], Muon.step
 
     def note(optimizer: torch.optim.Optimizer, *args: Any) -> Any:
         rates.extend(group["lr"] for group in optimizer.param_groups)
         return step(optimizer, *args)
 
-    monkeypatch.setattr(torch.optim.Muon, "step", note)
+    monkeypatch.setattr(Muon, "step", note)
     assert call("bench", *SMALL, "parts=[step]", "algo.warmup_steps=8") == ""
     assert rates and set(rates) == {4e-4 / 8}
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from policy.model.masters import keep_masters
+from policy.model.muon import Muon
 
 RATE = 1e-5  # a hundredth of what a bfloat16 near 1 can tell apart
 
@@ -27,7 +28,7 @@ def descend(weight: nn.Parameter, optimizer: torch.optim.Optimizer, steps: int) 
         optimizer.step()
 
 
-@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.SGD, torch.optim.Muon])
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.SGD, Muon])
 def test_small_steps_add_up_and_move_the_weight_in_the_end(kind) -> None:
     weight, optimizer = build(kind)
     descend(weight, optimizer, 10)
