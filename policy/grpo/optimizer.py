@@ -15,8 +15,8 @@ from torch import nn
 
 from policy.grpo.average import list_trainable
 from policy.grpo.config import GRPOConfig
+from policy.grpo.muon import Muon
 from policy.model.masters import keep_masters
-from policy.model.muon import Muon
 from policy.model.trainable import name_groups
 from policy.model.vlm import VLM
 

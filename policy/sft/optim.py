@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from policy.grpo.muon import Muon
 from policy.grpo.optimizer import is_layer_matrix
-from policy.model.muon import Muon
 from policy.sft.settings import SFTConfig
 
 

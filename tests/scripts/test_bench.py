@@ -21,7 +21,7 @@ from miniatures import build_qwen3_vl
 
 import envs
 import policy.model.share
-from policy.model.muon import Muon
+from policy.grpo.muon import Muon
 from policy.records import LoraSpec, Prompt
 
 SMALL = (

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from policy.grpo.muon import Muon
 from policy.model.masters import keep_masters
-from policy.model.muon import Muon
 
 RATE = 1e-5  # a hundredth of what a bfloat16 near 1 can tell apart
 

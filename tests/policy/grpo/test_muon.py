@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from policy.model import muon
-from policy.model.muon import Muon, orthogonalize
+from policy.grpo import muon
+from policy.grpo.muon import Muon, orthogonalize
 
 RATE, DECAY = 3e-3, 0.1
 SHAPES = [(6, 6), (16, 4), (4, 16)]
