@@ -27,10 +27,13 @@ T = TypeVar("T")
 
 def count_lanes(model: nn.Module) -> int:
     """Returns the lanes in which a model learns fastest: on a CPU, one a thread."""
-    weights = list(model.parameters())
-    small = sum(weight.numel() for weight in weights) <= SMALL
-    on_cpu = weights[0].device.type == "cpu"
-    return torch.get_num_threads() if small and on_cpu else 1
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return torch.get_num_threads() if on_cpu and is_small(model) else 1
+
+
+def is_small(model: nn.Module) -> bool:
+    """Whether a model's operations are too small to fill several cores."""
+    return sum(weight.numel() for weight in model.parameters()) <= SMALL
 
 
 def back_propagate(

@@ -19,6 +19,7 @@ from policy.model.recompute import RewritableCache
 from policy.model.sharing.attention import SharedPrompt, can_share
 from policy.model.sharing.cache import RoomyCache, keep_states
 from policy.model.sharing.carry import carry_on, list_masks, select
+from policy.model.sharing.fused import FusedDecoder, can_fuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +109,15 @@ class Branches:
             model: The model that ran the prompts.
             prefix: The prompts; used up.
             groups: Answers a prompt, G.
-            room: Tokens an answer may grow to over several calls of `extend`; 0 allows
-                one call, with gradient.
+            room: Tokens an answer may grow to, one for each call of `extend`; 0 allows
+                one call of any number of tokens, with gradient.
         """
         self.logits = prefix.logits.repeat_interleave(groups, 0)
-        self._model = model
+        self._run: Any = model
+        self._takes_positions = bool(select(model, position_ids=None))
+        if room and can_share(model) and can_fuse(model):
+            length = prefix.masks["attention_mask"].shape[1] + room
+            self._run = FusedDecoder(model, length)
         self._start = prefix.start.repeat_interleave(groups, 0)
         self._axes = prefix.axes
         self._done = 0
@@ -127,16 +132,11 @@ class Branches:
         steps = torch.arange(token_ids.shape[1], device=token_ids.device) + self._done
         positions = self._start[:, None] + steps
         self._done += token_ids.shape[1]
-        return self._model(
-            input_ids=token_ids,
-            **select(
-                self._model,
-                position_ids=positions.expand(self._axes, -1, -1)
-                if self._axes > 1
-                else positions,
-            ),
-            **self._past.continue_with(token_ids),
-        ).logits
+        if self._axes > 1:
+            positions = positions.expand(self._axes, -1, -1)
+        located = {"position_ids": positions} if self._takes_positions else {}
+        past = self._past.continue_with(token_ids)
+        return self._run(input_ids=token_ids, **located, **past).logits
 
     def keep(self, prompts: Tensor, rows: Tensor) -> None:
         """Goes on with some rows: as many for each of the prompts kept.
