@@ -24,7 +24,7 @@ LADDER = ("envs", "rewards", "policy", "scripts", "graspo.py")
 TOP_LEVEL = {*LADDER, "conf", "tests", "assets", "pyproject.toml", "Makefile"} | {
     *("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
 }
-RIVAL = "scripts/benchmarks/beside_trl.py"  # speaks the other trainer's language
+RIVAL = "scripts/benchmarks/trl_turns.py"  # speaks the other trainer's language
 # Where a library may be imported. A trailing slash means the whole folder.
 HOMES = {
     "mujoco": ("envs/",),

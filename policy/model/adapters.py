@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from policy.records import LoraSpec
@@ -108,6 +108,17 @@ def merged(model: nn.Module) -> Iterator[None]:
         for layer, weight in zip(full, plain, strict=True):
             layer.get_base_layer().weight.data = weight
             layer.merged_adapters.clear()
+
+
+def are_merged(model: nn.Module) -> bool:
+    """Whether all adapters that a model has are added to its weights."""
+    return all(m.merged for m in model.modules() if isinstance(m, LoraLayer))
+
+
+def read_weight(layer: nn.Module) -> Tensor:
+    """Returns the [out, in] weight of a product, with adapters or without."""
+    product: Any = layer.get_base_layer() if isinstance(layer, LoraLayer) else layer
+    return product.weight
 
 
 def _is_full(layer: nn.Module) -> bool:

@@ -8,5 +8,6 @@
     scale.py       simulation over more workers, Ray's workers and a second node
     simulator.py   scenes, execution and images above bare physics and rendering
 
-`workload.py` has what they share, `stopwatch.py` the seconds, `figures.py` the results.
+`workload.py` has what they share, `trl_turns.py` TRL's trainer, `stopwatch.py` the
+seconds, `figures.py` the results.
 """

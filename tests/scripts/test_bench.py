@@ -174,7 +174,7 @@ def test_the_same_weights_train_on_both_sides(
     family: str, options: dict[str, Any], part: Part, tmp_path: Path, monkeypatch
 ):
     FAMILIES[family](tmp_path)
-    trl, trainers = part("beside_trl"), []
+    trl, trainers = part("trl_turns"), []
     monkeypatch.setattr(trl.GRPOTrainer, "train", lambda own: trainers.append(own))
     work = make_work(tmp_path, **options)
     vlm = work.load()

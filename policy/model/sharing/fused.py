@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from peft.tuners.lora import LoraLayer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import embedding, rms_norm, silu
 from transformers import Cache, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextModel
 
+from policy.model.adapters import are_merged, read_weight
 from policy.model.sharing.attention import SharedPrompt, attend
 from policy.runtime.lanes import is_small
 
@@ -31,7 +31,7 @@ def can_fuse(model: PreTrainedModel) -> bool:
         and isinstance(decoder, Qwen3VLTextModel)
         and decoder.config.hidden_act == "silu"
         and not decoder.config.attention_bias
-        and all(m.merged for m in model.modules() if isinstance(m, LoraLayer))
+        and are_merged(model)
     )
 
 
@@ -45,11 +45,12 @@ class FusedDecoder:
 
     def __init__(self, model: PreTrainedModel, length: int) -> None:
         decoder: Any = model.get_decoder()
+        head: Any = model.get_output_embeddings()
         self._embeddings = decoder.embed_tokens.weight
         self._turns = _tabulate_turns(decoder, length)
         self._layers = [_Layer(layer) for layer in decoder.layers]
         self._norm = decoder.norm
-        self._head = _read(model.get_output_embeddings())
+        self._head = read_weight(head).mT
 
     def __call__(
         self,
@@ -96,21 +97,19 @@ class _Layer:
         self._attention = attention = layer.self_attn
         self._first_norm = layer.input_layernorm
         self._second_norm = layer.post_attention_layernorm
-        projections = attention.q_proj, attention.k_proj, attention.v_proj
-        self._project = torch.cat([_read(layer) for layer in projections], 1)
-        self._output = _read(attention.o_proj)
+        self._project = _join(attention.q_proj, attention.k_proj, attention.v_proj)
+        self._output = read_weight(attention.o_proj).mT
         config = attention.config
         self._heads = config.num_attention_heads, config.num_key_value_heads
         norms = zip((attention.q_norm, attention.k_norm), self._heads, strict=True)
         self._scales = torch.cat([norm.weight.expand(n, -1) for norm, n in norms])
-        gate_and_up = layer.mlp.gate_proj, layer.mlp.up_proj
-        self._widen = torch.cat([_read(layer) for layer in gate_and_up], 1)
-        self._narrow = _read(layer.mlp.down_proj)
+        self._widen = _join(layer.mlp.gate_proj, layer.mlp.up_proj)
+        self._narrow = read_weight(layer.mlp.down_proj).mT
 
     def attend(
         self, states: Tensor, cos: Tensor, sin: Tensor, shared: SharedPrompt, own: Cache
     ) -> Tensor:
-        """Adds what the states attend to; cos and sin are [N, 1, width]."""
+        """Adds what the states attend to; cos and sin are [B, 1, width]."""
         attention, turned = self._attention, sum(self._heads)
         width, epsilon = attention.head_dim, attention.q_norm.variance_epsilon
         heads = torch.mm(_normalise(states, self._first_norm), self._project)
@@ -136,6 +135,6 @@ def _normalise(states: Tensor, norm: Any) -> Tensor:
     return rms_norm(states, norm.weight.shape, norm.weight, norm.variance_epsilon)
 
 
-def _read(layer: Any) -> Tensor:
-    """Returns the [in, out] weight of a product, with adapters or without."""
-    return getattr(layer, "base_layer", layer).weight.mT
+def _join(*layers: nn.Module) -> Tensor:
+    """Returns the [in, out] weight of a product that is several side by side."""
+    return torch.cat([read_weight(layer) for layer in layers]).mT
