@@ -116,7 +116,7 @@ def are_merged(model: nn.Module) -> bool:
 
 
 def read_weight(layer: nn.Module) -> Tensor:
-    """Returns the [out, in] weight of a product, with adapters or without."""
+    """Returns the [out, in] weight of a product, without adapters not merged."""
     product: Any = layer.get_base_layer() if isinstance(layer, LoraLayer) else layer
     return product.weight
 

@@ -39,9 +39,10 @@ def choose_numbers(work: Workload) -> bool:
 
 
 def _time_trl(work: Workload, *, bf16: bool) -> float:
-    """Returns the seconds of a step of TRL's: of one the noise may decide."""
+    """Returns the median of three steps: noise may decide about a single one."""
     work = replace(work, trl_bf16=bf16, size=replace(work.size, rounds=3))
-    prompts, tokens = work.build_prompts(work.size.prompts * 4), work.size.tokens[-1]
+    size, tokens = work.size, work.size.tokens[-1]
+    prompts = work.build_prompts(size.prompts * (size.rounds + 1))
     settings = describe_run(work, work.load(), work.size.groups[-1], tokens)
     settings["generation_kwargs"]["min_new_tokens"] = tokens
     pairs = alternate(work, work.load(), prompts, settings, _invent, lambda i: None)

@@ -1,6 +1,7 @@
 """Decoding by few operations, beside the stock model's own step."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 import policy
 from policy.model.sharing import prefix
 from policy.model.sharing.attention import enable_sharing
-from policy.model.sharing.fused import can_fuse
+from policy.model.sharing.fused import FusedDecoder, can_fuse
 from policy.model.sharing.prefix import Branches, prefill
 from policy.model.vlm import VLM
 from policy.records import LoraSpec
@@ -19,11 +20,12 @@ from policy.runtime import lanes
 GROUP, STEPS = 3, 5
 
 
-def build_random(home: Path, key_heads: int) -> VLM:
+def build_random(home: Path, **settings: Any) -> VLM:
     """A Qwen3-VL of random weights, whose norms scale, too."""
     vlm = policy.load(home, device="cpu")
     config = AutoConfig.from_pretrained(home)
-    config.text_config.num_key_value_heads = key_heads
+    for name, value in settings.items():
+        setattr(config.text_config, name, value)
     vlm.model = AutoModelForImageTextToText.from_config(config).float().eval()
     enable_sharing(vlm.model)
     torch.manual_seed(0)
@@ -33,10 +35,11 @@ def build_random(home: Path, key_heads: int) -> VLM:
 
 
 @torch.inference_mode()
-def decode(vlm: VLM) -> torch.Tensor:
+def decode(vlm: VLM, *, fused: bool) -> torch.Tensor:
     """Logits of given tokens, some rows leaving on the way: [steps, rows left, V]."""
     inputs = vlm.processor.encode(PROMPTS)
     branches = Branches(vlm.model, prefill(vlm.model, inputs), GROUP, room=STEPS)
+    assert isinstance(branches._run, FusedDecoder) is fused
     tokens = torch.arange(len(PROMPTS) * GROUP)[:, None] + 1
     kept, found = torch.tensor([0, 2, 6, 7]), []  # of the first and the last prompt
     for step in range(STEPS):
@@ -50,13 +53,37 @@ def decode(vlm: VLM) -> torch.Tensor:
 
 @pytest.mark.parametrize("key_heads", [1, 2])
 def test_it_says_what_the_stock_model_says(homes, monkeypatch, key_heads: int) -> None:
-    vlm = build_random(homes["qwen3_vl"], key_heads)
-    assert can_fuse(vlm.model)
-    fused = decode(vlm)
+    sizes = {"num_key_value_heads": key_heads, "rms_norm_eps": 1e-2}
+    vlm = build_random(homes["qwen3_vl"], **sizes)
+    found = decode(vlm, fused=True)
     monkeypatch.setattr(prefix, "can_fuse", lambda model: False)
-    stock = decode(vlm)
+    stock = decode(vlm, fused=False)
     assert stock.std() > 0.1  # else anything would be close to it
-    torch.testing.assert_close(fused, stock, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found, stock, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hidden_act": "gelu"},
+        {"attention_bias": True},
+        {"rope_parameters": {"rope_theta": 1e4, "rope_type": "dynamic", "factor": 2.0}},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_what_it_does_not_compute_stays_stock(homes, settings: dict[str, Any]) -> None:
+    vlm = build_random(homes["qwen3_vl"], **settings)
+    assert not can_fuse(vlm.model)
+    decode(vlm, fused=False)
+
+
+def test_several_tokens_at_once_are_an_error(homes) -> None:
+    vlm = build_random(homes["qwen3_vl"])
+    inputs = vlm.processor.encode(PROMPTS)
+    with torch.inference_mode():
+        branches = Branches(vlm.model, prefill(vlm.model, inputs), GROUP, room=STEPS)
+        with pytest.raises(RuntimeError):
+            branches.extend(torch.ones(len(PROMPTS) * GROUP, 2, dtype=torch.long))
 
 
 def test_what_is_large_otherwise_built_or_of_low_precision_stays_stock(
