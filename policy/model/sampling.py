@@ -98,11 +98,12 @@ def sample_tokens(
         sampled.logprobs[flat, step] = logp.gather(1, chosen[:, None])[:, 0]
         last = _find_ended(sampled.token_ids, flat, step, chosen, vocabulary)
         last = flat[last & ~sampled.finished[flat]]
-        if len(last) or step + 1 == max_new_tokens:  # most steps end no answer
+        full = step + 1 == max_new_tokens
+        if len(last) or full:  # most steps end no answer
             sampled.lengths[last] = step + 1
             sampled.finished[last] = True
             alive = ~sampled.finished[rows]
-            done = rows[:, 0] if step + 1 == max_new_tokens else rows[~alive.any(1), 0]
+            done = rows[:, 0] if full else rows[~alive.any(1), 0]
             for prompt in waiting.intersection((done // answers).tolist()):
                 waiting.remove(prompt)
                 own = slice(prompt * answers, (prompt + 1) * answers)

@@ -35,11 +35,10 @@ def set_threads(model: Any) -> None:
     """Lets a small model, as the default one is, use few threads, a large one all."""
     import torch
 
-    from policy.runtime.lanes import SMALL
+    from policy.runtime.lanes import is_small
 
-    small = sum(weight.numel() for weight in model.parameters()) <= SMALL
     usual = _count_threads()
-    torch.set_num_threads(min(usual, THREADS) if small else usual)
+    torch.set_num_threads(min(usual, THREADS) if is_small(model) else usual)
 
 
 @lru_cache(maxsize=1)

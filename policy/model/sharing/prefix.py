@@ -115,17 +115,16 @@ class Branches:
         self.logits = prefix.logits.repeat_interleave(groups, 0)
         self._run: Any = model
         self._takes_positions = bool(select(model, position_ids=None))
-        if room and can_share(model) and can_fuse(model):
-            length = prefix.masks["attention_mask"].shape[1] + room
-            self._run = FusedDecoder(model, length)
         self._start = prefix.start.repeat_interleave(groups, 0)
         self._axes = prefix.axes
         self._done = 0
+        shares = can_share(model)
         self._past = (
-            _share(prefix, room)
-            if can_share(model)
-            else _copy(model, prefix, groups, room)
+            _share(prefix, room) if shares else _copy(model, prefix, groups, room)
         )
+        if shares and room and can_fuse(model):
+            length = prefix.masks["attention_mask"].shape[1] + room
+            self._run = FusedDecoder(model, length)
 
     def extend(self, token_ids: Tensor) -> Tensor:
         """Returns the [B, T, V] logits that follow each of the next [B, T] tokens."""
